@@ -1,0 +1,90 @@
+"""A trained network as two files formats that say the same: a SavedModel and its ONNX twin."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnxruntime
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from models.config import FEATURES
+from models.data import Array
+from models.evaluation import in_blocks
+
+ONNX_FILE = Path("assets.extra", "model.onnx")
+"""Where the ONNX twin lies in the folder of its SavedModel."""
+
+ROUNDING = 100
+"""How many units in the last place two implementations of one network may differ by."""
+
+
+class ParityError(Exception):
+    """What was written does not predict what the trained network predicts."""
+
+
+def export(network: keras.Model, folder: Path) -> None:
+    """Writes `network` to `folder` as a SavedModel with its ONNX twin in `assets.extra`.
+
+    The signature is called `serving_default`; its input is `features`, `(batch, 3)`, its output
+    `predictions`, `(batch, 1)`, both of the network's dtype.
+    """
+    signature = [tf.TensorSpec((None, FEATURES), network.dtype, name="features")]
+
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    def serve(features: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"predictions": network(features)}
+
+    tf.saved_model.save(network, os.fspath(folder), signatures={"serving_default": serve})
+    onnx = folder / ONNX_FILE
+    onnx.parent.mkdir()
+    network.export(os.fspath(onnx), format="onnx", input_signature=signature, verbose=False)
+
+
+def check_parity(network: keras.Model, folder: Path, features: Array) -> None:
+    """Loads both files of `folder` again and holds their predictions against `network`'s.
+
+    Raises:
+        ParityError: A prediction differs by more than rounding, or is not finite.
+    """
+    trained = in_blocks(lambda block: network(block).numpy()[:, 0], features)
+    if not np.isfinite(trained).all():
+        raise ParityError("the trained network's predictions are not all finite")
+    tolerance = ROUNDING * float(np.finfo(network.dtype).eps) * max(1.0, np.abs(trained).max())
+    for format, predict in (
+        ("SavedModel", load_saved_model(folder)),
+        ("ONNX file", load_onnx(folder)),
+    ):
+        difference = np.abs(in_blocks(predict, features) - trained).max()
+        if not difference <= tolerance:
+            raise ParityError(
+                f"the predictions of the {format} differ from the trained network's "
+                f"by {difference:.3g}, more than the {tolerance:.3g} that rounding explains"
+            )
+
+
+def load_saved_model(folder: Path) -> Any:
+    """The SavedModel's signature as a function from features `(rows, 3)` to `(rows,)`."""
+    serve = tf.saved_model.load(os.fspath(folder)).signatures["serving_default"]
+    dtype = serve.structured_input_signature[1]["features"].dtype
+
+    def predict(features: Array) -> NDArray[Any]:
+        result: NDArray[Any] = serve(tf.constant(features, dtype))["predictions"].numpy()[:, 0]
+        return result
+
+    return predict
+
+
+def load_onnx(folder: Path) -> Any:
+    """The ONNX file's network as a function from features `(rows, 3)` to `(rows,)`."""
+    session = onnxruntime.InferenceSession(folder / ONNX_FILE, providers=["CPUExecutionProvider"])
+    (features_input,) = session.get_inputs()
+    dtype = np.float64 if "double" in features_input.type else np.float32
+
+    def predict(features: Array) -> NDArray[Any]:
+        (result,) = session.run(None, {features_input.name: features.astype(dtype)})
+        return np.asarray(result)[:, 0]
+
+    return predict

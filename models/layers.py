@@ -1,0 +1,76 @@
+"""The cross layer of the Deep & Cross Network, version 2."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="crosscheck")
+class CrossLayer(keras.layers.Layer):  # type: ignore[misc]
+    """Multiplies the network's input with an affine map of the layer's, and adds the layer's.
+
+    `output = x0 ⊙ (W x + b) + x`
+
+    Each layer raises the degree of the polynomial it can represent by one: one layer holds
+    every product of two features.
+
+    Args:
+        kernel_initializer: Initializer of `W`. Defaults to `"glorot_uniform"`.
+        bias_initializer: Initializer of `b`. Defaults to `"zeros"`.
+
+    Call arguments:
+        x0: The input of the network, `(batch_size, features)`.
+        x: The output of the layer before, of the same shape. Defaults to `x0`.
+
+    Returns:
+        A tensor of the shape of `x0`.
+
+    Example:
+        >>> x0 = keras.Input((3,))
+        >>> x = CrossLayer()(x0)
+        >>> x = CrossLayer()(x0, x)
+
+    Reference:
+        Wang et al., "DCN V2: Improved Deep & Cross Network", 2021, equation 1.
+    """
+
+    def __init__(
+        self,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, x0_shape: tuple[int | None, ...], x_shape: Any = None) -> None:
+        if len(x0_shape) != 2 or x0_shape[-1] is None:
+            raise ValueError(
+                f"`x0` must have the shape (batch_size, features). Received: shape={x0_shape}"
+            )
+        if x_shape is not None and tuple(x_shape) != tuple(x0_shape):
+            raise ValueError(
+                f"`x` must have the shape of `x0`. Received: {x_shape} and {x0_shape}"
+            )
+        self.affine = keras.layers.Dense(
+            x0_shape[-1],
+            kernel_initializer=self.kernel_initializer,
+            bias_initializer=self.bias_initializer,
+            dtype=self.dtype_policy,
+        )
+        self.affine.build(x0_shape)
+
+    def call(self, x0: Any, x: Any = None) -> Any:
+        x = x0 if x is None else x
+        return x0 * self.affine(x) + x
+
+    def compute_output_shape(self, x0_shape: Any, x_shape: Any = None) -> Any:
+        return x0_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }

@@ -1,0 +1,1 @@
+"""The service: training jobs, a registry of trained versions, predictions over HTTP."""

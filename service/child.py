@@ -1,0 +1,130 @@
+"""The child process of a job, seen from both ends of the pipe between it and the worker.
+
+The worker sends nothing: the pipe's closing tells the child that the worker is gone. The child
+sends JSON messages with one member each: `progress` any number of times, then one of `results`,
+`failed` and `cancelled`.
+"""
+
+import asyncio
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from models.config import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+OnProgress = Callable[[dict[str, Any]], Awaitable[None]]
+
+REASON_LENGTH = 500
+
+_processes = multiprocessing.get_context("forkserver")
+
+
+class JobFailed(Exception):
+    """A job's training failed; the text is for the person who posted it."""
+
+
+class JobCancelled(Exception):
+    """A job was cancelled before it published."""
+
+
+def start_fork_server() -> None:
+    """Starts the process that imports TensorFlow once; returns when children start at once."""
+    _processes.set_forkserver_preload(["service.trainer"])
+    warm_up = _processes.Process(target=int)
+    warm_up.start()
+    warm_up.join()
+
+
+async def run(
+    job_id: str, config: TrainConfig, artifacts_dir: Path, on_progress: OnProgress
+) -> list[dict[str, Any]]:
+    """Runs a job in a fresh child; returns its results. The child ends when this call does.
+
+    Raises:
+        JobFailed: The training failed, or the child was killed.
+        JobCancelled: The child found the job cancelled when it was about to publish.
+    """
+    ours, theirs = _processes.Pipe()
+    child = _processes.Process(
+        target=_main, args=(theirs, job_id, config.model_dump_json(), artifacts_dir), daemon=True
+    )
+    child.start()
+    theirs.close()
+    try:
+        while True:
+            message = json.loads(await asyncio.to_thread(ours.recv_bytes))
+            if "progress" in message:
+                await on_progress(message["progress"])
+            elif "results" in message:
+                return list(message["results"])
+            elif "failed" in message:
+                raise JobFailed(message["failed"])
+            else:
+                raise JobCancelled
+    except (EOFError, ConnectionResetError):
+        await asyncio.to_thread(child.join, 1)
+        raise JobFailed(f"the training process {_end_of(child.exitcode)}") from None
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+
+
+def _end_of(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        return f"was killed by {name}: by hand, or because memory ran out"
+    return "ended before its work was done"
+
+
+def _main(worker: Connection, job_id: str, config: str, artifacts_dir: Path) -> None:
+    """What the child does."""
+    # Imported by the fork server already; the worker itself never imports TensorFlow.
+    from service import trainer
+    from service.registry import Registry
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
+    threading.Thread(target=_end_with, args=(worker,), daemon=True).start()
+
+    def send(**message: Any) -> None:
+        worker.send_bytes(json.dumps(message).encode())
+
+    try:
+        results = trainer.train(
+            job_id,
+            TrainConfig.model_validate_json(config),
+            Registry(artifacts_dir),
+            lambda progress: send(progress=progress.model_dump()),
+        )
+    except trainer.Cancelled:
+        send(cancelled=True)
+    except Exception as error:
+        logger.exception("job %s failed", job_id)
+        send(failed=_reason(error))
+    else:
+        send(results=[result.model_dump(mode="json") for result in results])
+
+
+def _end_with(worker: Connection) -> None:
+    """Ends this process as soon as the worker's end of the pipe is closed."""
+    try:
+        worker.recv_bytes()
+    except (EOFError, OSError):
+        pass
+    os._exit(1)
+
+
+def _reason(error: Exception) -> str:
+    """One line for the person who posted the job."""
+    lines = str(error).strip().splitlines()
+    reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return reason[:REASON_LENGTH]

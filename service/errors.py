@@ -1,0 +1,130 @@
+"""Everything that the service refuses, and the one place that words a refusal.
+
+    CrosscheckError
+    ├── BadRequest            400  the body is not what its content type says
+    ├── NotFound              404  no such job, model, version or path
+    ├── Conflict              409  not now, in this state
+    ├── TooLarge              413  more bytes or rows than the settings allow
+    ├── UnsupportedMediaType  415
+    ├── Invalid               422  understood, and not allowed
+    ├── QueueFull             429  try again later
+    └── Unavailable           503  the job database does not answer
+
+Each becomes an `application/problem+json` document (RFC 9457) with one member more, `error`,
+which repeats `detail` for clients that look for it.
+"""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+PROBLEM_JSON = "application/problem+json"
+EXCERPT_LENGTH = 60
+
+
+class CrosscheckError(Exception):
+    """The base of what is refused; `status` is that of the response."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = headers or {}
+
+
+class BadRequest(CrosscheckError):
+    status = HTTPStatus.BAD_REQUEST
+
+
+class NotFound(CrosscheckError):
+    status = HTTPStatus.NOT_FOUND
+
+
+class Conflict(CrosscheckError):
+    status = HTTPStatus.CONFLICT
+
+
+class TooLarge(CrosscheckError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class UnsupportedMediaType(CrosscheckError):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class Invalid(CrosscheckError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class QueueFull(CrosscheckError):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class Unavailable(CrosscheckError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """The problem document for one refusal."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "error": detail,
+    }
+    return Response(json.dumps(document), status, headers, media_type=PROBLEM_JSON)
+
+
+def excerpt(value: object) -> str:
+    """A short, printable piece of what a client sent."""
+    text = json.dumps(value, default=repr)
+    return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"
+
+
+def element(location: Sequence[int | str]) -> str:
+    """The place in a document: `("dataset", "size")` is `dataset.size`."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return path.removeprefix(".")
+
+
+def install(app: FastAPI) -> None:
+    """Makes `app` answer each of its errors with a problem document."""
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        assert isinstance(error, CrosscheckError)
+        return problem(error.status, error.detail, error.headers)
+
+    async def refuse_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    async def refuse_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return _validation_problem(error)
+
+    async def apologize(request: Request, error: Exception) -> Response:
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the service; it is logged")
+
+    app.add_exception_handler(CrosscheckError, refuse)
+    app.add_exception_handler(HTTPException, refuse_http)
+    app.add_exception_handler(RequestValidationError, refuse_invalid)
+    app.add_exception_handler(Exception, apologize)
+
+
+def _validation_problem(error: RequestValidationError) -> Response:
+    first: dict[str, Any] = error.errors()[0]
+    kind, *location = first["loc"]
+    if first["type"] == "json_invalid":
+        return problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {first['ctx']['error']}")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] not in {"missing", "value_error"}:
+        message += f", received {excerpt(first['input'])}"
+    place = element(location) or f"the {kind}"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {message}")

@@ -1,0 +1,251 @@
+"""Training jobs as the API sees them: submit, get, list, cancel. DBOS keeps them."""
+
+import asyncio
+import logging
+import sqlite3
+import uuid
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import sqlalchemy
+from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
+
+from models.config import TrainConfig
+from service.errors import Conflict, CrosscheckError, Invalid, NotFound, QueueFull, Unavailable
+from service.schemas import Job, Jobs, JobStatus, Progress, Result
+from service.settings import Settings
+from service.staging import Staging
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WORKFLOW = QUEUE = "train"
+APPLICATION_VERSION = "1"
+"""Fixed, because DBOS runs a job only on the version that took it: a release must not strand jobs."""
+
+ENDED: set[JobStatus] = {"succeeded", "failed", "cancelled"}
+RETRY_AFTER_SECONDS = 5
+_IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
+_STATUSES: dict[JobStatus, list[str]] = {
+    "queued": ["ENQUEUED", "DELAYED"],
+    "running": ["PENDING"],
+    "succeeded": ["SUCCESS"],
+    "failed": ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+    "cancelled": ["CANCELLED"],
+}
+_STATUS_OF = {theirs: ours for ours, all_theirs in _STATUSES.items() for theirs in all_theirs}
+
+
+def prepare_database(settings: Settings) -> None:
+    """Makes the job database's tables if they are missing. Any process may do so at any time."""
+    if not settings.database_url:
+        settings.artifacts_dir.mkdir(parents=True, exist_ok=True)
+        # Readers and the writer do not wait for each other; SQLite remembers the mode.
+        with sqlite3.connect(settings.artifacts_dir / "jobs.sqlite", timeout=30) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+        database.close()
+    DBOS.migrate(settings.jobs_url)
+
+
+class JobStore:
+    """The jobs in the job database. All state is there: any process may ask for any job."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.staging = Staging(settings.artifacts_dir)
+        self.client = DBOSClient(
+            system_database_url=settings.jobs_url, lazy=True, retry_connection_errors=False
+        )
+        self._submitting = asyncio.Lock()
+
+    def close(self) -> None:
+        """Closes the connections to the database."""
+        self.client.destroy()
+
+    async def check(self) -> None:
+        """Raises Unavailable if the database does not answer."""
+        await _ask(self.client.check_connection_async())
+
+    async def submit(self, config: TrainConfig, idempotency_key: str | None = None) -> Job:
+        """Enqueues a job; with a key that was used before, returns the job of that time.
+
+        Raises:
+            Invalid: The key was used with another config.
+            QueueFull: `max_queued_jobs` jobs are waiting already.
+        """
+        job_id = str(uuid.uuid5(_IDEMPOTENCY_KEYS, idempotency_key) if idempotency_key else uuid.uuid4())
+        async with self._submitting:  # so that the queue does not fill up while we count it
+            if not (idempotency_key and await self._find(job_id)):
+                await self._refuse_if_full()
+                await self._enqueue(job_id, config)
+        job = await self.get(job_id)
+        if job.config != config:
+            raise Invalid("the Idempotency-Key was used before, with another body")
+        return job
+
+    async def get(self, job_id: str) -> Job:
+        """One job. Raises NotFound if there is no such job."""
+        found = await self._find(job_id)
+        if found is None:
+            raise NotFound(f"there is no job {job_id}")
+        return _job(found)
+
+    async def page(
+        self, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
+    ) -> Jobs:
+        """A page of jobs, newest first; `cursor` is the last page's `next_cursor`."""
+        try:
+            after = _place_of(cursor) if cursor else None
+        except ValueError:
+            raise Invalid("cursor: not one that this service gave out") from None
+        rows: list[WorkflowStatus] = []
+        until = after[0] if after else None
+        while True:
+            # SQLite stamps whole seconds. So that a second is never cut in two, all of the last
+            # one is read, and our own time of submission orders the jobs within it.
+            batch = await self._list(status, until=until, limit=limit + 1)
+            last = batch[-1].created_at if len(batch) > limit else None
+            if last is not None:
+                batch = [row for row in batch if row.created_at != last]
+                batch += await self._list(status, since=last, until=last)
+            rows += [row for row in batch if after is None or _place(row) < after]
+            if last is None or len(rows) > limit:
+                break
+            until = last - 1
+        rows.sort(key=_place, reverse=True)
+        more = len(rows) > limit
+        return Jobs(
+            jobs=[_job(row) for row in rows[:limit]],
+            next_cursor="~".join(map(str, _place(rows[limit - 1]))) if more else None,
+        )
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancels a queued or running job, or one that is cancelled already.
+
+        Raises:
+            Conflict: It has ended, or is publishing its versions at this moment.
+        """
+        job = await self.get(job_id)
+        if job.status == "cancelled":
+            return job
+        if job.status in ENDED or self.staging.decide(job_id, "cancel") == "publish":
+            ended = job.status if job.status in ENDED else "about to succeed"
+            raise Conflict(f"the job cannot be cancelled: it is {ended}")
+        await _ask(self.client.cancel_workflow_async(job_id))
+        return await self.get(job_id)
+
+    async def note(self, job_id: str, **attributes: Any) -> None:
+        """Keeps facts with a job that DBOS does not keep; to lose one must not cost the job."""
+        try:
+            await self.client.update_workflow_attributes_async(job_id, attributes, merge=True)
+        except Exception:
+            logger.exception("could not keep %s with job %s", sorted(attributes), job_id)
+
+    async def _find(self, job_id: str) -> WorkflowStatus | None:
+        rows = await _ask(
+            self.client.list_workflows_async(workflow_ids=[job_id], name=WORKFLOW, limit=1)
+        )
+        return rows[0] if rows else None
+
+    async def _list(
+        self,
+        status: JobStatus | None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+    ) -> list[WorkflowStatus]:
+        return await _ask(
+            self.client.list_workflows_async(
+                name=WORKFLOW,
+                status=_STATUSES[status] if status else None,
+                start_time=_iso(since),
+                end_time=_iso(until),
+                limit=limit,
+                sort_desc=True,
+            )
+        )
+
+    async def _refuse_if_full(self) -> None:
+        limit = self.settings.max_queued_jobs
+        waiting = await self._list("queued", limit=limit)
+        if len(waiting) >= limit:
+            raise QueueFull(
+                f"{limit} jobs are waiting already; try again later",
+                {"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
+
+    async def _enqueue(self, job_id: str, config: TrainConfig) -> None:
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": QUEUE,
+            "workflow_id": job_id,
+            "app_version": APPLICATION_VERSION,
+            "serialization_type": WorkflowSerializationFormat.PORTABLE,  # JSON; never pickle
+            "attributes": {"submitted_at": datetime.now(UTC).isoformat()},
+        }
+        await _ask(self.client.enqueue_async(options, config.model_dump(mode="json")))
+
+
+async def _ask(call: Awaitable[T]) -> T:
+    """Awaits a call to the job database; Unavailable if the database does not answer it."""
+    try:
+        return await call
+    except CrosscheckError:
+        raise
+    except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        raise Unavailable(
+            "the job database does not answer", {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        ) from error
+
+
+def _job(row: WorkflowStatus) -> Job:
+    assert row.input is not None
+    status = _STATUS_OF[row.status]
+    known = row.attributes or {}
+    progress = known.get("progress")
+    error = None
+    if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        error = "given up: the worker died each time that it ran this job"
+    elif status == "failed":
+        error = str(row.error)
+    return Job(
+        id=row.workflow_id,
+        status=status,
+        created_at=_submitted(row),
+        started_at=known.get("started_at"),
+        finished_at=known.get("finished_at", _time(row.completed_at)) if status in ENDED else None,
+        progress=Progress.model_validate(progress) if progress else None,
+        results=[Result.model_validate(result) for result in row.output or []],
+        error=error,
+        config=TrainConfig.model_validate(row.input["args"][0]),
+    )
+
+
+def _submitted(row: WorkflowStatus) -> datetime:
+    return datetime.fromisoformat((row.attributes or {})["submitted_at"])
+
+
+Place = tuple[int, int, str]
+"""Where a job stands in the order of all: DBOS's time, ours in microseconds, and its id."""
+
+
+def _place(row: WorkflowStatus) -> Place:
+    assert row.created_at is not None
+    ours = _submitted(row) - datetime.fromtimestamp(0, UTC)
+    return row.created_at, ours // timedelta(microseconds=1), row.workflow_id
+
+
+def _place_of(cursor: str) -> Place:
+    theirs, ours, job_id = cursor.split("~")
+    return int(theirs), int(ours), job_id
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+
+
+def _iso(milliseconds: int | None) -> str | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat() if milliseconds else None

@@ -1,0 +1,80 @@
+"""What makes a version's folder whole: every file there, and each with the digest it was sealed with."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from service.schemas import Metadata
+
+EXTRA = Path("assets.extra")
+ONNX = EXTRA / "model.onnx"
+METADATA = EXTRA / "metadata.json"
+MANIFEST = EXTRA / "manifest.sha256"
+"""SHA-256 of every other file, as `sha256sum --check` reads it."""
+
+Signature = tuple[tuple[str, int, int], ...]
+
+
+class Damaged(Exception):
+    """A version's folder is not what was sealed."""
+
+
+def seal(folder: Path, metadata: Metadata) -> None:
+    """Completes a folder with its metadata and its manifest, and brings all of it to the disk."""
+    (folder / METADATA).write_text(metadata.model_dump_json(indent=1) + "\n")
+    digests = [f"{_sha256(path)}  {path.relative_to(folder)}\n" for path in _files(folder)]
+    (folder / MANIFEST).write_text("".join(digests))
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
+
+
+def verify(folder: Path) -> Metadata:
+    """Hashes every file of a sealed folder and returns its metadata.
+
+    Raises:
+        Damaged: A file is missing, has changed, cannot be read or does not belong there.
+    """
+    try:
+        lines = (folder / MANIFEST).read_text().splitlines()
+        sealed = {Path(path): digest for digest, path in (line.split("  ", 1) for line in lines)}
+        found = {path.relative_to(folder) for path in _files(folder)} - {MANIFEST}
+        if missing := {METADATA, ONNX, *sealed} - found:
+            raise Damaged(f"{min(missing)} is missing")
+        if foreign := found - sealed.keys():
+            raise Damaged(f"{min(foreign)} does not belong to it")
+        for path, digest in sealed.items():
+            if _sha256(folder / path) != digest:
+                raise Damaged(f"{path} has changed")
+        return Metadata.model_validate_json((folder / METADATA).read_bytes())
+    except FileNotFoundError as error:
+        raise Damaged(f"{Path(error.filename).name} is missing") from None
+    except (OSError, ValueError) as error:
+        raise Damaged(f"it cannot be read: {type(error).__name__}") from error
+
+
+def signature(folder: Path) -> Signature:
+    """Names, sizes and times of all files: another one as soon as any of them is written to."""
+    return tuple(
+        (os.fspath(path), status.st_size, status.st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        for status in [path.lstat()]
+    )
+
+
+def sync(path: Path) -> None:
+    """Brings a file's bytes, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if not path.is_dir())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

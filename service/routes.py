@@ -1,0 +1,183 @@
+"""The endpoints but `POST /predict`: call, check, return."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from models.config import MODEL_NAMES, ModelName, TrainConfig
+from service import comparison, readiness
+from service.errors import Invalid
+from service.jobs import ENDED, JobStore
+from service.registry import Registry
+from service.schemas import (
+    Comparison,
+    Job,
+    Jobs,
+    JobStatus,
+    Live,
+    Model,
+    Models,
+    Promotion,
+    Ready,
+    Version,
+    VersionSummary,
+)
+from service.settings import Settings
+
+EVENT_SECONDS = 0.25
+"""How often a stream of events looks at its job."""
+
+router = APIRouter()
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _jobs(request: Request) -> JobStore:
+    jobs: JobStore = request.app.state.jobs
+    return jobs
+
+
+def _registry(request: Request) -> Registry:
+    registry: Registry = request.app.state.registry
+    return registry
+
+
+TheSettings = Annotated[Settings, Depends(_settings)]
+TheJobs = Annotated[JobStore, Depends(_jobs)]
+TheRegistry = Annotated[Registry, Depends(_registry)]
+
+
+@router.post("/train", status_code=202, tags=["jobs"])
+async def train(
+    jobs: TheJobs,
+    settings: TheSettings,
+    response: Response,
+    config: Annotated[TrainConfig, Body()] = TrainConfig(),
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> Job:
+    """Enqueues a training job. An empty body is the experiment that the service grew from."""
+    if config.dataset.size > settings.max_dataset_size:
+        raise Invalid(f"dataset.size: at most {settings.max_dataset_size} rows are allowed here")
+    if config.epochs > settings.max_epochs:
+        raise Invalid(f"epochs: at most {settings.max_epochs} are allowed here")
+    job = await jobs.submit(config, idempotency_key)
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return job
+
+
+@router.get("/jobs", tags=["jobs"])
+async def list_jobs(
+    jobs: TheJobs,
+    status: JobStatus | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Jobs:
+    """The jobs, newest first."""
+    return await jobs.page(status, limit, cursor)
+
+
+async def _job(jobs: TheJobs, job_id: UUID) -> Job:
+    return await jobs.get(str(job_id))
+
+
+@router.get("/jobs/{job_id}", tags=["jobs"])
+async def get_job(job: Annotated[Job, Depends(_job)]) -> Job:
+    """One job: its status, progress and results."""
+    return job
+
+
+@router.post("/jobs/{job_id}/cancel", tags=["jobs"])
+async def cancel_job(jobs: TheJobs, job_id: UUID) -> Job:
+    """Cancels a job, also one that runs; it publishes nothing."""
+    return await jobs.cancel(str(job_id))
+
+
+@router.get("/jobs/{job_id}/events", tags=["jobs"], response_class=EventSourceResponse)
+async def job_events(
+    request: Request,
+    jobs: TheJobs,
+    job: Annotated[Job, Depends(_job)],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """The job whenever it changes, as events `progress`, and once more as `end`.
+
+    An event's id is a digest of the job as it was. A client that comes back with the last one is
+    told nothing that it knows already.
+    """
+    stopping: asyncio.Event = request.app.state.stopping
+    told = last_event_id
+    while True:
+        digest = hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:16]
+        ended = job.status in ENDED
+        if digest != told:
+            yield ServerSentEvent(id=digest, event="end" if ended else "progress", data=job)
+            told = digest
+        if ended or stopping.is_set():
+            return
+        await asyncio.sleep(EVENT_SECONDS)
+        job = await jobs.get(job.id)
+
+
+@router.get("/metrics", tags=["models"])
+def metrics(registry: TheRegistry, job_id: UUID | None = None) -> Comparison:
+    """The comparison of the serving versions, or of what one job published."""
+    if job_id is not None:
+        return comparison.of_job(registry, str(job_id))
+    return comparison.of_serving(registry)
+
+
+@router.get("/models", tags=["models"])
+def list_models(registry: TheRegistry) -> Models:
+    """Both networks and their versions."""
+    return Models(models=[get_model(registry, name) for name in MODEL_NAMES])
+
+
+@router.get("/models/{name}", tags=["models"])
+def get_model(registry: TheRegistry, name: ModelName) -> Model:
+    """One network and its versions, newest first."""
+    versions = [
+        VersionSummary(
+            version=version.version,
+            serving=version.serving,
+            created_at=version.metadata.created_at,
+            job_id=version.metadata.job_id,
+            eval_rmse=version.metadata.scores.eval_rmse,
+            refused=version.metadata.refused,
+        )
+        for version in registry.versions(name)
+    ]
+    return Model(name=name, serving=registry.serving(name), versions=versions)
+
+
+@router.get("/models/{name}/versions/{number}", tags=["models"])
+def get_version(registry: TheRegistry, name: ModelName, number: int) -> Version:
+    """One version and all that it knows of itself."""
+    return registry.version(name, number)
+
+
+@router.put("/models/{name}/serving", tags=["models"])
+def promote(registry: TheRegistry, name: ModelName, promotion: Promotion) -> Version:
+    """Makes a version the serving one: promotes a new one or rolls back to an old one."""
+    return registry.promote(name, promotion.version)
+
+
+@router.get("/livez", tags=["health"])
+async def livez() -> Live:
+    """Answers as long as the process does."""
+    return Live()
+
+
+@router.get("/readyz", tags=["health"], responses={503: {"model": Ready}})
+async def readyz(request: Request, response: Response) -> Ready:
+    """Whether the service can do its work; 503 and what is missing if it cannot."""
+    ready = await readiness.check(request.app.state)
+    response.status_code = 200 if ready.ready else 503
+    return ready

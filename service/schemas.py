@@ -1,0 +1,187 @@
+"""What the service says: the shapes of its responses and of what it stores."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.config import ModelName, SyntheticDataset, TrainConfig
+
+JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+class Schema(BaseModel):
+    """The base of all: immutable, and no NaN or Infinity in or out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Problem(BaseModel):
+    """A refusal, as RFC 9457 has it; `error` repeats `detail`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+
+
+class Scores(Schema):
+    """Errors over the whole of both splits. RMSE is the square root of MSE."""
+
+    train_rmse: float
+    eval_rmse: float
+    train_mse: float
+    eval_mse: float
+
+
+class Metadata(Schema):
+    """What a version knows of itself: `assets.extra/metadata.json`. Its folder is its number."""
+
+    model: ModelName
+    job_id: str
+    created_at: datetime
+    config: TrainConfig
+    dataset_fingerprint: str = Field(description="SHA-256 of the features and targets.")
+    parameters: int
+    scores: Scores
+    baseline: Scores = Field(description="The mean predictor on the same rows.")
+    refused: str | None = Field(description="Why the version does not serve by itself, if so.")
+    losses: list[float] = Field(description="Mean squared error while training, per epoch.")
+    fit_seconds: float
+    libraries: dict[str, str]
+
+
+class Version(Schema):
+    """A published version."""
+
+    version: int
+    serving: bool
+    metadata: Metadata
+
+
+class VersionSummary(Schema):
+    """A published version in a list."""
+
+    version: int
+    serving: bool
+    created_at: datetime
+    job_id: str
+    eval_rmse: float
+    refused: str | None
+
+
+class Model(Schema):
+    """One of the two networks and its versions, newest first."""
+
+    name: ModelName
+    serving: int | None
+    versions: list[VersionSummary]
+
+
+class Models(Schema):
+    """Both networks."""
+
+    models: list[Model]
+
+
+class Promotion(Schema):
+    """Which version is to be the serving one."""
+
+    version: Annotated[int, Field(ge=1, strict=True)]
+
+
+class Row(Scores):
+    """A row of the comparison: the mean predictor's."""
+
+    parameters: int
+
+
+class NetworkRow(Row):
+    """A row of the comparison: a network's, with what it was measured on."""
+
+    version: int
+    job_id: str
+    serving: bool
+    refused: str | None
+    dataset: SyntheticDataset
+    baseline: Scores
+
+
+class Comparison(Schema):
+    """The rows `mean`, `dense` and `cross`, as far as there are any."""
+
+    models: dict[Literal["mean", "dense", "cross"], NetworkRow | Row]
+
+
+class Progress(Schema):
+    """How far a running job is."""
+
+    model: ModelName
+    epoch: int
+    epochs: int
+    loss: float
+
+
+class Result(Schema):
+    """What a job published for one network."""
+
+    model: ModelName
+    version: int
+    parameters: int
+    scores: Scores
+    refused: str | None
+
+
+class Job(Schema):
+    """A training job."""
+
+    id: str
+    status: JobStatus
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    progress: Progress | None = None
+    results: list[Result] = []
+    error: str | None = Field(default=None, description="Why it failed.")
+    config: TrainConfig
+
+
+class Jobs(Schema):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    next_cursor: str | None = Field(default=None, description="Of the next page, if there is one.")
+
+
+class PredictRequest(Schema):
+    """Triples to predict."""
+
+    instances: list[Annotated[list[float], Field(min_length=3, max_length=3)]] = Field(min_length=1)
+    model: ModelName | None = Field(
+        default=None, description="Default: the serving one with the lowest eval RMSE."
+    )
+    version: int | None = Field(default=None, ge=1, description="Default: the serving one.")
+
+
+class PredictResponse(Schema):
+    """The predictions in the order of the instances, and who made them."""
+
+    predictions: list[float]
+    model: ModelName
+    version: int
+
+
+class Live(Schema):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Schema):
+    """Whether the service can do its work, and what is missing or damaged."""
+
+    ready: bool
+    missing: list[str]
+    damaged: list[str]
+    serving: dict[ModelName, int]

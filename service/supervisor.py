@@ -1,0 +1,107 @@
+"""`crosscheck serve`: keeps the API processes and the worker running, and stops them with itself."""
+
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 4.0
+"""How long processes may take to stop before they are killed."""
+
+BACK_OFF_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30)
+"""How long to wait before the first, second, … restart of a process that keeps on dying."""
+
+STEADY_SECONDS = 10.0
+"""A process that ran for so long is not one that keeps on dying."""
+
+
+@dataclass
+class Supervised:
+    """A process that is started again when it ends."""
+
+    arguments: list[str]
+    pass_fds: tuple[int, ...] = ()
+    deaths: int = 0
+    start_at: float = 0.0
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def keep_running(self) -> None:
+        """Starts the process if it does not run and its time has come."""
+        now = time.monotonic()
+        if self.process is not None and (code := self.process.poll()) is not None:
+            if now - self.start_at > STEADY_SECONDS:
+                self.deaths = 0
+            delay = BACK_OFF_SECONDS[min(self.deaths, len(BACK_OFF_SECONDS) - 1)]
+            logger.error("%s ended with %d; again in %g s", self.arguments[0], code, delay)
+            self.deaths += 1
+            self.start_at = now + delay
+            self.process = None
+        if self.process is None and now >= self.start_at:
+            self.start_at = now
+            # The process ends by itself when its standard input closes, that is when this process
+            # dies, however it dies. A session of its own keeps Ctrl-C for this process alone.
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service", *self.arguments, "--supervised"],
+                stdin=subprocess.PIPE,
+                pass_fds=self.pass_fds,
+                start_new_session=True,
+            )
+
+    def stop(self, deadline: float) -> None:
+        """Waits for the process, which was told to stop, and kills it when its time is up."""
+        if self.process is not None:
+            try:
+                self.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Takes the port. Raises OSError if that is not possible."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    listener.listen(2048)
+    return listener
+
+
+def supervise(listener: socket.socket, workers: int, with_worker: bool) -> None:
+    """Runs `workers` API processes on `listener`, and a worker, until SIGTERM or Ctrl-C."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    descriptor = listener.fileno()
+    processes = [Supervised(["api", "--fd", str(descriptor)], (descriptor,)) for _ in range(workers)]
+    if with_worker:
+        processes.append(Supervised(["worker"]))
+    while not stop.wait(0.1):
+        for process in processes:
+            process.keep_running()
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        if process.process is not None:
+            process.process.terminate()
+    for process in processes:
+        process.stop(deadline)
+
+
+def end_with_supervisor() -> None:
+    """Ends this process when its standard input closes, which its supervisor holds open."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        logger.error("the supervisor is gone")
+        # At once: whatever is under way is safe on the disk or was not promised to anybody.
+        signal.raise_signal(signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()

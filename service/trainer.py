@@ -1,0 +1,128 @@
+"""What the child process of a job runs: data, networks, fit, export, check, publish.
+
+TensorFlow is imported with this module, which the fork server of the worker preloads; nothing
+here may run an operation on import, since TensorFlow's threads do not survive a fork.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy
+import onnxruntime
+import tensorflow
+from numpy.typing import NDArray
+
+from models import evaluation
+from models.config import ModelName, TrainConfig
+from models.data import Dataset, load
+from models.export import check_parity, export, load_onnx
+from models.networks import build
+from models.training import TrainingDiverged, fit
+from service.manifest import seal
+from service.registry import Registry
+from service.schemas import Metadata, Progress, Result, Scores
+
+PROGRESS_SECONDS = 0.2
+"""The least time between two reports of progress."""
+
+LIBRARIES = {
+    library.__name__: library.__version__ for library in (tensorflow, keras, numpy, onnxruntime)
+}
+
+Report = Callable[[Progress], None]
+
+
+class Cancelled(Exception):
+    """The job was cancelled before it could publish."""
+
+
+def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) -> list[Result]:
+    """Runs a job to its published versions, or on from where a dead child left it.
+
+    Raises:
+        Cancelled: The job was cancelled; nothing is published.
+        TrainingDiverged, ParityError: What was trained is not fit to be published.
+    """
+    published = registry.published(job_id)
+    if registry.staging.decision(job_id) is None and not published:
+        dataset = load(config.dataset)
+        baseline = evaluation.mean_predictor(dataset)
+        folder = registry.staging.start_over(job_id)
+        for name in config.models:
+            stage(name, job_id, config, dataset, baseline, folder / name, report)
+        registry.staging.decide(job_id, "publish")
+    if registry.staging.decision(job_id) == "cancel":
+        raise Cancelled
+    return [
+        result(name, number, registry.metadata(name, number))
+        for name, number in registry.publish(job_id).items()
+    ]
+
+
+def stage(
+    name: ModelName,
+    job_id: str,
+    config: TrainConfig,
+    dataset: Dataset,
+    baseline: evaluation.Scores,
+    folder: Path,
+    report: Report,
+) -> None:
+    """Trains one network and leaves it in `folder`, checked and sealed."""
+    network = build(name, config, config.seed)
+    reported = 0.0
+
+    def on_epoch(epoch: int, losses: NDArray[Any]) -> None:
+        nonlocal reported
+        if epoch == config.epochs or time.monotonic() - reported > PROGRESS_SECONDS:
+            reported = time.monotonic()
+            loss = float(losses[0])
+            report(Progress(model=name, epoch=epoch, epochs=config.epochs, loss=loss))
+
+    (history,) = fit([network], dataset.train, config, on_epoch)
+    export(network, folder)
+    check_parity(network, folder, dataset.eval.features)
+    scores = evaluation.evaluate(load_onnx(folder), dataset)
+    if not all(map(math.isfinite, scores)):
+        raise TrainingDiverged("the errors of the trained network are not finite")
+    metadata = Metadata(
+        model=name,
+        job_id=job_id,
+        created_at=datetime.now(UTC),
+        config=config,
+        dataset_fingerprint=dataset.fingerprint,
+        parameters=network.count_params(),
+        scores=Scores(**scores._asdict()),
+        baseline=Scores(**baseline._asdict()),
+        refused=gate(scores, baseline),
+        losses=history.losses,
+        fit_seconds=history.seconds,
+        libraries=LIBRARIES,
+    )
+    seal(folder, metadata)
+
+
+def gate(scores: evaluation.Scores, baseline: evaluation.Scores) -> str | None:
+    """Why a version with these scores must not serve by itself; None if it may."""
+    if scores.eval_rmse >= baseline.eval_rmse:
+        return (
+            f"its eval RMSE of {scores.eval_rmse:.6g} is no better than "
+            f"the mean predictor's {baseline.eval_rmse:.6g}"
+        )
+    return None
+
+
+def result(name: ModelName, number: int, metadata: Metadata) -> Result:
+    """What the job says of one of its versions."""
+    return Result(
+        model=name,
+        version=number,
+        parameters=metadata.parameters,
+        scores=metadata.scores,
+        refused=metadata.refused,
+    )

@@ -1,0 +1,114 @@
+"""The worker: takes one job at a time from the queue and watches the child that trains it."""
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat
+
+from models.config import TrainConfig
+from service import child
+from service.errors import NotFound
+from service.jobs import APPLICATION_VERSION, ENDED, QUEUE, WORKFLOW, JobStore, prepare_database
+from service.registry import Registry
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+POLLING_SECONDS = 0.2
+
+
+def work(settings: Settings) -> None:
+    """Runs jobs until the process is told to stop.
+
+    A job that is running then runs again at the next start, as it does after a crash: DBOS has
+    recorded that it is ours and not finished.
+    """
+    registry = Registry(settings.artifacts_dir)
+    registry.prepare()
+    _be_the_only_one(settings)
+    # Must be set before TensorFlow is imported, which the fork server does.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    child.start_fork_server()
+    prepare_database(settings)
+    store = JobStore(settings)
+    _register_workflow(settings, store)
+    DBOS.listen_queues([QUEUE])
+    DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_SECONDS)
+    logger.info("worker %s is ready", settings.executor_id)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+    os._exit(0)  # at once; the child ends with its pipe
+
+
+def _register_workflow(settings: Settings, store: JobStore) -> None:
+    options: DBOSConfig = {
+        "name": "crosscheck",
+        "system_database_url": settings.jobs_url,
+        "executor_id": settings.executor_id,
+        "application_version": APPLICATION_VERSION,
+        "log_level": "WARNING",
+    }
+    DBOS(config=options)
+
+    @DBOS.step(preemptible=True)
+    async def run_child(job_id: str, config: dict[str, Any]) -> list[dict[str, Any]]:
+        await _sweep(store)
+        await store.note(job_id, started_at=_now(), progress=None)
+
+        async def on_progress(progress: dict[str, Any]) -> None:
+            await store.note(job_id, progress=progress)
+
+        try:
+            parsed = TrainConfig.model_validate(config)
+            return await child.run(job_id, parsed, settings.artifacts_dir, on_progress)
+        except child.JobCancelled:
+            await store.client.cancel_workflow_async(job_id)
+            raise
+        finally:
+            await store.note(job_id, finished_at=_now())
+
+    @DBOS.workflow(
+        name=WORKFLOW,
+        max_recovery_attempts=settings.max_job_attempts,
+        serialization_type=WorkflowSerializationFormat.PORTABLE,
+    )
+    async def train(config: dict[str, Any]) -> list[dict[str, Any]]:
+        assert DBOS.workflow_id is not None
+        return await run_child(DBOS.workflow_id, config)
+
+
+def _be_the_only_one(settings: Settings) -> None:
+    """Waits until no other worker of this name runs; two of them would take each other's job.
+
+    The lock ends with this process, however that ends.
+    """
+    path = settings.artifacts_dir / f".worker-{settings.executor_id}.lock"
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logger.info("another worker %s runs; this one stands by", settings.executor_id)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+async def _sweep(store: JobStore) -> None:
+    """Removes the staging folders of jobs that have ended."""
+    for job_id in store.staging.jobs():
+        try:
+            ended = (await store.get(job_id)).status in ENDED
+        except NotFound:
+            ended = True
+        if ended:
+            store.staging.remove(job_id)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

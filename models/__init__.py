@@ -1,1 +1,1 @@
-"""The science: data, networks, training, evaluation, export. Knows nothing of HTTP, jobs or versions."""
+"""The science: data, networks, training, evaluation, export. It knows nothing of the service."""

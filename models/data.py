@@ -48,8 +48,8 @@ def load(config: SyntheticDataset) -> Dataset:
     features, targets = synthetic_triples(config.size, config.seed)
     train = slice(None, config.train_size)
     held_out = slice(config.train_size, None)
-    digest = hashlib.sha256(features)
-    digest.update(targets)
+    digest = hashlib.sha256(features.data)
+    digest.update(targets.data)
     return Dataset(
         Split(features[train], targets[train]),
         Split(features[held_out], targets[held_out]),

@@ -1,4 +1,4 @@
-"""A trained network as two files formats that say the same: a SavedModel and its ONNX twin."""
+"""A trained network in two formats that say the same: a SavedModel and its ONNX twin."""
 
 import os
 from pathlib import Path
@@ -53,14 +53,14 @@ def check_parity(network: keras.Model, folder: Path, features: Array) -> None:
     if not np.isfinite(trained).all():
         raise ParityError("the trained network's predictions are not all finite")
     tolerance = ROUNDING * float(np.finfo(network.dtype).eps) * max(1.0, np.abs(trained).max())
-    for format, predict in (
+    for kind, predict in (
         ("SavedModel", load_saved_model(folder)),
         ("ONNX file", load_onnx(folder)),
     ):
         difference = np.abs(in_blocks(predict, features) - trained).max()
         if not difference <= tolerance:
             raise ParityError(
-                f"the predictions of the {format} differ from the trained network's "
+                f"the predictions of the {kind} differ from the trained network's "
                 f"by {difference:.3g}, more than the {tolerance:.3g} that rounding explains"
             )
 

@@ -50,9 +50,7 @@ class CrossLayer(keras.layers.Layer):  # type: ignore[misc]
                 f"`x0` must have the shape (batch_size, features). Received: shape={x0_shape}"
             )
         if x_shape is not None and tuple(x_shape) != tuple(x0_shape):
-            raise ValueError(
-                f"`x` must have the shape of `x0`. Received: {x_shape} and {x0_shape}"
-            )
+            raise ValueError(f"`x` must have the shape of `x0`. Received: {x_shape} and {x0_shape}")
         self.affine = keras.layers.Dense(
             x0_shape[-1],
             kernel_initializer=self.kernel_initializer,

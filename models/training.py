@@ -117,4 +117,5 @@ def _compile_epoch(
             total += rest * update(features[:, -rest:], targets[-rest:])
         return total / rows
 
-    return run_epoch
+    compiled: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = run_epoch
+    return compiled

@@ -6,6 +6,7 @@ sends JSON messages with one member each: `progress` any number of times, then o
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import multiprocessing
@@ -116,10 +117,8 @@ def _main(worker: Connection, job_id: str, config: str, artifacts_dir: Path) -> 
 
 def _end_with(worker: Connection) -> None:
     """Ends this process as soon as the worker's end of the pipe is closed."""
-    try:
+    with contextlib.suppress(EOFError, OSError):
         worker.recv_bytes()
-    except (EOFError, OSError):
-        pass
     os._exit(1)
 
 

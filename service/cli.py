@@ -81,7 +81,9 @@ def api(fd: Annotated[int, typer.Option()], supervised: Supervised = False) -> N
 
 @app.command()
 def demo(
-    url: Annotated[str | None, typer.Option(help="Of a running service; else one is started.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Of a running service; else one is started.")
+    ] = None,
 ) -> None:
     """Train both networks over HTTP, print the comparison, predict."""
     from service.demo import run

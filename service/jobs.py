@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 WORKFLOW = QUEUE = "train"
 APPLICATION_VERSION = "1"
-"""Fixed, because DBOS runs a job only on the version that took it: a release must not strand jobs."""
+"""Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
 
 ENDED: set[JobStatus] = {"succeeded", "failed", "cancelled"}
 RETRY_AFTER_SECONDS = 5
@@ -75,7 +75,9 @@ class JobStore:
             Invalid: The key was used with another config.
             QueueFull: `max_queued_jobs` jobs are waiting already.
         """
-        job_id = str(uuid.uuid5(_IDEMPOTENCY_KEYS, idempotency_key) if idempotency_key else uuid.uuid4())
+        job_id = str(
+            uuid.uuid5(_IDEMPOTENCY_KEYS, idempotency_key) if idempotency_key else uuid.uuid4()
+        )
         async with self._submitting:  # so that the queue does not fill up while we count it
             if not (idempotency_key and await self._find(job_id)):
                 await self._refuse_if_full()

@@ -1,4 +1,4 @@
-"""What makes a version's folder whole: every file there, and each with the digest it was sealed with."""
+"""What makes a version's folder whole: every file is there and as it was when sealed."""
 
 import hashlib
 import os
@@ -72,7 +72,7 @@ def sync(path: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if not path.is_dir())
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
 
 
 def _sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ cost several times what the prediction does. Nothing here waits, but for the req
 import asyncio
 import logging
 import re
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -39,7 +39,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 
     instances: list[tuple[float, float, float]]
     model: ModelName | None = None
-    version: int | None = None
+    version: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Loaded(NamedTuple):
@@ -53,7 +53,9 @@ class Loaded(NamedTuple):
 
     def predict(self, features: NDArray[np.float64]) -> NDArray[Any]:
         """The predictions `(rows,)` for features `(rows, 3)`."""
-        (predictions,) = self.session.run(None, {"features": features.astype(self.dtype)})
+        with np.errstate(over="ignore"):  # what is too large for float32 shows in the prediction
+            converted = features.astype(self.dtype)
+        (predictions,) = self.session.run(None, {"features": converted})
         return np.asarray(predictions)[:, 0]
 
 
@@ -86,7 +88,7 @@ class Predictor:
         if not np.isfinite(predictions).all():
             row = int(np.argmin(np.isfinite(predictions)))
             raise Invalid(f"instances[{row}]: its prediction is not a finite number")
-        return orjson.dumps(
+        answer: bytes = orjson.dumps(
             {
                 "predictions": np.ascontiguousarray(predictions),
                 "model": loaded.model,
@@ -94,22 +96,23 @@ class Predictor:
             },
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
+        return answer
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise UnsupportedMediaType("the content type must be application/json")
         limit = self.settings.max_body_bytes
-        body = b""
+        body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise BadRequest("the client went away")
-            body += message["body"]
+            body += message.get("body", b"")
             if len(body) > limit:
                 raise TooLarge(f"the body is larger than {limit} bytes")
-            if not message["more_body"]:
-                return body
+            if not message.get("more_body"):
+                return bytes(body)
 
     def _parse(self, body: bytes) -> Request:
         try:
@@ -201,4 +204,4 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
 def _place_first(message: str) -> str:
     """`Expected `float`, got `str` - at `$.instances[3][1]`` names the element first."""
     found = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message, re.DOTALL)
-    return f"{found[2] or 'the body'}: {found[1]}" if found else message
+    return f"{found[2]}: {found[1]}" if found else f"the body: {message}"

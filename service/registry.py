@@ -1,19 +1,21 @@
 """Every trained version: published whole by one rename, checked when read, never changed.
 
-    artifacts/
-      cross/            a TensorFlow Serving base path
-        1/ 2/ …         a version: SavedModel; ONNX twin, metadata and manifest in assets.extra/
-        serving.json    which version is served
-      dense/ …
-      .staging/         see staging.py
+artifacts/
+  cross/            a TensorFlow Serving base path
+    1/ 2/ …         a version: SavedModel; ONNX twin, metadata and manifest in assets.extra/
+    serving.json    which version is served
+  dense/ …
+  .staging/         see staging.py
 """
 
 import errno
+import fcntl
 import json
 import logging
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from models.config import MODEL_NAMES, ModelName
@@ -133,6 +135,11 @@ class Registry:
             NotFound: There is no such version, or it is damaged.
         """
         self.version(name, number)
+        with self._locked(name):
+            self._point(name, number)
+        return self.version(name, number)
+
+    def _point(self, name: ModelName, number: int) -> None:
         path = self.root / name / "serving.json"
         temporary = path.with_name(f".serving.{uuid.uuid4().hex}")
         try:
@@ -142,7 +149,16 @@ class Registry:
         finally:
             temporary.unlink(missing_ok=True)
         sync(path.parent)
-        return self.version(name, number)
+
+    @contextmanager
+    def _locked(self, name: ModelName) -> Iterator[None]:
+        """Lets one process at a time decide which version of a model serves."""
+        descriptor = os.open(self.root / name, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def published(self, job_id: str) -> dict[ModelName, int]:
         """The versions that a job has published."""
@@ -165,9 +181,10 @@ class Registry:
                 self._publish(name, staged)
         published = self.published(job_id)
         for name, number in published.items():
-            passed = self.metadata(name, number).refused is None
-            if passed and number > (self._promoted(name) or 0):
-                self.promote(name, number)
+            with self._locked(name):
+                passed = self.metadata(name, number).refused is None
+                if passed and number > (self._promoted(name) or 0):
+                    self._point(name, number)
         return published
 
     def _publish(self, name: ModelName, staged: Path) -> None:

@@ -32,6 +32,8 @@ from service.settings import Settings
 EVENT_SECONDS = 0.25
 """How often a stream of events looks at its job."""
 
+THE_EXPERIMENT = TrainConfig()
+
 router = APIRouter()
 
 
@@ -60,7 +62,7 @@ async def train(
     jobs: TheJobs,
     settings: TheSettings,
     response: Response,
-    config: Annotated[TrainConfig, Body()] = TrainConfig(),
+    config: Annotated[TrainConfig, Body()] = THE_EXPERIMENT,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Job:
     """Enqueues a training job. An empty body is the experiment that the service grew from."""

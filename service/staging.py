@@ -1,8 +1,8 @@
 """What jobs have not published yet, and the one decision whether they do.
 
-    artifacts/.staging/{job}/
-      dense/ cross/    finished and sealed, or still being written
-      verdict          a symbolic link to nowhere: "publish" or "cancel"
+artifacts/.staging/{job}/
+  dense/ cross/    finished and sealed, or still being written
+  verdict          a symbolic link to nowhere: "publish" or "cancel"
 """
 
 import os

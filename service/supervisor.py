@@ -1,4 +1,4 @@
-"""`crosscheck serve`: keeps the API processes and the worker running, and stops them with itself."""
+"""`crosscheck serve`: keeps the API processes and the worker running, and ends them with it."""
 
 import logging
 import signal
@@ -81,7 +81,9 @@ def supervise(listener: socket.socket, workers: int, with_worker: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     descriptor = listener.fileno()
-    processes = [Supervised(["api", "--fd", str(descriptor)], (descriptor,)) for _ in range(workers)]
+    processes = [
+        Supervised(["api", "--fd", str(descriptor)], (descriptor,)) for _ in range(workers)
+    ]
     if with_worker:
         processes.append(Supervised(["worker"]))
     while not stop.wait(0.1):

@@ -32,7 +32,7 @@ def work(settings: Settings) -> None:
     registry.prepare()
     _be_the_only_one(settings)
     # Must be set before TensorFlow is imported, which the fork server does.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     child.start_fork_server()
     prepare_database(settings)
     store = JobStore(settings)

@@ -1,0 +1,29 @@
+# Two images: `serve` answers requests and has no TensorFlow, `train` runs the worker.
+#   docker build --target serve -t crosscheck-serve .
+#   docker build --target train -t crosscheck-train .
+# Run both with the same /artifacts volume; with CROSSCHECK_DATABASE_URL on several machines.
+
+FROM python:3.11-slim AS base
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    CROSSCHECK_HOST=0.0.0.0 CROSSCHECK_ARTIFACTS_DIR=/artifacts
+WORKDIR /app
+RUN useradd --uid 1000 crosscheck && install --directory --owner crosscheck /artifacts
+COPY requirements-serve.lock requirements-train.lock pyproject.toml README.md ./
+COPY models models
+COPY service service
+VOLUME /artifacts
+STOPSIGNAL SIGTERM
+
+FROM base AS serve
+RUN pip install --no-cache-dir --require-hashes -r requirements-serve.lock \
+ && pip install --no-cache-dir --no-deps .
+USER crosscheck
+EXPOSE 8000
+HEALTHCHECK --start-period=10s CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8000/livez').raise_for_status()"]
+CMD ["crosscheck", "serve", "--no-worker"]
+
+FROM base AS train
+RUN pip install --no-cache-dir --require-hashes -r requirements-train.lock \
+ && pip install --no-cache-dir --no-deps .
+USER crosscheck
+CMD ["crosscheck", "worker"]

@@ -1,0 +1,157 @@
+"""`crosscheck demo`: the main job over HTTP, with the call of each step shown."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from service.settings import Settings
+
+TRIPLES = [[0.5, 0.5, 0.5], [0.1, 0.2, 0.3], [0.9, 0.0, 0.7]]
+
+START_SECONDS = 30.0
+
+console = Console(highlight=False)
+
+
+def run(url: str | None, settings: Settings) -> None:
+    """Runs the demo against the service at `url`, or one started for it."""
+    if url is not None:
+        _demonstrate(url.rstrip("/"))
+        return
+    with _service(settings) as started:
+        _demonstrate(started)
+
+
+def _demonstrate(url: str) -> None:
+    with httpx.Client(base_url=url, timeout=30) as client:
+        _show(f"curl -X POST {url}/train")
+        job = _answer(client.post("/train"))
+
+        _show(f"curl -N {url}/jobs/{job['id']}/events")
+        job = _follow(client, job["id"])
+        if job["status"] != "succeeded":
+            console.print(f"The job {job['status']}: {job['error']}")
+            raise SystemExit(1)
+
+        _show(f"curl '{url}/metrics?job_id={job['id']}'")
+        comparison = _answer(client.get("/metrics", params={"job_id": job["id"]}))
+        console.print(_comparison_table(comparison["models"]))
+
+        body = json.dumps({"instances": TRIPLES})
+        _show(f"curl {url}/predict -H 'Content-Type: application/json' -d '{body}'")
+        answer = _answer(client.post("/predict", json={"instances": TRIPLES}))
+        console.print(_prediction_table(answer))
+
+
+def _follow(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """Draws a progress bar until the job has ended; returns the job."""
+    job: dict[str, Any] = {}
+    columns = (
+        TextColumn("{task.description:>8}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        bar = bars.add_task("job", total=None, state="queued")
+        for event in _events(client, job_id):
+            job = event
+            bars.update(bar, state=job["status"])
+            if progress := job["progress"]:
+                bars.update(
+                    bar,
+                    description=progress["model"],
+                    total=progress["epochs"],
+                    completed=progress["epoch"],
+                    state=f"epoch {progress['epoch']} of {progress['epochs']}, "
+                    f"loss {progress['loss']:.3g}",
+                )
+        bars.update(bar, state=job["status"])
+    return job
+
+
+def _events(client: httpx.Client, job_id: str) -> Iterator[dict[str, Any]]:
+    with client.stream("GET", f"/jobs/{job_id}/events") as response:
+        for line in response.iter_lines():
+            if line.startswith("data: "):
+                yield json.loads(line.removeprefix("data: "))
+
+
+def _comparison_table(rows: dict[str, Any]) -> Table:
+    table = Table("", "parameters", "train RMSE", "eval RMSE", "version", "")
+    for name, row in rows.items():
+        table.add_row(
+            name,
+            str(row["parameters"]),
+            f"{row['train_rmse']:.15g}",
+            f"{row['eval_rmse']:.15g}",
+            str(row.get("version", "")),
+            "serving" if row.get("serving") else row.get("refused", ""),
+        )
+    return table
+
+
+def _prediction_table(answer: dict[str, Any]) -> Table:
+    table = Table(
+        "triple", "true", "predicted", title=f"{answer['model']}, version {answer['version']}"
+    )
+    for (x0, x1, x2), prediction in zip(TRIPLES, answer["predictions"], strict=True):
+        true = x0**2 + x0 * x1 + x1 * x2 + x2**2
+        table.add_row(f"{x0}, {x1}, {x2}", f"{true:.6f}", f"{prediction:.6f}")
+    return table
+
+
+def _show(call: str) -> None:
+    console.print(f"\n[bold]$[/bold] {call}", soft_wrap=True)
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    if response.is_error:
+        console.print(f"{response.status_code}: {response.text}")
+        raise SystemExit(1)
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+@contextmanager
+def _service(settings: Settings) -> Iterator[str]:
+    """Runs `crosscheck serve` on a free port while the context is open."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = settings.artifacts_dir / "demo.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "service", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    console.print(f"Starting a service for this demo on {url}; its log is {log}")
+    with log.open("w") as file:
+        service = subprocess.Popen(command, stdout=file, stderr=file)
+        try:
+            _wait_for(url, service)
+            yield url
+        finally:
+            service.send_signal(signal.SIGTERM)
+            service.wait()
+
+
+def _wait_for(url: str, service: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and service.poll() is None:
+        try:
+            httpx.get(f"{url}/livez", timeout=1)
+            return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    console.print("The service did not start; its log says why.")
+    raise SystemExit(1)

@@ -1,0 +1,178 @@
+"""A real service for the tests that talk to one."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+import pytest
+
+SMALL: dict[str, Any] = {"dataset": {"size": 2000}, "epochs": 3, "batch_size": 200}
+"""A job of a second."""
+
+LONG: dict[str, Any] = {"dataset": {"size": 100_000}, "epochs": 10_000}
+"""A job that runs until it is stopped."""
+
+WAIT_SECONDS = 60.0
+
+
+T = TypeVar("T")
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether a process has ended, whether or not its parent has taken notice."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+class Service:
+    """A running `crosscheck serve`, its processes and a client for it."""
+
+    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
+        self.artifacts = folder / "artifacts"
+        self.log = folder / "service.log"
+        self.options = options
+        self.settings = settings
+        self.start()
+
+    def start(self) -> None:
+        """Starts it on a free port, and waits until it answers."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        environment = {
+            **os.environ,
+            "CROSSCHECK_ARTIFACTS_DIR": str(self.artifacts),
+            **{f"CROSSCHECK_{name.upper()}": value for name, value in self.settings.items()},
+        }
+        command = [sys.executable, "-m", "service", "serve", "--port", str(port), *self.options]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self.until(self.answers)
+
+    def answers(self) -> bool:
+        """Whether the API answers."""
+        try:
+            return self.client.get("/livez", timeout=2).status_code == 200
+        except httpx.TransportError:
+            assert self.process.poll() is None, self.log.read_text()
+            return False
+
+    def stop(self) -> int:
+        """Stops it as an operator would; returns its exit status."""
+        self.client.close()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10)
+
+    def kill_all(self) -> None:
+        """Kills every process of it, as a power cut would."""
+        everybody = [*self.descendants(), psutil.Process(self.process.pid)]
+        for process in everybody:
+            process.kill()
+        self.process.wait(10)
+        self.until(lambda: all(map(gone, everybody)))
+        self.client.close()
+
+    def descendants(self) -> list[psutil.Process]:
+        """All its processes but the supervisor."""
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return found
+
+    def find(self, role: str) -> psutil.Process:
+        """The API process or the worker, by its name on the command line."""
+        return next(process for process in self.descendants() if role in process.cmdline())
+
+    def child(self) -> psutil.Process:
+        """The process that trains the running job: the fork server's child."""
+        return self.until(
+            lambda: next(
+                (
+                    grandchild
+                    for process in self.find("worker").children()
+                    for grandchild in process.children()
+                ),
+                None,
+            )
+        )
+
+    def until(self, condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+        """Waits for something that happens in another process; returns it."""
+        deadline = time.monotonic() + seconds
+        while not (result := condition()):
+            assert time.monotonic() < deadline, f"waited in vain\n{self.log.read_text()[-5000:]}"
+            time.sleep(0.02)
+        return result
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON behind a path."""
+        response = self.client.get(path, params=parameters)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def train(self, **config: Any) -> str:
+        """Posts a job; returns its id."""
+        response = self.client.post("/train", json=config)
+        assert response.status_code == 202, response.text
+        job_id: str = response.json()["id"]
+        return job_id
+
+    def wait_for(self, job_id: str, *statuses: str) -> dict[str, Any]:
+        """Waits until a job has one of these statuses, by default until it has ended."""
+        statuses = statuses or ("succeeded", "failed", "cancelled")
+
+        def reached() -> dict[str, Any] | None:
+            job: dict[str, Any] = self.get(f"/jobs/{job_id}")
+            return job if job["status"] in statuses else None
+
+        job = self.until(reached)
+        assert job is not None
+        return job
+
+    def wait_for_progress(self, job_id: str) -> None:
+        """Waits until a job is in the midst of training."""
+        self.until(lambda: self.get(f"/jobs/{job_id}")["progress"])
+
+    def predict(self, *instances: list[float], **choice: Any) -> dict[str, Any]:
+        """Predicts triples."""
+        response = self.client.post("/predict", json={"instances": list(instances), **choice})
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+@contextmanager
+def running(folder: Path, *options: str, **settings: str) -> Iterator[Service]:
+    """A service with its artifacts in `folder`; every process of it is gone afterwards."""
+    service = Service(folder, *options, **settings)
+    try:
+        yield service
+    finally:
+        service.client.close()
+        if service.process.poll() is None:
+            service.kill_all()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for all tests that neither break it nor mind what others trained on it."""
+    with running(tmp_path_factory.mktemp("service")) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def trained(service: Service) -> dict[str, Any]:
+    """A job of that service that has published both networks."""
+    job = service.wait_for(service.train(**SMALL))
+    assert job["status"] == "succeeded", job
+    return job

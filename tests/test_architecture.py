@@ -1,0 +1,76 @@
+"""What may import what, and what the files that nothing runs here refer to."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def imported_by(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def modules_after(statement: str) -> set[str]:
+    program = f"{statement}\nimport sys; print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return set(output.split())
+
+
+@pytest.mark.parametrize("module", ["app", "worker", "cli", "supervisor"])
+def test_no_process_but_the_trainer_imports_tensorflow(module: str) -> None:
+    loaded = modules_after(f"import service.{module}")
+    assert not loaded & {"tensorflow", "keras", "service.trainer", "tf2onnx"}
+
+
+def test_the_supervisor_loads_nothing_heavy() -> None:
+    assert not modules_after("import service.supervisor") & {"fastapi", "dbos", "onnxruntime"}
+
+
+def test_the_science_knows_nothing_of_the_service() -> None:
+    for file in (ROOT / "models").glob("*.py"):
+        assert not [name for name in imported_by(file) if name.startswith("service")], file
+
+
+def test_outside_the_child_the_service_imports_only_the_config_of_the_science() -> None:
+    for file in (ROOT / "service").glob("*.py"):
+        if file.name != "trainer.py":
+            ours = {name for name in imported_by(file) if name.startswith("models")}
+            assert ours <= {"models.config"}, file
+
+
+def test_nothing_but_the_settings_reads_the_environment() -> None:
+    for file in (ROOT / "service").glob("*.py"):
+        assert not re.search(r"os\.(getenv|environ(\[| *\.get))", file.read_text()), file
+
+
+def test_what_the_dockerfile_copies_and_runs_exists() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        for source in sources.split():
+            assert (ROOT / source).exists(), source
+    stages = re.findall(r"^FROM \S+ AS (\w+)$", text, re.MULTILINE)
+    assert {"serve", "train"} <= set(stages)
+    assert set(re.findall(r"--from=(\w+)", text)) <= set(stages)
+    commands = set(re.findall(r'"crosscheck", "(\w+)"', text))
+    help_text = subprocess.run(
+        [sys.executable, "-m", "service", "--help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert commands
+    for command in commands:
+        assert command in help_text

@@ -1,0 +1,147 @@
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from models.config import CrossNetwork, DenseNetwork, ModelName, TrainConfig
+from models.networks import build, forward
+
+SHAPES: list[tuple[ModelName, TrainConfig]] = [
+    ("dense", TrainConfig()),
+    ("dense", TrainConfig(dense=DenseNetwork(hidden_units=[1]))),
+    ("dense", TrainConfig(dense=DenseNetwork(hidden_units=[5, 2, 7, 4]))),
+    ("cross", TrainConfig()),
+    ("cross", TrainConfig(cross=CrossNetwork(layers=4))),
+]
+every_shape = pytest.mark.parametrize(("name", "config"), SHAPES)
+
+
+def triples(rows: int) -> Any:
+    return np.random.default_rng(0).random((rows, 3), np.float32)
+
+
+def lively(name: ModelName, config: TrainConfig, seed: int) -> keras.Model:
+    # Its biases are not zero, so that a lost one shows.
+    network = build(name, config, seed)
+    draw = np.random.default_rng(seed)
+    network.set_weights([w + draw.uniform(0.1, 0.5, w.shape) for w in network.get_weights()])
+    return network
+
+
+def agree(actual: Any, expected: Any) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("dense", 40), ("cross", 16)])
+def test_the_experiments_networks_have_40_and_16_parameters(
+    name: ModelName, parameters: int
+) -> None:
+    assert build(name, TrainConfig(), seed=42).count_params() == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "shapes"),
+    [
+        (
+            "dense",
+            TrainConfig(dense=DenseNetwork(hidden_units=[5, 2])),
+            [(3, 5), (5,), (5, 2), (2,), (2, 1), (1,)],
+        ),
+        (
+            "cross",
+            TrainConfig(cross=CrossNetwork(layers=2)),
+            [(3, 3), (3,), (3, 3), (3,), (3, 1), (1,)],
+        ),
+    ],
+)
+def test_the_shape_of_a_network_follows_the_config(
+    name: ModelName, config: TrainConfig, shapes: list[tuple[int, ...]]
+) -> None:
+    network = build(name, config, seed=1)
+    assert [weight.shape for weight in network.trainable_weights] == shapes
+    assert network.name == name
+    assert network.output_shape == (None, 1)
+
+
+@every_shape
+def test_weights_are_drawn_from_the_seed_alone(name: ModelName, config: TrainConfig) -> None:
+    def kernels(seed: int) -> list[Any]:
+        return [w for w in build(name, config, seed).get_weights() if w.ndim == 2]
+
+    keras.utils.set_random_seed(1)
+    first = kernels(5)
+    keras.utils.set_random_seed(2)
+    for one, again, other in zip(first, kernels(5), kernels(6), strict=True):
+        np.testing.assert_array_equal(one, again)
+        assert (one != other).all()
+
+
+@pytest.mark.parametrize("name", ["dense", "cross"])
+def test_layers_of_one_network_start_with_different_weights(name: ModelName) -> None:
+    config = TrainConfig(cross=CrossNetwork(layers=2))
+    first, second = (w for w in build(name, config, seed=1).get_weights()[:4] if w.ndim == 2)
+    assert (first != second).all()
+
+
+@pytest.mark.parametrize("name", ["dense", "cross"])
+def test_the_largest_seed_builds_a_network(name: ModelName) -> None:
+    assert np.isfinite(build(name, TrainConfig(), seed=2**32 - 1)(triples(1))).all()
+
+
+def test_the_cross_network_computes_what_its_layers_say() -> None:
+    network = build("cross", TrainConfig(cross=CrossNetwork(layers=2)), seed=1)
+    ones, zeros = np.ones((3, 3)), np.zeros(3)
+    network.set_weights([ones, zeros, ones, zeros, np.ones((3, 1)), np.array([0.5])])
+    # x1 = 6·(1, 2, 3) + (1, 2, 3) sums to 42; x2 = 42·(1, 2, 3) + x1 sums to 252 + 42.
+    assert network(np.array([[1.0, 2.0, 3.0]], np.float32)).numpy().tolist() == [[294.5]]
+
+
+def test_the_dense_network_computes_what_its_layers_say() -> None:
+    network = build("dense", TrainConfig(dense=DenseNetwork(hidden_units=[2])), seed=1)
+    kernel = np.array([[1, -1], [1, -1], [1, -1]])
+    network.set_weights([kernel, np.array([1, 1]), np.array([[2], [3]]), np.array([0.5])])
+    # 1 + 2 + 3 + 1 = 7 passes the first unit, the second is cut off; 2·7 + 0.5.
+    assert network(np.array([[1.0, 2.0, 3.0]], np.float32)).numpy().tolist() == [[14.5]]
+
+
+@every_shape
+def test_forward_is_the_network_as_a_function_of_its_weights(
+    name: ModelName, config: TrainConfig
+) -> None:
+    network, features = lively(name, config, seed=1), triples(40)
+    weights = [weight[..., np.newaxis] for weight in network.get_weights()]
+    predictions = forward(network, weights, features.T)
+    assert predictions.shape == (40,)
+    agree(predictions, network(features)[:, 0])
+
+
+@every_shape
+def test_forward_computes_networks_stacked_along_a_leading_axis(
+    name: ModelName, config: TrainConfig
+) -> None:
+    networks, features = [lively(name, config, seed) for seed in range(3)], triples(40)
+    weights = [
+        np.stack(same)[..., np.newaxis]
+        for same in zip(*(network.get_weights() for network in networks), strict=True)
+    ]
+    predictions = forward(networks[0], weights, features.T)
+    assert predictions.shape == (3, 40)
+    agree(predictions, [network(features)[:, 0] for network in networks])
+
+
+@every_shape
+def test_forward_gives_each_row_the_weights_of_its_own(
+    name: ModelName, config: TrainConfig
+) -> None:
+    networks, features = [lively(name, config, seed) for seed in range(4)], triples(4)
+    weights = [
+        np.stack(same, axis=-1)
+        for same in zip(*(network.get_weights() for network in networks), strict=True)
+    ]
+    predictions = forward(networks[0], weights, features.T)
+    assert predictions.shape == (4,)
+    agree(
+        predictions,
+        [network(features[i : i + 1])[0, 0] for i, network in enumerate(networks)],
+    )

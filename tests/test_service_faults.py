@@ -1,0 +1,151 @@
+"""Processes killed in the middle of a job: nothing is lost, and predictions go on."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import LONG, SMALL, gone, running
+
+MEDIUM = {"dataset": {"size": 100_000}, "epochs": 300}
+"""A job of some seconds."""
+
+pytestmark = pytest.mark.slow
+
+
+def test_killing_the_child_fails_the_job_with_a_reason(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        job_id = service.train(**LONG)
+        service.wait_for_progress(job_id)
+        service.child().kill()
+        job = service.wait_for(job_id)
+        assert job["status"] == "failed"
+        assert "SIGKILL" in job["error"]
+        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+
+
+def test_killing_the_worker_runs_the_job_again_while_predictions_go_on(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        service.wait_for(service.train(**SMALL))
+        answer = service.predict([0.5, 0.5, 0.5])
+        job_id = service.train(**MEDIUM)
+        service.wait_for_progress(job_id)
+        child = service.child()
+        service.find("worker").kill()
+        service.until(lambda: gone(child), seconds=2)
+        assert service.predict([0.5, 0.5, 0.5]) == answer
+        assert service.wait_for(job_id)["status"] == "succeeded"
+        for name in ("dense", "cross"):
+            jobs = [version["job_id"] for version in service.get(f"/models/{name}")["versions"]]
+            assert jobs.count(job_id) == 1
+
+
+def test_killing_the_fork_server_does_not_stop_the_next_job(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        job_id = service.train(**MEDIUM)
+        service.wait_for_progress(job_id)
+        parent = service.child().parent()
+        assert parent is not None
+        parent.kill()
+        assert service.wait_for(job_id)["status"] == "succeeded"
+        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+
+
+def test_killing_the_api_loses_no_job_and_it_comes_back(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        job_id = service.train(**MEDIUM)
+        service.wait_for_progress(job_id)
+        service.find("api").kill()
+        service.until(service.answers)
+        assert service.wait_for(job_id)["status"] == "succeeded"
+        assert service.predict([0.5, 0.5, 0.5])["model"] in ("dense", "cross")
+
+
+def test_killing_the_supervisor_ends_every_process(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        job_id = service.train(**LONG)
+        service.wait_for_progress(job_id)
+        everybody = service.descendants()
+        service.process.kill()
+        service.process.wait()
+        service.until(lambda: all(map(gone, everybody)), seconds=5)
+
+
+def test_a_stopped_service_takes_its_job_up_again(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        job_id = service.train(**MEDIUM)
+        service.wait_for_progress(job_id)
+        everybody = service.descendants()
+        assert service.stop() == 0
+        service.until(lambda: all(map(gone, everybody)), seconds=3)
+        service.start()
+        assert service.wait_for(job_id)["status"] == "succeeded"
+
+
+def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        everybody = service.descendants()
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(5) == 0
+        service.until(lambda: all(map(gone, everybody)), seconds=3)
+
+
+def test_damaged_versions_are_named_and_not_served(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        service.wait_for(service.train(**SMALL, models=["cross"]))
+        service.wait_for(service.train(**SMALL, models=["cross"], seed=2))
+        service.stop()
+        damaged = service.artifacts / "cross" / "2" / "assets.extra" / "model.onnx"
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        (service.artifacts / "cross" / "3").mkdir()
+        service.start()
+        service.until(lambda: service.get("/readyz")["serving"])
+        assert service.predict([0.5, 0.5, 0.5])["version"] == 1
+        named = service.get("/readyz")["damaged"]
+        assert [name.partition(":")[0] for name in named] == ["cross/3", "cross/2"]
+        assert service.client.get("/models/cross/versions/2").status_code == 404
+
+
+def test_the_saved_model_gives_the_served_predictions_without_crosscheck(tmp_path: Path) -> None:
+    program = """
+import sys, tensorflow as tf
+serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+print(float(serve(features=tf.constant([[0.5, 0.25, 0.75]]))["predictions"][0, 0]))
+"""
+    with running(tmp_path) as service:
+        service.wait_for(service.train(**SMALL, models=["cross"]))
+        (served,) = service.predict([0.5, 0.25, 0.75])["predictions"]
+        printed = subprocess.run(
+            [sys.executable, "-c", program, service.artifacts / "cross" / "1"],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        assert float(printed) == pytest.approx(served, rel=1e-6)
+
+
+def test_a_port_in_use_is_refused_in_plain_words(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-worker") as service:
+        port = str(service.client.base_url.port)
+        second = subprocess.run(
+            [sys.executable, "-m", "service", "serve", "--port", port],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert second.returncode == 1
+        assert port in second.stderr
+        assert "Traceback" not in second.stderr
+
+
+def test_more_jobs_than_the_queue_holds_are_sent_away(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-worker", max_queued_jobs="2") as service:
+        for _ in range(2):
+            service.train()
+        response = service.client.post("/train")
+        assert response.status_code == 429
+        assert int(response.headers["retry-after"]) > 0
+        assert len(service.get("/jobs")["jobs"]) == 2

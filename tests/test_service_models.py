@@ -1,0 +1,148 @@
+"""Metrics, the registry and readiness over HTTP, against a running service."""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.data import target
+from tests.conftest import SMALL, Service
+
+
+def test_metrics_compare_the_serving_versions(service: Service, trained: dict[str, Any]) -> None:
+    rows = service.get("/metrics")["models"]
+    assert rows["mean"]["parameters"] == 0
+    for name, parameters in (("dense", 40), ("cross", 16)):
+        row = rows[name]
+        assert row["serving"]
+        assert row["parameters"] == parameters or row["job_id"] != trained["id"]
+        for split in ("train", "eval"):
+            assert math.isclose(row[f"{split}_rmse"] ** 2, row[f"{split}_mse"])
+        assert row["baseline"]["eval_rmse"] > row["eval_rmse"]
+
+
+def test_metrics_of_a_job_are_those_that_it_reported(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    rows = service.get("/metrics", job_id=trained["id"])["models"]
+    for result in trained["results"]:
+        row = rows[result["model"]]
+        assert {name: row[name] for name in result["scores"]} == result["scores"]
+        assert row["version"] == result["version"]
+
+
+def test_the_reported_error_is_that_of_the_served_predictions(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    config = trained["config"]["dataset"]
+    features = np.random.RandomState(config["seed"]).randint(200, size=(2000, 3)) / 200
+    (_, cross) = trained["results"]
+    answer = service.predict(*features[1800:].tolist(), model="cross", version=cross["version"])
+    errors = np.array(answer["predictions"]) - target(features[1800:])
+    rmse = float(np.sqrt(np.mean(errors**2)))
+    assert rmse == pytest.approx(cross["scores"]["eval_rmse"], rel=1e-4)
+
+
+def test_a_network_no_better_than_the_mean_is_kept_but_does_not_serve(service: Service) -> None:
+    before = service.get("/models/dense")["serving"]
+    # One batch of one row, no step worth the name: the initial weights are published.
+    lazy = {"name": "sgd", "learning_rate": 1e-12}
+    job = service.wait_for(service.train(**SMALL, models=["dense"], optimizer=lazy, seed=1))
+    (result,) = job["results"]
+    assert job["status"] == "succeeded"
+    assert "mean predictor" in result["refused"]
+    assert service.get("/models/dense")["serving"] == before
+    rows = service.get("/metrics", job_id=job["id"])["models"]
+    assert rows["dense"]["refused"] == result["refused"]
+    assert not rows["dense"]["serving"]
+
+
+def answers_with(service: Service, version: int) -> bool:
+    return bool(service.predict([0, 0, 0], model="cross")["version"] == version)
+
+
+def test_a_version_can_be_rolled_back_and_promoted_again(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    old = service.wait_for(service.train(**SMALL, models=["cross"]))["results"][0]["version"]
+    new = service.wait_for(service.train(**SMALL, models=["cross"], seed=7))["results"][0]
+    assert service.get("/models/cross")["serving"] == new["version"]
+    for version in (old, new["version"]):
+        response = service.client.put("/models/cross/serving", json={"version": version})
+        assert response.status_code == 200
+        assert response.json()["serving"]
+        service.until(partial(answers_with, service, version))
+        assert service.get("/metrics")["models"]["cross"]["version"] == version
+
+
+def test_a_version_knows_how_it_was_made(service: Service, trained: dict[str, Any]) -> None:
+    version = trained["results"][0]["version"]
+    metadata = service.get(f"/models/dense/versions/{version}")["metadata"]
+    assert metadata["config"] == trained["config"]
+    assert metadata["job_id"] == trained["id"]
+    assert len(metadata["losses"]) == trained["config"]["epochs"]
+    assert metadata["libraries"].keys() >= {"tensorflow", "keras", "numpy", "onnxruntime"}
+
+
+def test_both_models_list_their_versions_newest_first(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    models = service.get("/models")["models"]
+    assert [model["name"] for model in models] == ["dense", "cross"]
+    for model in models:
+        numbers = [version["version"] for version in model["versions"]]
+        assert numbers == sorted(numbers, reverse=True)
+        assert model["serving"] in numbers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/models/linear", None, 422),
+        ("GET", "/models/cross/versions/999", None, 404),
+        ("GET", "/models/cross/versions/x", None, 422),
+        ("PUT", "/models/cross/serving", {"version": 999}, 404),
+        ("PUT", "/models/cross/serving", {"version": "1"}, 422),
+        ("PUT", "/models/cross/serving", {}, 422),
+        ("GET", "/metrics?job_id=1", None, 422),
+        ("GET", "/nowhere", None, 404),
+    ],
+)
+def test_what_does_not_exist_is_refused_as_a_problem(
+    service: Service, trained: Any, method: str, path: str, body: Any, status: int
+) -> None:
+    response = service.client.request(method, path, json=body)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == status
+
+
+def test_a_service_with_all_that_it_needs_is_ready(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    ready = service.get("/readyz")
+    assert ready["ready"]
+    assert ready["missing"] == []
+    assert ready["serving"].keys() == {"dense", "cross"}
+
+
+def test_every_endpoint_is_documented(service: Service) -> None:
+    paths = service.get("/openapi.json")["paths"]
+    assert set(paths) == {
+        "/train",
+        "/jobs",
+        "/jobs/{job_id}",
+        "/jobs/{job_id}/cancel",
+        "/jobs/{job_id}/events",
+        "/metrics",
+        "/predict",
+        "/models",
+        "/models/{name}",
+        "/models/{name}/versions/{number}",
+        "/models/{name}/serving",
+        "/livez",
+        "/readyz",
+    }
+    assert service.client.get("/docs").status_code == 200

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -89,22 +90,28 @@ def _events(client: httpx.Client, job_id: str) -> Iterator[dict[str, Any]]:
 
 
 def _comparison_table(rows: dict[str, Any]) -> Table:
-    table = Table("", "parameters", "train RMSE", "eval RMSE", "version", "")
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("", "parameters", "train RMSE", "eval RMSE", "version", ""):
+        table.add_column(heading, no_wrap=heading.endswith("RMSE"))
     for name, row in rows.items():
         table.add_row(
             name,
             str(row["parameters"]),
-            f"{row['train_rmse']:.15g}",
-            f"{row['eval_rmse']:.15g}",
+            _digits(row["train_rmse"]),
+            _digits(row["eval_rmse"]),
             str(row.get("version", "")),
             "serving" if row.get("serving") else row.get("refused", ""),
         )
     return table
 
 
+def _digits(rmse: float) -> str:
+    return f"{rmse:.15g}" if rmse > 1e-3 else f"{rmse:.9g}"
+
+
 def _prediction_table(answer: dict[str, Any]) -> Table:
     table = Table(
-        "triple", "true", "predicted", title=f"{answer['model']}, version {answer['version']}"
+        "triple", "true", f"{answer['model']}, version {answer['version']}", box=box.SIMPLE_HEAD
     )
     for (x0, x1, x2), prediction in zip(TRIPLES, answer["predictions"], strict=True):
         true = x0**2 + x0 * x1 + x1 * x2 + x2**2
@@ -134,7 +141,7 @@ def _service(settings: Settings) -> Iterator[str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "service", "serve", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}"
-    console.print(f"Starting a service for this demo on {url}; its log is {log}")
+    console.print(f"Starting a service on {url}; its log is {log}")
     with log.open("w") as file:
         service = subprocess.Popen(command, stdout=file, stderr=file)
         try:

@@ -4,9 +4,9 @@ The defaults are the experiment of "Cross Layers vs Fully Connected Layers": an 
 config is that experiment.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 ModelName = Literal["dense", "cross"]
 MODEL_NAMES: tuple[ModelName, ...] = ("dense", "cross")
@@ -14,6 +14,9 @@ MODEL_NAMES: tuple[ModelName, ...] = ("dense", "cross")
 FEATURES = 3
 """Every instance is a triple."""
 
+Precision = Literal["float32", "float64"]
+Initializer = Literal["glorot_uniform", "lively"]
+Preset = Literal["seed", "best"]
 OptimizerName = Literal["adagrad", "adam", "sgd", "rmsprop", "nadam", "adamw"]
 
 LEARNING_RATES: dict[OptimizerName, float] = {
@@ -38,7 +41,9 @@ class SyntheticDataset(_Part):
     """Triples drawn from {0, 1/200, …, 199/200}³ and a quadratic function of them."""
 
     kind: Literal["synthetic"] = "synthetic"
-    size: int = Field(default=100_000, ge=10, description="Rows in all, both splits together.")
+    size: int = Field(
+        default=100_000, ge=10, le=10**9, description="Rows in all, both splits together."
+    )
     seed: Seed = Field(default=42, description="Seed of the rows; the weights have their own.")
     eval_fraction: float = Field(default=0.1, gt=0, lt=1, description="The last rows, held out.")
 
@@ -54,26 +59,46 @@ class SyntheticDataset(_Part):
         return self
 
 
-class Optimizer(_Part):
+class GradientDescent(_Part):
     """One of Keras's optimizers. Without a learning rate: 0.4 for Adagrad, else Keras's default."""
 
     name: OptimizerName = "adagrad"
-    learning_rate: float = Field(default=0.0, gt=0, le=1000, validate_default=False)
+    learning_rate: float = Field(
+        default_factory=lambda given: LEARNING_RATES[given["name"]], gt=0, le=1000
+    )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _default_learning_rate(cls, value: object) -> object:
-        if isinstance(value, dict) and "learning_rate" not in value:
-            name = value.get("name", "adagrad")
-            if name in LEARNING_RATES:
-                return {**value, "learning_rate": LEARNING_RATES[name]}
-        return value
+
+class LevenbergMarquardt(_Part):
+    """Least squares on all rows at once, in float64: exact where the network can be."""
+
+    name: Literal["levenberg_marquardt"]
+    max_evaluations: int = Field(default=100, ge=1, le=10_000)
+    screening_rows: int = Field(
+        default=1000, ge=10, description="Rows that several starts compete on."
+    )
+    block_rows: int = Field(
+        default=4096, ge=10, le=1_000_000, description="Rows in memory at a time."
+    )
+
+
+def _kind_of_optimizer(value: object) -> str:
+    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
+    return "<exact>" if name == "levenberg_marquardt" else "<gradient>"
+
+
+Optimizer = Annotated[
+    Annotated[GradientDescent, Tag("<gradient>")] | Annotated[LevenbergMarquardt, Tag("<exact>")],
+    Discriminator(_kind_of_optimizer),
+]
 
 
 class DenseNetwork(_Part):
     """Fully connected ReLU layers and one linear unit."""
 
     hidden_units: list[Units] = Field(default=[3, 3, 3], min_length=1, max_length=16)
+    initializer: Initializer = Field(
+        default="glorot_uniform", description="lively: hardly a network is born dead."
+    )
 
 
 class CrossNetwork(_Part):
@@ -82,17 +107,73 @@ class CrossNetwork(_Part):
     layers: int = Field(default=1, ge=1, le=16)
 
 
-class TrainConfig(_Part):
-    """What to train, on what, and how. Every field has the experiment's value as its default."""
+PRESETS: dict[str, dict[str, Any]] = {
+    # The experiment as it was.
+    "seed": {"max_restarts": 0},
+    # The cross network to the last bit, the dense one as good as we know how.
+    "best": {
+        "optimizer": {"name": "levenberg_marquardt"},
+        "dense": {"initializer": "lively"},
+        "restarts": 40,
+    },
+}
 
+
+def _overlay(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """`recipe` with what is given beside it; another optimizer replaces the recipe's whole."""
+    result = {**recipe, **given}
+    for part, theirs in recipe.items():
+        ours = given.get(part)
+        if not (isinstance(theirs, dict) and isinstance(ours, dict)):
+            continue
+        if ours.get("name", theirs.get("name")) == theirs.get("name"):
+            result[part] = {**theirs, **ours}
+    return result
+
+
+class TrainConfig(_Part):
+    """What to train, on what, and how.
+
+    Every default is the experiment's, but for `max_restarts`: there, a dense network that died
+    stayed dead.
+    """
+
+    preset: Preset | None = Field(
+        default=None, description="A whole recipe; fields given beside it take precedence."
+    )
     models: list[ModelName] = Field(default=list(MODEL_NAMES), min_length=1, max_length=2)
     dataset: SyntheticDataset = SyntheticDataset()
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=1000, ge=1, le=1_000_000)
-    seed: Seed = Field(default=42, description="Seed of the initial weights.")
-    optimizer: Optimizer = Optimizer.model_validate({})
+    seed: Seed = Field(default=42, description="Seed of the first start's initial weights.")
+    optimizer: Optimizer = GradientDescent()
+    precision: Precision = Field(
+        default="float32", description="Of training and serving; float64 if the optimizer is exact."
+    )
+    restarts: int = Field(
+        default=1, ge=1, le=256, description="Independent starts; the best in training is kept."
+    )
+    max_restarts: int = Field(
+        default=10, ge=0, le=100, description="New starts while none beats the mean predictor."
+    )
     dense: DenseNetwork = DenseNetwork()
     cross: CrossNetwork = CrossNetwork()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        filled = _overlay(PRESETS.get(str(value.get("preset")), {}), value)
+        if _kind_of_optimizer(filled.get("optimizer")) == "<exact>":
+            filled.setdefault("precision", "float64")
+        return filled
+
+    @model_validator(mode="after")
+    def _exact_in_float64(self) -> Self:
+        if self.optimizer.name == "levenberg_marquardt" and self.precision != "float64":
+            raise ValueError("`precision` must be float64 with the optimizer levenberg_marquardt")
+        return self
 
     @model_validator(mode="after")
     def _each_model_once(self) -> Self:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.config import FEATURES
 from models.data import Array
 from models.evaluation import in_blocks
+from models.networks import predict
 
 ONNX_FILE = Path("assets.extra", "model.onnx")
 """Where the ONNX twin lies in the folder of its SavedModel."""
@@ -31,7 +32,7 @@ def export(network: keras.Model, folder: Path) -> None:
     The signature is called `serving_default`; its input is `features`, `(batch, 3)`, its output
     `predictions`, `(batch, 1)`, both of the network's dtype.
     """
-    signature = [tf.TensorSpec((None, FEATURES), network.dtype, name="features")]
+    signature = [tf.TensorSpec((None, FEATURES), network.inputs[0].dtype, name="features")]
 
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def serve(features: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -49,15 +50,17 @@ def check_parity(network: keras.Model, folder: Path, features: Array) -> None:
     Raises:
         ParityError: A prediction differs by more than rounding, or is not finite.
     """
-    trained = in_blocks(lambda block: network(block).numpy()[:, 0], features)
+    trained = predict(network, features)
     if not np.isfinite(trained).all():
         raise ParityError("the trained network's predictions are not all finite")
-    tolerance = ROUNDING * float(np.finfo(network.dtype).eps) * max(1.0, np.abs(trained).max())
-    for kind, predict in (
-        ("SavedModel", load_saved_model(folder)),
-        ("ONNX file", load_onnx(folder)),
+    tolerance = (
+        ROUNDING * float(np.finfo(network.inputs[0].dtype).eps) * max(1.0, np.abs(trained).max())
+    )
+    for kind, load in (
+        ("SavedModel", load_saved_model),
+        ("ONNX file", load_onnx),
     ):
-        difference = np.abs(in_blocks(predict, features) - trained).max()
+        difference = np.abs(in_blocks(load(folder), features) - trained).max()
         if not difference <= tolerance:
             raise ParityError(
                 f"the predictions of the {kind} differ from the trained network's "

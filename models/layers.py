@@ -61,6 +61,10 @@ class CrossLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, x0: Any, x: Any = None) -> Any:
         x = x0 if x is None else x
+        if x.shape != x0.shape:
+            raise ValueError(
+                f"`x` must have the shape of `x0`, {x0.shape}. Received: x.shape={x.shape}"
+            )
         return x0 * self.affine(x) + x
 
     def compute_output_shape(self, x0_shape: Any, x_shape: Any = None) -> Any:

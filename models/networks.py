@@ -6,15 +6,24 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models.config import FEATURES, CrossNetwork, DenseNetwork, ModelName, TrainConfig
+from models.config import (
+    FEATURES,
+    CrossNetwork,
+    DenseNetwork,
+    Initializer,
+    ModelName,
+    TrainConfig,
+)
+from models.data import Array
+from models.evaluation import in_blocks
 from models.layers import CrossLayer
 
 
 def build(name: ModelName, config: TrainConfig, seed: int) -> keras.Model:
-    """Builds the network called `name` with the shape that `config` gives it."""
+    """Builds the network called `name` with the shape and precision that `config` gives it."""
     if name == "dense":
-        return build_dense(config.dense, seed)
-    return build_cross(config.cross, seed)
+        return build_dense(config.dense, seed, config.precision)
+    return build_cross(config.cross, seed, config.precision)
 
 
 def build_dense(network: DenseNetwork, seed: int, dtype: str = "float32") -> keras.Model:
@@ -25,10 +34,17 @@ def build_dense(network: DenseNetwork, seed: int, dtype: str = "float32") -> ker
     """
     draw = keras.random.SeedGenerator(seed)
     x = features = keras.Input((FEATURES,), name="features", dtype=dtype)
-    for units in network.hidden_units:
-        x = keras.layers.Dense(units, activation="relu", **_glorot(draw), dtype=dtype)(x)
-    predictions = keras.layers.Dense(1, **_glorot(draw), dtype=dtype)(x)
-    return keras.Model(features, predictions, name="dense")
+    for units in [*network.hidden_units, None]:
+        first = x is features
+        x = keras.layers.Dense(
+            units or 1,
+            activation="relu" if units else "linear",
+            kernel_initializer=_initializer(
+                network.initializer, draw, x.shape[1], units or 1, first
+            ),
+            dtype=dtype,
+        )(x)
+    return keras.Model(features, x, name="dense")
 
 
 def build_cross(network: CrossNetwork, seed: int, dtype: str = "float32") -> keras.Model:
@@ -40,8 +56,9 @@ def build_cross(network: CrossNetwork, seed: int, dtype: str = "float32") -> ker
     draw = keras.random.SeedGenerator(seed)
     x = features = keras.Input((FEATURES,), name="features", dtype=dtype)
     for _ in range(network.layers):
-        x = CrossLayer(**_glorot(draw), dtype=dtype)(features, x)
-    predictions = keras.layers.Dense(1, **_glorot(draw), dtype=dtype)(x)
+        x = CrossLayer(keras.initializers.GlorotUniform(draw), dtype=dtype)(features, x)
+    glorot = keras.initializers.GlorotUniform(draw)
+    predictions = keras.layers.Dense(1, kernel_initializer=glorot, dtype=dtype)(x)
     return keras.Model(features, predictions, name="cross")
 
 
@@ -70,5 +87,19 @@ def forward(model: keras.Model, weights: Iterable[Any], features: Any) -> Any:
     return x[..., 0, :]
 
 
-def _glorot(draw: keras.random.SeedGenerator) -> dict[str, Any]:
-    return {"kernel_initializer": keras.initializers.GlorotUniform(seed=draw)}
+def predict(network: keras.Model, features: Array) -> Array:
+    """The predictions `(rows,)` of `network` for features `(rows, 3)`."""
+    return in_blocks(lambda block: network(block).numpy()[:, 0], features)
+
+
+def _initializer(
+    kind: Initializer, draw: keras.random.SeedGenerator, inputs: int, units: int, first: bool
+) -> keras.initializers.Initializer:
+    """Glorot's uniform one; or, called lively, one with which hardly a ReLU network is born dead.
+
+    The lively one draws from the upper half of Glorot's interval, and in the first layer from
+    the upper three quarters: the features are positive, and so is nearly every unit at first.
+    """
+    limit = (6 / (inputs + units)) ** 0.5
+    lowest = {"glorot_uniform": -limit, "lively": -limit / 2 if first else 0.0}[kind]
+    return keras.initializers.RandomUniform(lowest, limit, seed=draw)

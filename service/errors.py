@@ -90,7 +90,8 @@ def excerpt(value: object) -> str:
 
 def element(location: Sequence[int | str]) -> str:
     """The place in a document: `("dataset", "size")` is `dataset.size`."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    named = [part for part in location if not str(part).startswith("<")]  # a tag of a union
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
     return path.removeprefix(".")
 
 

@@ -35,6 +35,14 @@ class Scores(Schema):
     eval_mse: float
 
 
+class Attempt(Schema):
+    """One start of a network's training: the seed of its initial weights, and its outcome."""
+
+    seed: int
+    train_rmse: float
+    outcome: str
+
+
 class Metadata(Schema):
     """What a version knows of itself: `assets.extra/metadata.json`. Its folder is its number."""
 
@@ -47,7 +55,10 @@ class Metadata(Schema):
     scores: Scores
     baseline: Scores = Field(description="The mean predictor on the same rows.")
     refused: str | None = Field(description="Why the version does not serve by itself, if so.")
-    losses: list[float] = Field(description="Mean squared error while training, per epoch.")
+    losses: list[float] = Field(
+        description="Mean squared error while training, per epoch or evaluation."
+    )
+    attempts: list[Attempt] = Field(description="Every start that was made, and its outcome.")
     fit_seconds: float
     libraries: dict[str, str]
 
@@ -115,7 +126,7 @@ class Comparison(Schema):
 
 
 class Progress(Schema):
-    """How far a running job is."""
+    """How far a running job is; with Levenberg–Marquardt, epochs are evaluations."""
 
     model: ModelName
     epoch: int
@@ -130,6 +141,7 @@ class Result(Schema):
     version: int
     parameters: int
     scores: Scores
+    attempts: int
     refused: str | None
 
 

@@ -9,23 +9,21 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy
 import onnxruntime
 import tensorflow
-from numpy.typing import NDArray
 
-from models import evaluation
+from models import evaluation, training
 from models.config import ModelName, TrainConfig
 from models.data import Dataset, load
 from models.export import check_parity, export, load_onnx
-from models.networks import build
-from models.training import TrainingDiverged, fit
+from models.training import TrainingDiverged
+from service import compile_cache
 from service.manifest import seal
 from service.registry import Registry
-from service.schemas import Metadata, Progress, Result, Scores
+from service.schemas import Attempt, Metadata, Progress, Result, Scores
 
 PROGRESS_SECONDS = 0.2
 """The least time between two reports of progress."""
@@ -49,6 +47,7 @@ def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) 
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
     published = registry.published(job_id)
+    cache = compile_cache.enable(registry.root / ".compiled", tensorflow.__version__)
     if registry.staging.decision(job_id) is None and not published:
         dataset = load(config.dataset)
         baseline = evaluation.mean_predictor(dataset)
@@ -56,6 +55,8 @@ def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) 
         for name in config.models:
             stage(name, job_id, config, dataset, baseline, folder / name, report)
         registry.staging.decide(job_id, "publish")
+        if cache is not None:
+            compile_cache.record(cache)
     if registry.staging.decision(job_id) == "cancel":
         raise Cancelled
     return [
@@ -74,17 +75,16 @@ def stage(
     report: Report,
 ) -> None:
     """Trains one network and leaves it in `folder`, checked and sealed."""
-    network = build(name, config, config.seed)
     reported = 0.0
 
-    def on_epoch(epoch: int, losses: NDArray[Any]) -> None:
+    def on_step(step: int, steps: int, loss: float) -> None:
         nonlocal reported
-        if epoch == config.epochs or time.monotonic() - reported > PROGRESS_SECONDS:
+        if step == steps or time.monotonic() - reported > PROGRESS_SECONDS:
             reported = time.monotonic()
-            loss = float(losses[0])
-            report(Progress(model=name, epoch=epoch, epochs=config.epochs, loss=loss))
+            report(Progress(model=name, epoch=step, epochs=steps, loss=loss))
 
-    (history,) = fit([network], dataset.train, config, on_epoch)
+    trained = training.train(name, dataset.train, config, on_step)
+    network = trained.network
     export(network, folder)
     check_parity(network, folder, dataset.eval.features)
     scores = evaluation.evaluate(load_onnx(folder), dataset)
@@ -100,8 +100,9 @@ def stage(
         scores=Scores(**scores._asdict()),
         baseline=Scores(**baseline._asdict()),
         refused=gate(scores, baseline),
-        losses=history.losses,
-        fit_seconds=history.seconds,
+        losses=trained.losses,
+        attempts=[Attempt(**attempt._asdict()) for attempt in trained.attempts],
+        fit_seconds=trained.seconds,
         libraries=LIBRARIES,
     )
     seal(folder, metadata)
@@ -124,5 +125,6 @@ def result(name: ModelName, number: int, metadata: Metadata) -> Result:
         version=number,
         parameters=metadata.parameters,
         scores=metadata.scores,
+        attempts=len(metadata.attempts),
         refused=metadata.refused,
     )

@@ -33,6 +33,8 @@ def work(settings: Settings) -> None:
     _be_the_only_one(settings)
     # Must be set before TensorFlow is imported, which the fork server does.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The matrices of least squares are small: a second thread makes them three times slower.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     child.start_fork_server()
     prepare_database(settings)
     store = JobStore(settings)

@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.config import LEARNING_RATES, Optimizer, OptimizerName, SyntheticDataset, TrainConfig
+from models.config import (
+    LEARNING_RATES,
+    GradientDescent,
+    OptimizerName,
+    SyntheticDataset,
+    TrainConfig,
+)
 
 
 def refused_fields(config: object) -> list[str]:
@@ -16,13 +22,17 @@ def refused_fields(config: object) -> list[str]:
 
 def test_an_empty_config_is_the_experiment() -> None:
     assert TrainConfig.model_validate_json("{}").model_dump() == {
+        "preset": None,
         "models": ["dense", "cross"],
         "dataset": {"kind": "synthetic", "size": 100_000, "seed": 42, "eval_fraction": 0.1},
         "epochs": 100,
         "batch_size": 1000,
         "seed": 42,
         "optimizer": {"name": "adagrad", "learning_rate": 0.4},
-        "dense": {"hidden_units": [3, 3, 3]},
+        "precision": "float32",
+        "restarts": 1,
+        "max_restarts": 10,
+        "dense": {"hidden_units": [3, 3, 3], "initializer": "glorot_uniform"},
         "cross": {"layers": 1},
     }
     assert TrainConfig() == TrainConfig.model_validate_json("{}")
@@ -43,7 +53,7 @@ def test_each_optimizer_has_its_own_learning_rate(
     name: OptimizerName, learning_rate: float
 ) -> None:
     config = TrainConfig.model_validate({"optimizer": {"name": name}})
-    assert config.optimizer == Optimizer(name=name, learning_rate=learning_rate)
+    assert config.optimizer == GradientDescent(name=name, learning_rate=learning_rate)
 
 
 def test_no_optimizer_lacks_a_learning_rate() -> None:
@@ -51,9 +61,9 @@ def test_no_optimizer_lacks_a_learning_rate() -> None:
 
 
 def test_a_given_learning_rate_is_kept() -> None:
-    assert TrainConfig.model_validate({"optimizer": {"learning_rate": 2}}).optimizer == Optimizer(
-        name="adagrad", learning_rate=2.0
-    )
+    assert TrainConfig.model_validate(
+        {"optimizer": {"learning_rate": 2}}
+    ).optimizer == GradientDescent(name="adagrad", learning_rate=2.0)
 
 
 @pytest.mark.parametrize(

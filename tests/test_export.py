@@ -64,7 +64,7 @@ def test_a_process_without_this_package_loads_and_calls_the_saved_models(
 ) -> None:
     paths = [folders[name, "float32"] for name in NAMES]
     command: list[str | Path] = [sys.executable, "-c", IN_ANOTHER_PROCESS, *paths]
-    # From another working directory, so that this package could not even be found there.
+    # From another folder, so that loading cannot find this package in the working directory.
     answer = subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True)
     for name, described in zip(NAMES, json.loads(answer.stdout), strict=True):
         predictions = described.pop("predictions")

@@ -25,6 +25,7 @@ def metadata(name: ModelName = "cross", job_id: str = JOB, refused: str | None =
         baseline=scores,
         refused=refused,
         losses=[1.0, 0.1],
+        attempts=[],
         fit_seconds=1.0,
         libraries={},
     )

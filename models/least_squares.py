@@ -1,0 +1,125 @@
+"""Levenberg–Marquardt in float64: exact where the network can be.
+
+Each row's derivatives come from one reverse pass over weights that are repeated for every row.
+Rows are taken in blocks, and each block is folded into one small triangle, so memory does not
+grow with the rows: if `[J r] = Q R`, then R alone has the cost and takes the same steps as
+`J` and `r` (Golub & Van Loan, "Matrix Computations", section 5.3).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.optimize import least_squares
+
+from models.data import Array, Split
+from models.networks import forward
+
+EXACT = 1e-15
+"""A tolerance at which scipy stops for rounding and for nothing else."""
+
+ROUGH = 1e-8
+"""scipy's own: enough to tell a good start from a bad one."""
+
+
+FOLDED_AT_ONCE = 64
+
+
+class Solution(NamedTuple):
+    """Weights, as `keras.Model.set_weights` takes them, and the mean squared errors on the way."""
+
+    weights: list[Array]
+    losses: list[float]
+
+    @property
+    def loss(self) -> float:
+        """The mean squared error of the weights."""
+        return min(self.losses)
+
+
+class LeastSquares:
+    """The problem of fitting networks of one shape to the rows of one split.
+
+    Compiles once for all starts. Rows are in memory `block_rows` at a time.
+    """
+
+    def __init__(self, network: keras.Model, split: Split, block_rows: int) -> None:
+        self.network = network
+        self.shapes = [weight.shape for weight in network.get_weights()]
+        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        self.split = split
+        self.block_rows = min(block_rows, len(split.targets))
+        self._derive = tf.function(self._derivatives, jit_compile=True)
+
+    def solve(
+        self,
+        start: list[Array],
+        max_evaluations: int,
+        tolerance: float = EXACT,
+        on_evaluation: Callable[[int, float], None] = lambda number, loss: None,
+    ) -> Solution:
+        """Minimizes the mean squared error from `start`, weights as `get_weights` gives them.
+
+        Calls `on_evaluation` after each evaluation with its number, from 1, and the mean squared
+        error there.
+        """
+        losses: list[float] = []
+        triangle = np.empty((0, 0))
+
+        def residuals(theta: Array) -> Array:
+            nonlocal triangle
+            triangle = self.triangle(theta)
+            reduced = triangle[:, -1]
+            losses.append(float(reduced @ reduced) / len(self.split.targets))
+            on_evaluation(len(losses), losses[-1])
+            return reduced
+
+        found = least_squares(
+            residuals,
+            np.concatenate([weights.ravel() for weights in start]),
+            # MINPACK asks for the Jacobian only where it has just asked for the residuals.
+            lambda theta: triangle[:, :-1],
+            method="lm",
+            max_nfev=max_evaluations,
+            ftol=tolerance,
+            xtol=tolerance,
+            gtol=tolerance,
+        )
+        return Solution(self._unravel(found.x), losses)
+
+    def triangle(self, theta: Array) -> Array:
+        """The R of `[J r]` over all rows, `(parameters + 1, parameters + 1)`."""
+        triangles = [np.zeros((len(theta) + 1, len(theta) + 1))]
+        for start in range(0, len(self.split.targets), self.block_rows):
+            block = slice(start, start + self.block_rows)
+            features, targets = self.split.features[block], self.split.targets[block]
+            rows = self._derive(theta, np.ascontiguousarray(features.T), targets).numpy()
+            triangles.append(_fold(rows.T))
+            if len(triangles) > FOLDED_AT_ONCE:
+                triangles = [_fold(np.concatenate(triangles))]
+        return _fold(np.concatenate(triangles))
+
+    def _derivatives(self, theta: tf.Tensor, features: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """`[J r]` of one block, transposed: `(parameters + 1, rows)`."""
+        rows = features.shape[1]
+        weights = [
+            tf.broadcast_to(tf.reshape(part, (*shape, 1)), (*shape, rows))
+            for part, shape in zip(tf.split(theta, self.sizes), self.shapes, strict=True)
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            predictions = forward(self.network, weights, features)
+        derivatives = tape.gradient(predictions, weights)
+        jacobian = [tf.reshape(derivative, (-1, rows)) for derivative in derivatives]
+        return tf.concat([*jacobian, (predictions - targets)[tf.newaxis]], axis=0)
+
+    def _unravel(self, theta: Array) -> list[Array]:
+        parts = np.split(theta, np.cumsum(self.sizes)[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+
+def _fold(matrix: Array) -> Array:
+    """The R of `matrix`, with as many rows as columns or fewer."""
+    return np.asarray(np.linalg.qr(matrix, mode="r"))

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from service import errors
+from service import errors, formats
+from service.access_log import AccessLog
 from service.jobs import JobStore, prepare_database
 from service.predict import Predictor
 from service.registry import Registry
@@ -21,10 +22,12 @@ class Crosscheck(FastAPI):
     """FastAPI, with `POST /predict` answered before FastAPI's own layers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
-            await self.state.predictor(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
+        elif scope["path"] == "/predict" and scope["method"] == "POST":
+            await self.state.access_log(self.state.predictor, scope, receive, send)
+        else:
+            await self.state.access_log(super().__call__, scope, receive, send)
 
 
 def create_app(settings: Settings) -> Crosscheck:
@@ -42,6 +45,7 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.registry = Registry(settings.artifacts_dir)
     app.state.predictor = Predictor(app.state.registry, settings)
     app.state.jobs = JobStore(settings)
+    app.state.access_log = AccessLog(settings.access_log)
     app.state.stopping = asyncio.Event()
     app.include_router(router)
     document_predict(app)
@@ -54,16 +58,42 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Prepares both stores, loads the serving versions, and follows the registry meanwhile."""
     app.state.registry.prepare()
     await asyncio.to_thread(prepare_database, app.state.settings)
-    following = asyncio.create_task(app.state.predictor.keep_fresh())
+    tasks = [
+        asyncio.create_task(app.state.predictor.keep_fresh()),
+        asyncio.create_task(app.state.access_log.keep_writing()),
+    ]
     yield
-    following.cancel()
+    for task in tasks:
+        task.cancel()
+    app.state.access_log.write()
     app.state.jobs.close()
 
 
 def document_predict(app: FastAPI) -> None:
     """Adds `POST /predict` to the OpenAPI document; the request itself never gets this far."""
+    binary = {
+        known.media_type: {"schema": {"type": "string", "format": "binary"}}
+        for known in (formats.NPY, formats.ARROW)
+    }
+    example = {"instances": [[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]]}
+    headers = {
+        "X-Model": {"schema": {"type": "string"}, "description": "Who made the predictions."},
+        "X-Model-Version": {"schema": {"type": "integer"}},
+    }
 
-    @app.post("/predict", tags=["models"])
+    @app.post(
+        "/predict",
+        tags=["models"],
+        openapi_extra={
+            "requestBody": {"content": {"application/json": {"example": example}, **binary}}
+        },
+        responses={200: {"content": binary, "headers": headers}},
+    )
     async def predict(request: PredictRequest) -> PredictResponse:
-        """Predicts triples with the serving version that has the lowest eval RMSE."""
+        """Predicts triples with the serving version that has the lowest eval RMSE.
+
+        Takes and, as `Accept` asks, answers JSON, npy (an array `(rows, 3)` of float32 or float64)
+        or an Arrow IPC stream (three columns). Beside a binary body, `model` and `version` go into
+        the URL's query.
+        """
         raise AssertionError("answered by Crosscheck.__call__")

@@ -1,45 +1,41 @@
 """`POST /predict`: bytes → array → ONNX Runtime → bytes.
 
-This is the hot path, so it stands in front of FastAPI: FastAPI's middleware and dependencies
-cost several times what the prediction does. Nothing here waits, but for the request's body.
+This is the hot path, so it stands in front of FastAPI, whose middleware and dependencies cost
+several times what the prediction does. But for the arrival of the body, nothing here waits.
 """
 
 import asyncio
 import logging
-import re
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import onnxruntime
-import orjson
 from numpy.typing import NDArray
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from models.config import FEATURES, MODEL_NAMES, ModelName
+from service import formats
 from service.errors import (
     BadRequest,
     Conflict,
     CrosscheckError,
     Invalid,
     TooLarge,
-    UnsupportedMediaType,
+    Unavailable,
     problem,
 )
+from service.formats import Features, Format, Question
 from service.manifest import ONNX
 from service.registry import Registry
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+LARGE_BYTES = 100_000
+"""A body above this takes milliseconds: it is worked on in a thread, so that others go on."""
 
-class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a request; `schemas.PredictRequest` documents it."""
-
-    instances: list[tuple[float, float, float]]
-    model: ModelName | None = None
-    version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+KEPT_LOADED = 8
+"""How many versions that do not serve stay loaded for requests that name them."""
 
 
 class Loaded(NamedTuple):
@@ -50,13 +46,13 @@ class Loaded(NamedTuple):
     eval_rmse: float
     session: onnxruntime.InferenceSession
     dtype: type[np.floating[Any]]
+    headers: list[tuple[bytes, bytes]]
 
-    def predict(self, features: NDArray[np.float64]) -> NDArray[Any]:
+    def predict(self, features: Features) -> NDArray[Any]:
         """The predictions `(rows,)` for features `(rows, 3)`."""
-        with np.errstate(over="ignore"):  # what is too large for float32 shows in the prediction
-            converted = features.astype(self.dtype)
+        converted = np.ascontiguousarray(features, self.dtype)
         (predictions,) = self.session.run(None, {"features": converted})
-        return np.asarray(predictions)[:, 0]
+        return np.asarray(predictions).reshape(-1)
 
 
 class Predictor:
@@ -66,98 +62,112 @@ class Predictor:
         self.registry = registry
         self.settings = settings
         self.serving: dict[ModelName, Loaded] = {}
+        self._best: Loaded | None = None
         self._others: dict[tuple[ModelName, int], Loaded] = {}
         self._state: tuple[int, ...] = ()
-        self._decoder = msgspec.json.Decoder(Request)
+        self._large = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await self._read(Headers(scope=scope), receive)
-            status, answer, headers = 200, await self._answer(body), _JSON
+            status = 200
+            body, headers = await self._respond(scope, receive)
         except CrosscheckError as error:
             refusal = problem(error.status, error.detail, error.headers)
-            await refusal(scope, receive, send)
-            return
+            status, body, headers = refusal.status_code, bytes(refusal.body), refusal.raw_headers
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, body: bytes) -> bytes:
-        request = self._parse(body)
-        loaded = await self._choose(request.model, request.version)
-        predictions = loaded.predict(np.array(request.instances))
-        if not np.isfinite(predictions).all():
-            row = int(np.argmin(np.isfinite(predictions)))
-            raise Invalid(f"instances[{row}]: its prediction is not a finite number")
-        answer: bytes = orjson.dumps(
-            {
-                "predictions": np.ascontiguousarray(predictions),
-                "model": loaded.model,
-                "version": loaded.version,
-            },
-            option=orjson.OPT_SERIALIZE_NUMPY,
-        )
-        return answer
+    async def _respond(
+        self, scope: Scope, receive: Receive
+    ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+        given = dict(scope["headers"])
+        asked_in = formats.of_body(given.get(b"content-type", b""))
+        answer_in = formats.of_answer(given.get(b"accept", b""))
+        body = await self._read(receive)
+        if len(body) <= LARGE_BYTES:
+            question = self._parse(asked_in, body, scope["query_string"])
+            loaded = self._at_hand(question) or await self._fetch(question)
+            answer = _answer(question, loaded, answer_in)
+        else:
+            answer, loaded = await self._respond_large(asked_in, body, scope, answer_in)
+        return answer, [
+            (b"content-type", answer_in.media_type.encode()),
+            (b"content-length", b"%d" % len(answer)),
+            *loaded.headers,
+        ]
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes:
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise UnsupportedMediaType("the content type must be application/json")
-        limit = self.settings.max_body_bytes
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise BadRequest("the client went away")
-            body += message.get("body", b"")
-            if len(body) > limit:
-                raise TooLarge(f"the body is larger than {limit} bytes")
-            if not message.get("more_body"):
-                return bytes(body)
-
-    def _parse(self, body: bytes) -> Request:
+    async def _respond_large(
+        self, asked_in: Format, body: bytes, scope: Scope, answer_in: Format
+    ) -> tuple[bytes, Loaded]:
+        if self._large >= self.settings.max_large_requests:
+            raise Unavailable("too many large requests at once", {"Retry-After": "1"})
+        self._large += 1
         try:
-            request = self._decoder.decode(body)
-        except msgspec.ValidationError as error:
-            raise Invalid(_place_first(str(error))) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest(f"the body is not JSON: {error}") from None
-        if not request.instances:
-            raise Invalid("instances: it is empty")
-        if len(request.instances) > self.settings.max_rows_per_request:
-            raise TooLarge(
-                f"instances: more than {self.settings.max_rows_per_request} rows in one request"
-            )
-        return request
+            question = await asyncio.to_thread(self._parse, asked_in, body, scope["query_string"])
+            loaded = self._at_hand(question) or await self._fetch(question)
+            return await asyncio.to_thread(_answer, question, loaded, answer_in), loaded
+        finally:
+            self._large -= 1
 
-    async def _choose(self, model: ModelName | None, version: int | None) -> Loaded:
-        if not self.serving:
-            await self.refresh()
-        if version is not None:
-            if model is None:
-                raise Invalid("version: it needs `model` beside it")
-            return await self._load(model, version)
-        if model is not None and model in self.serving:
-            return self.serving[model]
-        if model is None and self.serving:
-            return min(self.serving.values(), key=lambda loaded: loaded.eval_rmse)
+    async def _read(self, receive: Receive) -> bytes:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            parts = bytearray(body)
+            while message.get("more_body"):
+                message = await receive()
+                parts += message.get("body", b"")
+                if len(parts) > self.settings.max_body_bytes:
+                    break
+            body = bytes(parts)
+        if message["type"] == "http.disconnect":
+            raise BadRequest("the client went away")
+        if len(body) > self.settings.max_body_bytes:
+            raise TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
+        return body
+
+    def _parse(self, asked_in: Format, body: bytes, query: bytes) -> Question:
+        question = asked_in.read(body, query)
+        rows = len(question.features)
+        if not rows:
+            raise Invalid("instances: it is empty")
+        if rows > self.settings.max_rows_per_request:
+            limit = self.settings.max_rows_per_request
+            raise TooLarge(f"instances: more than {limit} rows in one request")
+        if question.version is not None and question.model is None:
+            raise Invalid("version: it needs `model` beside it")
+        return question
+
+    def _at_hand(self, question: Question) -> Loaded | None:
+        """The version that is asked for, if it is loaded."""
+        if question.model is None:
+            return self._best
+        serving = self.serving.get(question.model)
+        if question.version is None or (serving and serving.version == question.version):
+            return serving
+        return self._others.get((question.model, question.version))
+
+    async def _fetch(self, question: Question) -> Loaded:
+        """The version that is asked for, loaded first."""
+        model, version = question.model, question.version
+        if model is not None and version is not None:
+            loaded = await asyncio.to_thread(load, self.registry, model, version)
+            while len(self._others) >= KEPT_LOADED:
+                self._others.pop(next(iter(self._others)))
+            self._others[model, version] = loaded
+            return loaded
+        await self.refresh()
+        if found := self._at_hand(question):
+            return found
         what = f"the model {model} has" if model else "there is"
         raise Conflict(f"{what} no serving version yet: train one with POST /train")
 
-    async def _load(self, model: ModelName, version: int) -> Loaded:
-        for loaded in (self.serving.get(model), self._others.get((model, version))):
-            if loaded is not None and loaded.version == version:
-                return loaded
-        loaded = await asyncio.to_thread(load, self.registry, model, version)
-        while len(self._others) >= KEPT_LOADED:
-            self._others.pop(next(iter(self._others)))
-        self._others[model, version] = loaded
-        return loaded
-
     async def refresh(self) -> None:
         """Loads what the registry serves now, and swaps it in whole."""
-        state = await asyncio.to_thread(self.registry.state)
+        state = self.registry.state()
         if state != self._state:
             self.serving = await asyncio.to_thread(self._load_serving)
+            self._best = min(self.serving.values(), key=_eval_rmse, default=None)
             self._state = state
 
     async def keep_fresh(self) -> None:
@@ -179,29 +189,36 @@ class Predictor:
         return serving
 
 
-KEPT_LOADED = 8
-"""How many versions that do not serve stay loaded for requests that name them."""
-
-_JSON = [(b"content-type", b"application/json")]
+def _eval_rmse(loaded: Loaded) -> float:
+    return loaded.eval_rmse
 
 
 def load(registry: Registry, model: ModelName, version: int) -> Loaded:
-    """Loads a version and lets it predict once, so that the first request need not wait."""
+    """Loads a version and lets it predict once, so that the first request need not wait.
+
+    Raises:
+        NotFound: There is no such version, or it is damaged.
+    """
     metadata = registry.version(model, version).metadata
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         registry.folder(model, version) / ONNX, options, providers=["CPUExecutionProvider"]
     )
-    double = session.get_inputs()[0].type == "tensor(double)"
     loaded = Loaded(
-        model, version, metadata.scores.eval_rmse, session, np.float64 if double else np.float32
+        model,
+        version,
+        metadata.scores.eval_rmse,
+        session,
+        np.float64 if session.get_inputs()[0].type == "tensor(double)" else np.float32,
+        [(b"x-model", model.encode()), (b"x-model-version", b"%d" % version)],
     )
     loaded.predict(np.zeros((1, FEATURES)))
     return loaded
 
 
-def _place_first(message: str) -> str:
-    """`Expected `float`, got `str` - at `$.instances[3][1]`` names the element first."""
-    found = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message, re.DOTALL)
-    return f"{found[2]}: {found[1]}" if found else f"the body: {message}"
+def _answer(question: Question, loaded: Loaded, answer_in: Format) -> bytes:
+    with np.errstate(over="ignore"):  # what is too large for float32 shows in the prediction
+        predictions = loaded.predict(question.features)
+    formats.refuse_first(~np.isfinite(predictions), "its prediction is not a finite number")
+    return answer_in.write(predictions, loaded.model, loaded.version)

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
 
     max_body_bytes: Count = 16 * 2**20
     max_rows_per_request: Count = 100_000
+    max_large_requests: Count = Field(
+        default=8, description="Bodies over 100 kB that are worked on at once."
+    )
     max_dataset_size: Count = 10_000_000
     max_epochs: Count = 10_000
     max_queued_jobs: Count = 100
@@ -38,6 +41,8 @@ class Settings(BaseSettings):
     refresh_seconds: float = Field(
         default=0.2, gt=0, description="How often an API process looks for new versions."
     )
+
+    access_log: bool = True
 
     @property
     def jobs_url(self) -> str:

@@ -163,6 +163,12 @@ def running(folder: Path, *options: str, **settings: str) -> Iterator[Service]:
             service.kill_all()
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, as the service does."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests that neither break it nor mind what others trained on it."""

@@ -1,12 +1,19 @@
 """`POST /predict`, against a running service."""
 
+import io
 import json
+import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import numpy as np
+import pyarrow
 import pytest
 
-from tests.conftest import Service, running
+from tests.conftest import SMALL, Service, running
 
 JSON = {"Content-Type": "application/json"}
 
@@ -96,3 +103,121 @@ def test_another_content_type_is_refused(service: Service, content_type: str) ->
         "/predict", content=b'{"instances": [[1, 2, 3]]}', headers={"Content-Type": content_type}
     )
     assert response.status_code == 415
+
+
+def test_the_answer_names_its_model_and_the_request(service: Service, trained: Any) -> None:
+    response = service.client.post(
+        "/predict",
+        json={"instances": [[0, 0, 0]], "model": "dense"},
+        headers={"X-Request-Id": "mine"},
+    )
+    assert response.headers["x-model"] == "dense"
+    assert response.headers["x-model-version"] == str(response.json()["version"])
+    assert response.headers["x-request-id"] == "mine"
+    assert service.client.get("/livez").headers["x-request-id"]
+
+
+def test_all_formats_give_the_same_predictions(service: Service, trained: Any) -> None:
+    features = np.random.default_rng(0).random((5, 3))
+    file = io.BytesIO()
+    np.save(file, features)
+    table = pyarrow.table({name: features[:, index] for index, name in enumerate("abc")})
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    expected = service.predict(*features.tolist(), model="cross")["predictions"]
+    for content, media_type in (
+        (file.getvalue(), "application/x-npy"),
+        (sink.getvalue().to_pybytes(), "application/vnd.apache.arrow.stream"),
+    ):
+        headers = {"Content-Type": media_type}
+        in_json = service.client.post("/predict?model=cross", content=content, headers=headers)
+        assert in_json.json()["predictions"] == expected
+        headers["Accept"] = media_type
+        binary = service.client.post("/predict?model=cross", content=content, headers=headers)
+        assert binary.headers["content-type"] == media_type
+        if media_type == "application/x-npy":
+            predictions = np.load(io.BytesIO(binary.content)).tolist()
+        else:
+            predictions = pyarrow.ipc.open_stream(binary.content).read_all()[0].to_pylist()
+        assert predictions == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.fixture(scope="module")
+def two_workers(
+    service: Service, trained: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """Two API processes over a copy of two trained versions."""
+    job = service.wait_for(service.train(**SMALL, models=["cross"], seed=5))
+    assert job["status"] == "succeeded"
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "artifacts" / "cross").mkdir(parents=True)
+    for number, result in enumerate((trained["results"][1], job["results"][0]), 1):
+        source = service.artifacts / "cross" / str(result["version"])
+        shutil.copytree(source, folder / "artifacts" / "cross" / str(number))
+    with running(folder, "--no-worker", "--workers", "2") as made:
+        yield made
+
+
+def test_versions_are_swapped_under_load_without_a_failure(two_workers: Service) -> None:
+    two_workers.client.put("/models/cross/serving", json={"version": 1})
+    swapping = threading.Event()
+    answers: list[tuple[int, int]] = []
+
+    def predict() -> None:
+        with httpx.Client(base_url=two_workers.client.base_url, timeout=30) as client:
+            while not swapping.is_set():
+                response = client.post("/predict", json={"instances": [[0.5, 0.5, 0.5]]})
+                version = response.json().get("version") if response.status_code == 200 else 0
+                answers.append((response.status_code, version))
+
+    threads = [threading.Thread(target=predict) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for swap in range(50):
+        number = swap % 2 + 1
+        response = two_workers.client.put("/models/cross/serving", json={"version": number})
+        assert response.status_code == 200
+    swapping.set()
+    for thread in threads:
+        thread.join()
+    assert len(answers) > 50
+    assert set(answers) <= {(200, 1), (200, 2)}
+
+
+def test_every_worker_answers_with_a_promoted_version_within_two_seconds(
+    two_workers: Service,
+) -> None:
+    for number in (1, 2, 1):
+        two_workers.client.put("/models/cross/serving", json={"version": number})
+
+        def all_answer_with(expected: int = number) -> bool:
+            # A connection each, so that both processes are asked.
+            url = f"{two_workers.client.base_url}/predict"
+            body = {"instances": [[0, 0, 0]]}
+            return all(httpx.post(url, json=body).json()["version"] == expected for _ in range(10))
+
+        two_workers.until(all_answer_with, seconds=2)
+
+
+def test_large_requests_do_not_stall_small_ones(service: Service, trained: Any) -> None:
+    large = json.dumps({"instances": [[0.1, 0.2, 0.3]] * 100_000}).encode()
+    done = threading.Event()
+    statuses: list[int] = []
+
+    def load() -> None:
+        with httpx.Client(base_url=service.client.base_url, timeout=60) as client:
+            while not done.is_set():
+                statuses.append(client.post("/predict", content=large, headers=JSON).status_code)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    answered = 0
+    while len(statuses) < 5:
+        service.predict([0.5, 0.5, 0.5])
+        answered += 1
+    done.set()
+    thread.join()
+    assert set(statuses) == {200}
+    # Had each of them waited for a large one, there would have been no more of them.
+    assert answered > 3 * len(statuses)

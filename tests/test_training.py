@@ -16,7 +16,7 @@ from models.config import (
 )
 from models.data import Split, synthetic_triples
 from models.gradient_descent import fit
-from models.networks import build_cross, build_dense
+from models.networks import build_cross, build_dense, predict
 from models.training import TrainingDiverged, train
 
 # With this seed the dense network learns; with others every ReLU dies.
@@ -151,3 +151,109 @@ def test_a_learning_rate_that_is_too_high_names_the_epoch_of_the_divergence() ->
     assert epochs == list(range(1, int(epoch)))
     assert len(epochs) > 1
     assert "below 1000" in str(diverged.value)
+
+
+# Two hidden layers, as above. From seed 1 every unit dies in the first epoch; from 2 they live.
+SMALL_DENSE: dict[str, Any] = {
+    "epochs": 5,
+    "batch_size": 200,
+    "dense": {"hidden_units": [3, 3]},
+}
+MEAN_PREDICTOR = float(np.std(ROWS.targets))
+
+
+def rmse(network: keras.Model) -> float:
+    return float(np.sqrt(np.mean((predict(network, ROWS.features) - ROWS.targets) ** 2)))
+
+
+def test_a_dead_start_is_given_up_early_and_made_again_from_the_next_seed() -> None:
+    config = TrainConfig.model_validate({**SMALL_DENSE, "seed": 1})
+    epochs: list[int] = []
+    trained = train("dense", ROWS, config, lambda *report: epochs.append(report[0]))
+
+    dead, kept = trained.attempts
+    assert (dead.seed, dead.outcome) == (1, "dead after 1 epochs")
+    assert (kept.seed, kept.outcome) == (2, "kept")
+    assert kept.train_rmse < 0.5 * MEAN_PREDICTOR < dead.train_rmse
+    assert epochs == [1, 1, 2, 3, 4, 5]
+    assert len(trained.losses) == 5
+
+    alone = train("dense", ROWS, TrainConfig.model_validate({**SMALL_DENSE, "seed": 2}))
+    assert [attempt.seed for attempt in alone.attempts] == [2]
+    assert trained.losses == alone.losses
+    assert_same_weights(trained.network, alone.network)
+
+
+def test_without_restarts_a_dead_start_is_trained_to_its_end() -> None:
+    config = TrainConfig.model_validate({**SMALL_DENSE, "seed": 1, "max_restarts": 0})
+    trained = train("dense", ROWS, config)
+    assert [(one.seed, one.outcome) for one in trained.attempts] == [(1, "kept")]
+    assert len(trained.losses) == config.epochs
+    assert np.ptp(predict(trained.network, ROWS.features)) == 0
+
+
+def test_when_every_start_was_dead_the_last_is_kept_and_all_are_recorded() -> None:
+    # A single unit; from the seeds 1, 2 it dies.
+    fields = {**SMALL_DENSE, "dense": {"hidden_units": [1]}, "seed": 1, "max_restarts": 1}
+    trained = train("dense", ROWS, TrainConfig.model_validate(fields))
+    assert [one.seed for one in trained.attempts] == [1, 2]
+    assert [one.outcome for one in trained.attempts][1] == "kept"
+    assert all(one.train_rmse > 0.99 * MEAN_PREDICTOR for one in trained.attempts)
+    assert len(trained.losses) == 5
+
+
+def test_seeds_begin_again_after_the_last_one() -> None:
+    config = TrainConfig.model_validate({"seed": 2**32 - 1, "restarts": 2, "epochs": 1})
+    trained = train("cross", ROWS, config)
+    assert [one.seed for one in trained.attempts] == [2**32 - 1, 0]
+
+
+def test_of_several_starts_the_best_in_training_is_kept() -> None:
+    config = TrainConfig.model_validate({**SMALL_DENSE, "seed": 1, "restarts": 4})
+    reported: list[float] = []
+    trained = train("dense", ROWS, config, lambda *report: reported.append(report[2]))
+
+    assert [one.seed for one in trained.attempts] == [1, 2, 3, 4]
+    errors = [one.train_rmse for one in trained.attempts]
+    best = int(np.argmin(errors))
+    assert best > 0  # the first one is what would be kept without looking
+    outcomes = ["no better than the mean predictor", *["not the best"] * 3]
+    outcomes[best] = "kept"
+    assert [one.outcome for one in trained.attempts] == outcomes
+    assert trained.losses[-1] == pytest.approx(min(errors) ** 2)
+    assert reported[-1] == trained.losses[-1]
+
+    seed = trained.attempts[best].seed
+    alone = train("dense", ROWS, TrainConfig.model_validate({**SMALL_DENSE, "seed": seed}))
+    assert rmse(trained.network) == pytest.approx(rmse(alone.network), rel=1e-4)
+
+
+def test_several_exact_starts_compete_on_a_sample_and_the_best_goes_on_to_all_rows() -> None:
+    exact = {
+        "name": "levenberg_marquardt",
+        "max_evaluations": 15,
+        "screening_rows": 200,
+        "block_rows": 512,
+    }
+    fields = {**SMALL_DENSE, "optimizer": exact, "seed": 1, "restarts": 4}
+    config = TrainConfig.model_validate(fields)
+    reports: list[tuple[int, int, float]] = []
+    trained = train("dense", ROWS, config, lambda *report: reports.append(report))
+
+    assert [one.seed for one in trained.attempts] == [1, 2, 3, 4]
+    (kept,) = [one for one in trained.attempts if one.outcome == "kept"]
+    assert kept.train_rmse == min(one.train_rmse for one in trained.attempts)
+    assert kept.train_rmse == rmse(trained.network)
+    assert kept.train_rmse**2 == pytest.approx(min(trained.losses), rel=1e-9)
+    # Four rounds of screening and the last on all rows; steps only ever go forward.
+    assert {steps for _, steps, _ in reports} == {5 * 15}
+    steps = [step for step, _, _ in reports]
+    assert steps == sorted(set(steps))
+    assert 4 * 15 < steps[-1] <= 5 * 15
+
+
+def test_an_exact_start_that_is_perfect_needs_no_competition() -> None:
+    config = TrainConfig.model_validate({"preset": "best"})
+    trained = train("cross", ROWS, config)
+    assert [(one.seed, one.outcome) for one in trained.attempts] == [(42, "kept")]
+    assert trained.attempts[0].train_rmse < 1e-14

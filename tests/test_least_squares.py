@@ -1,0 +1,104 @@
+from typing import get_args
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.config import ModelName, SyntheticDataset, TrainConfig
+from models.data import Array, Split, load, synthetic_triples
+from models.evaluation import evaluate
+from models.least_squares import FOLDED_AT_ONCE, LeastSquares
+from models.networks import build, predict
+from models.training import train
+
+DATASET = load(SyntheticDataset(size=1000))
+TWENTY_ROWS = synthetic_triples(20, seed=7)
+EXACT = TrainConfig.model_validate({"optimizer": {"name": "levenberg_marquardt"}})
+
+
+def make_network(name: ModelName, seed: int = 0) -> keras.Model:
+    # Lively, so that the dense network has derivatives other than 0.
+    config = EXACT.model_copy(
+        update={"dense": EXACT.dense.model_copy(update={"initializer": "lively"})}
+    )
+    return build(name, config, seed)
+
+
+def ravel(network: keras.Model) -> Array:
+    return np.concatenate([weights.ravel() for weights in network.get_weights()])
+
+
+def jacobian_and_residuals(network: keras.Model, split: Split) -> Array:
+    """`[J r]` by one tape a row over the network as Keras runs it."""
+    rows = []
+    for features, target in zip(*split, strict=True):
+        with tf.GradientTape() as tape:
+            prediction = network(features[np.newaxis])[0, 0]
+        gradients = tape.gradient(prediction, [v.value for v in network.trainable_variables])
+        derivatives = [gradient.numpy().ravel() for gradient in gradients]
+        rows.append(np.concatenate([*derivatives, [prediction.numpy() - target]]))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_cross_network_is_found_to_the_last_bit(seed: int) -> None:
+    config = EXACT.model_copy(update={"seed": seed})
+    network = train("cross", DATASET.train, config).network
+    scores = evaluate(lambda features: predict(network, features), DATASET)
+    assert scores.eval_rmse <= 1e-14
+    assert scores.train_rmse <= 1e-14
+
+
+@pytest.mark.parametrize("name", get_args(ModelName))
+def test_the_triangle_has_the_products_of_the_jacobian_and_the_residuals(name: ModelName) -> None:
+    network = make_network(name)
+    by_hand = jacobian_and_residuals(network, TWENTY_ROWS)
+    triangle = LeastSquares(network, TWENTY_ROWS, block_rows=8).triangle(ravel(network))
+
+    parameters = network.count_params()
+    assert triangle.shape == (parameters + 1, parameters + 1)
+    np.testing.assert_array_equal(triangle, np.triu(triangle))
+    products = by_hand.T @ by_hand
+    np.testing.assert_allclose(triangle.T @ triangle, products, rtol=1e-12, atol=1e-13)
+    # Networks without derivatives or without errors would agree too.
+    assert np.count_nonzero(products) > parameters**2 / 2
+    assert products[-1, -1] > 0.1
+
+
+# The last makes more triangles than are kept at once.
+@pytest.mark.parametrize("block_rows", [899, 128, 900 // (FOLDED_AT_ONCE + 10)])
+def test_the_size_of_the_blocks_does_not_change_the_result(block_rows: int) -> None:
+    split, network = DATASET.train, make_network("dense")
+    start = network.get_weights()
+    whole = LeastSquares(network, split, block_rows=10**6)
+    parts = LeastSquares(network, split, block_rows)
+
+    # The rows of a triangle may come out with other signs.
+    one, other = (np.abs(problem.triangle(ravel(network))) for problem in (whole, parts))
+    np.testing.assert_allclose(other, one, rtol=1e-8, atol=1e-11)
+    one_by_one, at_once = (problem.solve(start, max_evaluations=6) for problem in (parts, whole))
+    np.testing.assert_allclose(one_by_one.losses, at_once.losses, rtol=1e-6)
+    assert at_once.loss < 0.5 * at_once.losses[0]
+
+
+def test_the_weights_that_are_returned_have_the_lowest_loss_that_was_met() -> None:
+    network = make_network("dense")
+    reports: list[tuple[int, float]] = []
+    solution = LeastSquares(network, DATASET.train, 256).solve(
+        network.get_weights(), 20, on_evaluation=lambda *report: reports.append(report)
+    )
+
+    assert reports == list(enumerate(solution.losses, start=1))
+    assert len(reports) <= 20
+    assert solution.losses[-1] != solution.loss or min(solution.losses[:-1]) > solution.loss
+    network.set_weights(solution.weights)
+    errors = predict(network, DATASET.train.features) - DATASET.train.targets
+    assert np.mean(errors**2) == pytest.approx(min(solution.losses), rel=1e-9)
+
+
+def test_fewer_rows_than_parameters_are_fitted_too() -> None:
+    network = make_network("dense")
+    few = Split(*(column[:9] for column in TWENTY_ROWS))
+    solution = LeastSquares(network, few, 4096).solve(network.get_weights(), 100)
+    assert solution.loss < 1e-3 * np.var(few.targets)

@@ -22,6 +22,8 @@ TRIPLES = [[0.5, 0.5, 0.5], [0.1, 0.2, 0.3], [0.9, 0.0, 0.7]]
 
 BEST = {"preset": "best"}
 
+SPLITS = ("train_rmse", "eval_rmse")
+
 START_SECONDS = 30.0
 
 console = Console(highlight=False)
@@ -91,7 +93,7 @@ def _follow(client: httpx.Client, job_id: str) -> dict[str, Any]:
                     state=f"epoch {progress['epoch']} of {progress['epochs']}, "
                     f"loss {progress['loss']:.3g}",
                 )
-        bars.update(bar, state=job["status"])
+        bars.update(bar, state=job["status"], total=1, completed=job["status"] == "succeeded")
     return job
 
 
@@ -104,22 +106,23 @@ def _events(client: httpx.Client, job_id: str) -> Iterator[dict[str, Any]]:
 
 def _comparison_table(rows: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("", "parameters", "train RMSE", "eval RMSE", "version", ""):
-        table.add_column(heading, no_wrap=bool(heading))
+    for heading in ("", "parameters", "train RMSE", "eval RMSE"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("version")
     for name, row in rows.items():
         table.add_row(
             name,
             str(row["parameters"]),
-            _digits(row["train_rmse"]),
-            _digits(row["eval_rmse"]),
-            str(row.get("version", "")),
-            "serving" if row.get("serving") else row.get("refused", ""),
+            *(f"{row[split]:.{15 if name == 'mean' else 10}g}" for split in SPLITS),
+            _standing(row),
         )
     return table
 
 
-def _digits(rmse: float) -> str:
-    return f"{rmse:.15g}" if rmse > 1e-3 else f"{rmse:.9g}"
+def _standing(row: dict[str, Any]) -> str:
+    if "version" not in row:
+        return ""
+    return f"{row['version']}, {'serving' if row['serving'] else row['refused']}"
 
 
 def _prediction_table(answer: dict[str, Any]) -> Table:

@@ -94,6 +94,11 @@ class JobStore:
             raise NotFound(f"there is no job {job_id}")
         return _job(found)
 
+    async def has_ended(self, job_id: str) -> bool:
+        """Whether nothing more will happen to a job; true of one that is unknown."""
+        found = await self._find(job_id)
+        return found is None or _STATUS_OF[found.status] in ENDED
+
     async def page(
         self, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
     ) -> Jobs:

@@ -12,8 +12,7 @@ from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat
 
 from models.config import TrainConfig
 from service import child
-from service.errors import NotFound
-from service.jobs import APPLICATION_VERSION, ENDED, QUEUE, WORKFLOW, JobStore, prepare_database
+from service.jobs import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore, prepare_database
 from service.registry import Registry
 from service.settings import Settings
 
@@ -104,11 +103,7 @@ def _be_the_only_one(settings: Settings) -> None:
 async def _sweep(store: JobStore) -> None:
     """Removes the staging folders of jobs that have ended."""
     for job_id in store.staging.jobs():
-        try:
-            ended = (await store.get(job_id)).status in ENDED
-        except NotFound:
-            ended = True
-        if ended:
+        if await store.has_ended(job_id):
             store.staging.remove(job_id)
 
 

@@ -7,17 +7,34 @@ from pydantic import ValidationError
 
 from models.config import (
     LEARNING_RATES,
+    PRESETS,
+    DenseNetwork,
     GradientDescent,
+    Initializer,
+    LevenbergMarquardt,
     OptimizerName,
+    Preset,
     SyntheticDataset,
     TrainConfig,
 )
+
+EXACT = {"name": "levenberg_marquardt"}
+
+
+def fields(refusal: ValidationError) -> list[str]:
+    """The fields at fault, without the tags of unions."""
+    return [
+        ".".join(str(part) for part in error["loc"] if not str(part).startswith("<"))
+        for error in refusal.errors()
+        # The learning rate's default is that of the optimizer, whose name is at fault.
+        if error["type"] != "default_factory_not_called"
+    ]
 
 
 def refused_fields(config: object) -> list[str]:
     with pytest.raises(ValidationError) as refusal:
         TrainConfig.model_validate(config)
-    return [".".join(map(str, error["loc"])) for error in refusal.value.errors()]
+    return fields(refusal.value)
 
 
 def test_an_empty_config_is_the_experiment() -> None:
@@ -72,6 +89,8 @@ def test_a_given_learning_rate_is_kept() -> None:
         ({"epoch": 5}, "epoch"),
         ({"dataset": {"rows": 100}}, "dataset.rows"),
         ({"optimizer": {"momentum": 0.9}}, "optimizer.momentum"),
+        ({"optimizer": {"max_evaluations": 5}}, "optimizer.max_evaluations"),
+        ({"preset": "best", "optimizer": {"learning_rate": 1}}, "optimizer.learning_rate"),
         ({"dense": {"layers": 1}}, "dense.layers"),
         ({"cross": {"hidden_units": [3]}}, "cross.hidden_units"),
     ],
@@ -95,7 +114,14 @@ def test_unknown_fields_are_refused(config: object, field: str) -> None:
         ({"optimizer": {"learning_rate": None}}, "optimizer.learning_rate"),
         ({"optimizer": {"name": "lion"}}, "optimizer.name"),
         ({"optimizer": {"name": ["adam"]}}, "optimizer.name"),
+        ({"optimizer": {"name": []}}, "optimizer.name"),
+        ({"optimizer": {"name": {}, "learning_rate": 1}}, "optimizer.name"),
         ({"optimizer": "adam"}, "optimizer"),
+        ({"optimizer": None}, "optimizer"),
+        ({"preset": ["best"]}, "preset"),
+        ({"preset": "best", "optimizer": None}, "optimizer"),
+        ({"preset": "best", "dense": None}, "dense"),
+        ({"preset": "best", "precision": None}, "precision"),
         ({"dense": {"hidden_units": [3, True]}}, "dense.hidden_units.1"),
     ],
 )
@@ -120,6 +146,15 @@ def test_a_value_of_another_type_is_refused_and_never_converted(config: object, 
         ({"dataset": {"eval_fraction": 1}}, "dataset.eval_fraction"),
         ({"optimizer": {"learning_rate": 0}}, "optimizer.learning_rate"),
         ({"optimizer": {"learning_rate": 1000.1}}, "optimizer.learning_rate"),
+        ({"optimizer": {**EXACT, "max_evaluations": 0}}, "optimizer.max_evaluations"),
+        ({"optimizer": {**EXACT, "max_evaluations": 10_001}}, "optimizer.max_evaluations"),
+        ({"optimizer": {**EXACT, "screening_rows": 9}}, "optimizer.screening_rows"),
+        ({"optimizer": {**EXACT, "block_rows": 9}}, "optimizer.block_rows"),
+        ({"optimizer": {**EXACT, "block_rows": 1_000_001}}, "optimizer.block_rows"),
+        ({"restarts": 0}, "restarts"),
+        ({"restarts": 257}, "restarts"),
+        ({"max_restarts": -1}, "max_restarts"),
+        ({"max_restarts": 101}, "max_restarts"),
         ({"dense": {"hidden_units": []}}, "dense.hidden_units"),
         ({"dense": {"hidden_units": [3] * 17}}, "dense.hidden_units"),
         ({"dense": {"hidden_units": [3, 0]}}, "dense.hidden_units.1"),
@@ -142,6 +177,8 @@ def test_a_value_beyond_its_bounds_is_refused(config: object, field: str) -> Non
         {"dataset": {"seed": 2**32 - 1}, "cross": {"layers": 16}},
         {"optimizer": {"learning_rate": 1000}, "dense": {"hidden_units": [256] * 16}},
         {"optimizer": {"learning_rate": 1e-300}, "dense": {"hidden_units": [1]}},
+        {"restarts": 1, "max_restarts": 0},
+        {"restarts": 256, "max_restarts": 100},
     ],
 )
 def test_a_value_at_its_bounds_is_accepted(config: dict[str, Any]) -> None:
@@ -154,13 +191,105 @@ def test_a_value_at_its_bounds_is_accepted(config: dict[str, Any]) -> None:
 @pytest.mark.parametrize("field", ["optimizer.learning_rate", "dataset.eval_fraction"])
 def test_numbers_that_are_not_finite_are_refused(field: str, number: str) -> None:
     part, name = field.split(".")
-    with pytest.raises(ValidationError, match=field):
+    with pytest.raises(ValidationError) as refusal:
         TrainConfig.model_validate_json(f'{{"{part}": {{"{name}": {number}}}}}')
+    assert fields(refusal.value) == [field]
 
 
 def test_a_model_named_twice_is_refused() -> None:
     with pytest.raises(ValidationError, match="`models` names a model twice"):
         TrainConfig.model_validate({"models": ["dense", "dense"]})
+
+
+def test_the_preset_seed_is_the_experiment_as_it_was() -> None:
+    config = TrainConfig.model_validate({"preset": "seed"})
+    assert config == TrainConfig(preset="seed", max_restarts=0)
+
+
+def test_the_preset_best_is_the_exact_optimizer_and_many_lively_starts() -> None:
+    config = TrainConfig.model_validate({"preset": "best"})
+    assert config.model_dump() == {
+        **TrainConfig().model_dump(),
+        "preset": "best",
+        "optimizer": {
+            "name": "levenberg_marquardt",
+            "max_evaluations": 100,
+            "screening_rows": 1000,
+            "block_rows": 4096,
+        },
+        "precision": "float64",
+        "restarts": 40,
+        "dense": {"hidden_units": [3, 3, 3], "initializer": "lively"},
+    }
+
+
+@pytest.mark.parametrize("preset", get_args(Preset))
+def test_a_preset_written_out_is_read_back_as_it_is(preset: Preset) -> None:
+    config = TrainConfig.model_validate({"preset": preset, "restarts": 3})
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+    assert TrainConfig.model_validate(config) == config
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "expected"),
+    [
+        ({"preset": "best", "restarts": 3}, "restarts", 3),
+        ({"preset": "best", "seed": 7}, "seed", 7),
+        ({"preset": "seed", "max_restarts": 4}, "max_restarts", 4),
+        # A part that is given is laid over the preset's,
+        (
+            {"preset": "best", "dense": {"hidden_units": [4]}},
+            "dense",
+            DenseNetwork(hidden_units=[4], initializer="lively"),
+        ),
+        (
+            {"preset": "best", "dense": {"initializer": "glorot_uniform"}},
+            "dense",
+            DenseNetwork(initializer="glorot_uniform"),
+        ),
+        (
+            {"preset": "best", "optimizer": {"max_evaluations": 7}},
+            "optimizer",
+            LevenbergMarquardt(name="levenberg_marquardt", max_evaluations=7),
+        ),
+        (
+            {"preset": "best", "optimizer": {**EXACT, "block_rows": 50}},
+            "optimizer",
+            LevenbergMarquardt(name="levenberg_marquardt", block_rows=50),
+        ),
+        # but another optimizer takes its whole place.
+        (
+            {"preset": "best", "optimizer": {"name": "adam"}},
+            "optimizer",
+            GradientDescent(name="adam"),
+        ),
+        ({"preset": "best", "optimizer": {"name": "adam"}}, "precision", "float32"),
+    ],
+)
+def test_what_is_given_beside_a_preset_takes_precedence(
+    given: dict[str, Any], field: str, expected: object
+) -> None:
+    config = TrainConfig.model_validate(given)
+    assert getattr(config, field) == expected
+    # All else stays as the preset has it; the precision goes with the optimizer.
+    preset = TrainConfig.model_validate({"preset": given["preset"]})
+    for other in TrainConfig.model_fields.keys() - {*given, field, "precision"}:
+        assert getattr(config, other) == getattr(preset, other)
+
+
+def test_filling_in_a_preset_leaves_what_was_given_as_it_was() -> None:
+    given: dict[str, Any] = {"preset": "best", "dense": {"hidden_units": [4]}}
+    TrainConfig.model_validate(given)
+    assert given == {"preset": "best", "dense": {"hidden_units": [4]}}
+    assert PRESETS["best"]["dense"] == {"initializer": "lively"}
+
+
+def test_the_exact_optimizer_is_in_float64_without_saying_so() -> None:
+    assert TrainConfig.model_validate({"optimizer": EXACT}).precision == "float64"
+    with pytest.raises(ValidationError, match="`precision` must be float64"):
+        TrainConfig.model_validate({"optimizer": EXACT, "precision": "float32"})
+    with pytest.raises(ValidationError, match="`precision` must be float64"):
+        TrainConfig.model_validate({"preset": "best", "precision": "float32"})
 
 
 @pytest.mark.parametrize("eval_fraction", [0.04, 0.96])
@@ -186,6 +315,7 @@ def some_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
 @settings(database=None)
 @given(
     some_of(
+        preset=st.sampled_from([None, *PRESETS]),
         models=st.sampled_from([["dense"], ["cross"], ["cross", "dense"]]),
         dataset=some_of(
             size=st.integers(10, 10**9),
@@ -195,11 +325,20 @@ def some_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
         epochs=st.integers(1, 10_000),
         batch_size=st.integers(1, 10**6),
         seed=st.integers(0, 2**32 - 1),
-        optimizer=some_of(
-            name=st.sampled_from(sorted(LEARNING_RATES)),
-            learning_rate=st.floats(0, 1000, exclude_min=True),
+        optimizer=st.one_of(
+            some_of(
+                name=st.sampled_from(sorted(LEARNING_RATES)),
+                learning_rate=st.floats(0, 1000, exclude_min=True),
+            ),
+            some_of(max_evaluations=st.integers(1, 10_000)).map(lambda some: {**EXACT, **some}),
         ),
-        dense=some_of(hidden_units=st.lists(st.integers(1, 256), min_size=1, max_size=16)),
+        precision=st.just("float64"),
+        restarts=st.integers(1, 256),
+        max_restarts=st.integers(0, 100),
+        dense=some_of(
+            hidden_units=st.lists(st.integers(1, 256), min_size=1, max_size=16),
+            initializer=st.sampled_from(get_args(Initializer)),
+        ),
         cross=some_of(layers=st.integers(1, 16)),
     )
 )

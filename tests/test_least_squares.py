@@ -67,16 +67,16 @@ def test_the_triangle_has_the_products_of_the_jacobian_and_the_residuals(name: M
 
 
 # The last makes more triangles than are kept at once.
-@pytest.mark.parametrize("block_rows", [899, 128, 900 // (FOLDED_AT_ONCE + 10)])
+@pytest.mark.parametrize("block_rows", [128, 900 // (FOLDED_AT_ONCE + 10)])
 def test_the_size_of_the_blocks_does_not_change_the_result(block_rows: int) -> None:
     split, network = DATASET.train, make_network("dense")
     start = network.get_weights()
     whole = LeastSquares(network, split, block_rows=10**6)
     parts = LeastSquares(network, split, block_rows)
 
-    # The rows of a triangle may come out with other signs.
-    one, other = (np.abs(problem.triangle(ravel(network))) for problem in (whole, parts))
-    np.testing.assert_allclose(other, one, rtol=1e-8, atol=1e-11)
+    # One matrix has many triangles, but only one product with itself.
+    one, other = (problem.triangle(ravel(network)) for problem in (whole, parts))
+    np.testing.assert_allclose(other.T @ other, one.T @ one, rtol=1e-12, atol=1e-11)
     one_by_one, at_once = (problem.solve(start, max_evaluations=6) for problem in (parts, whole))
     np.testing.assert_allclose(one_by_one.losses, at_once.losses, rtol=1e-6)
     assert at_once.loss < 0.5 * at_once.losses[0]
@@ -91,14 +91,14 @@ def test_the_weights_that_are_returned_have_the_lowest_loss_that_was_met() -> No
 
     assert reports == list(enumerate(solution.losses, start=1))
     assert len(reports) <= 20
-    assert solution.losses[-1] != solution.loss or min(solution.losses[:-1]) > solution.loss
     network.set_weights(solution.weights)
     errors = predict(network, DATASET.train.features) - DATASET.train.targets
     assert np.mean(errors**2) == pytest.approx(min(solution.losses), rel=1e-9)
 
 
 def test_fewer_rows_than_parameters_are_fitted_too() -> None:
-    network = make_network("dense")
+    network = make_network("cross")
     few = Split(*(column[:9] for column in TWENTY_ROWS))
+    assert network.count_params() > len(few.targets)
     solution = LeastSquares(network, few, 4096).solve(network.get_weights(), 100)
-    assert solution.loss < 1e-3 * np.var(few.targets)
+    assert solution.loss < 1e-24

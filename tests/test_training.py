@@ -203,7 +203,8 @@ def test_when_every_start_was_dead_the_last_is_kept_and_all_are_recorded() -> No
 
 
 def test_seeds_begin_again_after_the_last_one() -> None:
-    config = TrainConfig.model_validate({"seed": 2**32 - 1, "restarts": 2, "epochs": 1})
+    fields = {"seed": 2**32 - 1, "restarts": 2, "max_restarts": 0, "epochs": 1, "batch_size": 1015}
+    config = TrainConfig.model_validate(fields)
     trained = train("cross", ROWS, config)
     assert [one.seed for one in trained.attempts] == [2**32 - 1, 0]
 

@@ -19,6 +19,10 @@ from models.evaluation import in_blocks
 from models.layers import CrossLayer
 
 
+NARROW = 1024
+"""Up to so many weights a product that fuses with its neighbours beats a matrix product in XLA."""
+
+
 def build(name: ModelName, config: TrainConfig, seed: int) -> keras.Model:
     """Builds the network called `name` with the shape and precision that `config` gives it."""
     if name == "dense":
@@ -82,9 +86,17 @@ def forward(model: keras.Model, weights: Iterable[Any], features: Any) -> Any:
     x = features
     for layer in model.layers[1:]:
         kernel, bias = next(weights), next(weights)
-        affine = tf.reduce_sum(kernel * x[..., :, tf.newaxis, :], axis=-3) + bias
+        affine = _product(kernel, x) + bias
         x = features * affine + x if isinstance(layer, CrossLayer) else layer.activation(affine)
     return x[..., 0, :]
+
+
+def _product(kernel: Any, x: Any) -> Any:
+    """`kernelᵀ x` for a kernel `(…, inputs, units, 1 or rows)` and `x` `(…, inputs, rows)`."""
+    inputs, units, rows = kernel.shape[-3:]
+    if rows == 1 and inputs * units > NARROW:
+        return tf.matmul(kernel[..., 0], x, transpose_a=True)
+    return tf.reduce_sum(kernel * x[..., :, tf.newaxis, :], axis=-3)
 
 
 def predict(network: keras.Model, features: Array) -> Array:

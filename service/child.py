@@ -39,7 +39,7 @@ class JobCancelled(Exception):
 
 def start_fork_server() -> None:
     """Starts the process that imports TensorFlow once; returns when children start at once."""
-    _processes.set_forkserver_preload(["service.trainer"])
+    _processes.set_forkserver_preload(["service.fork_server", "service.trainer"])
     warm_up = _processes.Process(target=int)
     warm_up.start()
     warm_up.join()

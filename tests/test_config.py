@@ -227,7 +227,6 @@ def test_the_preset_best_is_the_exact_optimizer_and_many_lively_starts() -> None
 def test_a_preset_written_out_is_read_back_as_it_is(preset: Preset) -> None:
     config = TrainConfig.model_validate({"preset": preset, "restarts": 3})
     assert TrainConfig.model_validate_json(config.model_dump_json()) == config
-    assert TrainConfig.model_validate(config) == config
 
 
 @pytest.mark.parametrize(
@@ -326,9 +325,9 @@ def some_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
         batch_size=st.integers(1, 10**6),
         seed=st.integers(0, 2**32 - 1),
         optimizer=st.one_of(
-            some_of(
-                name=st.sampled_from(sorted(LEARNING_RATES)),
-                learning_rate=st.floats(0, 1000, exclude_min=True),
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(sorted(LEARNING_RATES))},
+                optional={"learning_rate": st.floats(0, 1000, exclude_min=True)},
             ),
             some_of(max_evaluations=st.integers(1, 10_000)).map(lambda some: {**EXACT, **some}),
         ),

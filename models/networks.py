@@ -18,7 +18,6 @@ from models.data import Array
 from models.evaluation import in_blocks
 from models.layers import CrossLayer
 
-
 NARROW = 1024
 """Up to so many weights a product that fuses with its neighbours beats a matrix product in XLA."""
 

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo serve test check bench lock clean
+.PHONY: setup demo serve test check bench bench-training bench-serving bench-peers lock clean
 
 setup: .venv/installed
 
@@ -24,7 +24,19 @@ test: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy models service tests
+	$(BIN)/mypy models service tests benchmarks
+
+bench: bench-training bench-serving
+
+bench-training: setup
+	$(BIN)/python -m benchmarks.training
+
+bench-serving: setup
+	$(BIN)/python -m benchmarks.serving
+
+# Makes virtual environments of its own for LitServe, BentoML and MLServer, below .venv-peers.
+bench-peers: setup
+	$(BIN)/python -m benchmarks.peers
 
 # Everything for development in requirements.lock; of that, what each image needs.
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \

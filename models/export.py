@@ -34,7 +34,7 @@ def export(network: keras.Model, folder: Path) -> None:
     """
     signature = [tf.TensorSpec((None, FEATURES), network.inputs[0].dtype, name="features")]
 
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def serve(features: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"predictions": network(features)}
 

@@ -33,7 +33,7 @@ class Epoch(NamedTuple):
     losses: NDArray[Any]
     """The mean squared error, as met while training."""
     learning: NDArray[np.bool_]
-    """Whether any gradient reached the first layer; none ever does once all units are dead."""
+    """Whether a gradient reached the first layer; none does while all units of a layer are dead."""
 
 
 def make_optimizer(config: GradientDescent) -> keras.optimizers.Optimizer:
@@ -41,84 +41,97 @@ def make_optimizer(config: GradientDescent) -> keras.optimizers.Optimizer:
     return _OPTIMIZERS[config.name](config.learning_rate)
 
 
-def fit(
-    networks: Sequence[keras.Model],
-    split: Split,
-    optimizer: GradientDescent,
-    *,
-    epochs: int,
-    batch_size: int,
-    go_on: Callable[[Epoch], bool] = lambda epoch: True,
-) -> NDArray[np.float64]:
-    """Trains `networks`, alike but for their initial weights, side by side and each on its own.
+class Descent:
+    """Trains networks of one shape, `width` at a time, on the rows of one split.
 
-    Minimizes the mean squared error over batches of `batch_size` rows in the order of `split`;
-    the last batch of an epoch may be shorter. The trained weights are in `networks` afterwards.
-
-    Args:
-        go_on: Called after each epoch; if it returns False, that epoch is the last one.
-
-    Returns:
-        The mean squared errors `(epochs, networks)`, as met while training.
+    Compiles once, whatever the number of trainings.
     """
-    # A model's own dtype is Keras's global one, whatever its layers have.
-    dtype = networks[0].inputs[0].dtype
-    starts = zip(*(network.get_weights() for network in networks), strict=True)
-    variables = [keras.Variable(np.stack(start)[..., np.newaxis], dtype=dtype) for start in starts]
-    features = tf.constant(np.ascontiguousarray(split.features.T, dtype))
-    targets = tf.constant(split.targets, dtype)
-    run_epoch = _compile(networks[0], variables, make_optimizer(optimizer), batch_size)
 
-    history = []
-    for _ in range(epochs):
-        losses, gradients = run_epoch(features, targets)
-        epoch = Epoch(losses.numpy(), gradients.numpy() > 0)
-        history.append(epoch.losses)
-        if not go_on(epoch):
-            break
+    def __init__(
+        self,
+        network: keras.Model,
+        width: int,
+        split: Split,
+        optimizer: GradientDescent,
+        batch_size: int,
+    ) -> None:
+        self.network = network
+        # A model's own dtype is Keras's global one, whatever its layers have.
+        dtype = network.inputs[0].dtype
+        shapes = [weights.shape for weights in network.get_weights()]
+        self.variables = [
+            keras.Variable(np.zeros((width, *shape, 1)), dtype=dtype) for shape in shapes
+        ]
+        self.values = [variable.value for variable in self.variables]
+        self.optimizer = make_optimizer(optimizer)
+        self.optimizer.build(self.variables)
+        self.fresh = [variable.numpy() for variable in self.optimizer.variables]
+        self.features = tf.constant(np.ascontiguousarray(split.features.T, dtype))
+        self.targets = tf.constant(split.targets, dtype)
+        self.batch_size = min(batch_size, len(split.targets))
+        self._run_epoch = tf.function(self._epoch, jit_compile=True, autograph=False)
 
-    for index, network in enumerate(networks):
-        network.set_weights([variable.numpy()[index, ..., 0] for variable in variables])
-    return np.array(history, np.float64)
+    def fit(
+        self,
+        networks: Sequence[keras.Model],
+        epochs: int,
+        go_on: Callable[[Epoch], bool] = lambda epoch: True,
+    ) -> NDArray[np.float64]:
+        """Trains `networks`, alike but for their weights, side by side and each on its own.
 
+        Minimizes the mean squared error over batches of rows in their order; the last batch of an
+        epoch may be shorter. The trained weights are in `networks` afterwards.
 
-def _compile(
-    model: keras.Model,
-    variables: list[keras.Variable],
-    optimizer: keras.optimizers.Optimizer,
-    batch_size: int,
-) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """One pass over the rows as one XLA program that updates `variables` in place."""
-    optimizer.build(variables)
-    values = [variable.value for variable in variables]
+        Args:
+            go_on: Called after each epoch; if it returns False, that epoch is the last one.
 
-    def update(features: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            errors = forward(model, values, features) - targets
-            losses = tf.reduce_mean(tf.square(errors), axis=-1)
-        # The networks share no weight, so each gets the gradient of its own loss.
-        gradients = tape.gradient(losses, values)
-        optimizer.apply(gradients, variables)
-        return losses, tf.reduce_max(tf.abs(gradients[0]), axis=(1, 2, 3))
+        Returns:
+            The mean squared errors `(epochs, networks)`, as met while training.
+        """
+        starts = zip(*(network.get_weights() for network in networks), strict=True)
+        for variable, start in zip(self.variables, starts, strict=True):
+            variable.assign(np.stack(start)[..., np.newaxis])
+        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
+            variable.assign(value)
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
-    def run_epoch(features: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        rows = targets.shape[0]
-        size = min(batch_size, rows)
-        total = largest = tf.zeros(values[0].shape[0], features.dtype)
-        # A loop over `tf.range` would be compiled anew for each number of batches.
-        start = tf.constant(0)
-        while start + size <= rows:
+        history = []
+        for _ in range(epochs):
+            losses, gradients = self._run_epoch(self.features, self.targets)
+            epoch = Epoch(losses.numpy(), gradients.numpy() > 0)
+            history.append(epoch.losses)
+            if not go_on(epoch):
+                break
+
+        trained = [variable.numpy()[..., 0] for variable in self.variables]
+        for network, *weights in zip(networks, *trained, strict=True):
+            network.set_weights(weights)
+        return np.array(history, np.float64)
+
+    def _epoch(self, features: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """One pass over the rows: the loss, and the first kernel's largest gradient, of each."""
+        rows, size = targets.shape[0], self.batch_size
+        zeros = tf.zeros(self.values[0].shape[0], features.dtype)
+
+        def body(start: tf.Tensor, total: tf.Tensor, largest: tf.Tensor) -> tuple[Any, ...]:
             batch = tf.slice(features, [0, start], [features.shape[0], size])
-            losses, gradients = update(batch, tf.slice(targets, [start], [size]))
-            total += size * losses
-            largest = tf.maximum(largest, gradients)
-            start += size
+            losses, gradients = self._update(batch, tf.slice(targets, [start], [size]))
+            return start + size, total + size * losses, tf.maximum(largest, gradients)
+
+        # The start is a tensor: with a constant, XLA would compile anew for each number of rows.
+        _, total, largest = tf.while_loop(
+            lambda start, *_: start + size <= rows, body, (tf.constant(0), zeros, zeros)
+        )
         if rest := rows % size:
-            losses, gradients = update(features[:, -rest:], targets[-rest:])
+            losses, gradients = self._update(features[:, -rest:], targets[-rest:])
             total += rest * losses
             largest = tf.maximum(largest, gradients)
         return total / rows, largest
 
-    compiled: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = run_epoch
-    return compiled
+    def _update(self, features: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            errors = forward(self.network, self.values, features) - targets
+            losses = tf.reduce_mean(tf.square(errors), axis=-1)
+        # The networks share no weight, so each gets the gradient of its own loss.
+        gradients = tape.gradient(losses, self.values)
+        self.optimizer.apply(gradients, self.variables)
+        return losses, tf.reduce_max(tf.abs(gradients[0]), axis=(1, 2, 3))

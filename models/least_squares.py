@@ -51,7 +51,7 @@ class LeastSquares:
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
         self.split = split
         self.block_rows = min(block_rows, len(split.targets))
-        self._derive = tf.function(self._derivatives, jit_compile=True)
+        self._derive = tf.function(self._derivatives, jit_compile=True, autograph=False)
 
     def solve(
         self,

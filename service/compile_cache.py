@@ -35,7 +35,8 @@ def enable(root: Path, library: str) -> Path | None:
     except OSError as error:
         logger.warning("compiling without a cache: %s", error)
         return None
-    os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={folder}"
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    os.environ["TF_XLA_FLAGS"] = f'{flags} --tf_xla_persistent_cache_directory="{folder}"'
     return folder
 
 

@@ -64,7 +64,7 @@ class Predictor:
         self.serving: dict[ModelName, Loaded] = {}
         self._best: Loaded | None = None
         self._others: dict[tuple[ModelName, int], Loaded] = {}
-        self._state: tuple[int, ...] = ()
+        self._state: tuple[object, ...] = ()
         self._large = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,11 +172,15 @@ class Predictor:
 
     async def keep_fresh(self) -> None:
         """Follows the registry until cancelled."""
+        fault = ""
         while True:
             try:
                 await self.refresh()
-            except Exception:
-                logger.exception("could not read the registry; still serving what is loaded")
+                fault = ""
+            except Exception as error:
+                if repr(error) != fault:  # say it once, not five times a second
+                    logger.exception("could not read the registry; still serving what is loaded")
+                fault = repr(error)
             await asyncio.sleep(self.settings.refresh_seconds)
 
     def _load_serving(self) -> dict[ModelName, Loaded]:

@@ -120,12 +120,16 @@ class Registry:
                     continue
         return found
 
-    def state(self) -> tuple[int, ...]:
-        """Another value whenever a version is published, promoted or removed. Costs four stats."""
+    def state(self) -> tuple[object, ...]:
+        """Another value whenever a version is published, promoted or removed; cheap to ask for.
+
+        It holds what the pointers say rather than their times: a file system's clock can tick
+        more slowly than versions are promoted.
+        """
         return tuple(
-            path.stat().st_mtime_ns if path.exists() else 0
+            value
             for name in MODEL_NAMES
-            for path in (self.root / name, self.root / name / "serving.json")
+            for value in ((self.root / name).stat().st_mtime_ns, self._pointer(name))
         )
 
     def promote(self, name: ModelName, number: int) -> Version:
@@ -206,12 +210,16 @@ class Registry:
             except (Damaged, NotFound):
                 continue
 
-    def _promoted(self, name: ModelName) -> int | None:
+    def _pointer(self, name: ModelName) -> bytes | None:
         try:
-            text = (self.root / name / "serving.json").read_bytes()
-            return int(json.loads(text)["version"])
+            return (self.root / name / "serving.json").read_bytes()
         except FileNotFoundError:
             return None
+
+    def _promoted(self, name: ModelName) -> int | None:
+        text = self._pointer(name)
+        try:
+            return int(json.loads(text)["version"]) if text is not None else None
         except (ValueError, TypeError, KeyError):
             logger.error("%s/serving.json is damaged: the newest version is served", name)
             return None

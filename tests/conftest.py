@@ -15,6 +15,9 @@ import httpx
 import psutil
 import pytest
 
+# As in the worker: least squares on small matrices is slow with more threads than one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 SMALL: dict[str, Any] = {"dataset": {"size": 2000}, "epochs": 3, "batch_size": 200}
 """A job of a second."""
 

@@ -13,11 +13,14 @@ from service import compile_cache
 LIBRARY = "1.0"
 
 
+OPERATORS_FLAG = "--tf_xla_min_cluster_size=4"
+
+
 @pytest.fixture(autouse=True)
 def flags(monkeypatch: pytest.MonkeyPatch) -> str:
     """What this process tells XLA, which `enable` changes."""
-    monkeypatch.setenv("TF_XLA_FLAGS", "--as-it-was")
-    return "--as-it-was"
+    monkeypatch.setenv("TF_XLA_FLAGS", OPERATORS_FLAG)
+    return OPERATORS_FLAG
 
 
 def filled(root: Path, **entries: bytes) -> Path:
@@ -38,7 +41,9 @@ def test_recorded_entries_stay_and_xla_is_told_where_they_are(tmp_path: Path) ->
     folder = filled(tmp_path, one=b"1", two=b"22")
     assert compile_cache.enable(tmp_path, LIBRARY) == folder
     assert entries(folder) == {"one": b"1", "two": b"22"}
-    assert os.environ["TF_XLA_FLAGS"] == f"--tf_xla_persistent_cache_directory={folder}"
+    flags = os.environ["TF_XLA_FLAGS"]
+    assert flags.startswith(f"{OPERATORS_FLAG} ")
+    assert flags.endswith(f' --tf_xla_persistent_cache_directory="{folder}"')
 
 
 @pytest.mark.parametrize("content", [b"damaged", b"goo", b"", b"good and more"])
@@ -133,11 +138,12 @@ def compiled(root: Path) -> dict[Path, int]:
 def test_a_process_runs_what_another_compiled(
     tmp_path: Path, fresh_processes: ProcessPoolExecutor
 ) -> None:
-    losses = fresh_processes.submit(train_with_cache, tmp_path).result()
-    programs = compiled(tmp_path)
+    root = tmp_path / "a folder with spaces"
+    losses = fresh_processes.submit(train_with_cache, root).result()
+    programs = compiled(root)
     assert programs
-    assert fresh_processes.submit(train_with_cache, tmp_path).result() == losses
-    assert compiled(tmp_path) == programs
+    assert fresh_processes.submit(train_with_cache, root).result() == losses
+    assert compiled(root) == programs
 
 
 def test_a_job_trains_on_after_every_program_was_damaged(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from httpx_sse import connect_sse
 
+from service.staging import Staging
 from tests.conftest import LONG, SMALL, Service, gone
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -128,6 +129,15 @@ def test_a_running_job_is_cancelled_at_once_and_publishes_nothing(service: Servi
     assert service.client.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
     service.until(lambda: gone(child), seconds=3)
     assert service.get(f"/jobs/{job_id}")["status"] == "cancelled"
+    assert service.client.get("/metrics", params={"job_id": job_id}).status_code == 404
+
+
+def test_a_cancel_that_was_cut_short_still_holds(service: Service) -> None:
+    job_id = service.train(dataset={"size": 20_000}, epochs=300)
+    service.wait_for_progress(job_id)
+    # All that is left of a cancel whose API process died at once after deciding it.
+    Staging(service.artifacts).decide(job_id, "cancel")
+    assert service.wait_for(job_id)["status"] == "cancelled"
     assert service.client.get("/metrics", params={"job_id": job_id}).status_code == 404
 
 

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from typing import Any, get_args
 
 import keras
@@ -15,7 +16,7 @@ from models.config import (
     TrainConfig,
 )
 from models.data import Split, synthetic_triples
-from models.gradient_descent import fit
+from models.gradient_descent import Descent, Epoch
 from models.networks import build_cross, build_dense, predict
 from models.training import TrainingDiverged, train
 
@@ -33,6 +34,18 @@ def make_network(name: ModelName, seed: int = SEED) -> keras.Model:
     if name == "dense":
         return build_dense(DenseNetwork(hidden_units=[3, 3]), seed)
     return build_cross(CrossNetwork(), seed)
+
+
+def fit(
+    networks: list[keras.Model],
+    split: Split,
+    optimizer: GradientDescent,
+    epochs: int,
+    batch_size: int,
+    go_on: Callable[[Epoch], bool] = lambda epoch: True,
+) -> NDArray[np.float64]:
+    descent = Descent(networks[0], len(networks), split, optimizer, batch_size)
+    return descent.fit(networks, epochs, go_on)
 
 
 def assert_same_weights(one: keras.Model, other: keras.Model) -> None:
@@ -85,6 +98,15 @@ def test_a_batch_size_above_the_number_of_rows_makes_one_batch() -> None:
     expected = fit([exact], ROWS, ADAGRAD, epochs=3, batch_size=ONE_BATCH)
     np.testing.assert_array_equal(losses, expected)
     assert_same_weights(large, exact)
+
+
+def test_a_second_training_starts_afresh() -> None:
+    adam = GradientDescent(name="adam", learning_rate=0.01)
+    descent = Descent(make_network("cross"), 1, ROWS, adam, batch_size=1015)
+    first, second = make_network("cross"), make_network("cross")
+    expected = descent.fit([first], epochs=3)
+    np.testing.assert_array_equal(descent.fit([second], epochs=3), expected)
+    assert_same_weights(first, second)
 
 
 def test_one_step_of_gradient_descent_by_hand() -> None:
@@ -172,7 +194,7 @@ def test_a_dead_start_is_given_up_early_and_made_again_from_the_next_seed() -> N
     trained = train("dense", ROWS, config, lambda *report: epochs.append(report[0]))
 
     dead, kept = trained.attempts
-    assert (dead.seed, dead.outcome) == (1, "dead after 1 epochs")
+    assert (dead.seed, dead.outcome) == (1, "dead after epoch 1")
     assert (kept.seed, kept.outcome) == (2, "kept")
     assert kept.train_rmse < 0.5 * MEAN_PREDICTOR < dead.train_rmse
     assert epochs == [1, 1, 2, 3, 4, 5]

@@ -49,7 +49,8 @@ ROUNDS = 2
 ROUND_REQUESTS = 1_000
 ROUND_ROWS = 1_000
 
-console = Console(highlight=False)
+# The widest table, also where the output is no terminal.
+console = Console(highlight=False, width=110)
 
 
 class Request(NamedTuple):

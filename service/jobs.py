@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import uuid
 from collections.abc import Awaitable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy
@@ -13,7 +13,16 @@ from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowSerializationFormat, 
 
 from models.config import TrainConfig
 from service.errors import Conflict, CrosscheckError, Invalid, NotFound, QueueFull, Unavailable
-from service.schemas import Job, Jobs, JobStatus, Progress, Result
+from service.job_rows import (
+    ENDED,
+    STATUS_OF,
+    STATUSES,
+    cursor_at,
+    job_of,
+    place_at,
+    place_of,
+)
+from service.schemas import Job, Jobs, JobStatus
 from service.settings import Settings
 from service.staging import Staging
 
@@ -25,17 +34,8 @@ WORKFLOW = QUEUE = "train"
 APPLICATION_VERSION = "1"
 """Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
 
-ENDED: set[JobStatus] = {"succeeded", "failed", "cancelled"}
 RETRY_AFTER_SECONDS = 5
 _IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
-_STATUSES: dict[JobStatus, list[str]] = {
-    "queued": ["ENQUEUED", "DELAYED"],
-    "running": ["PENDING"],
-    "succeeded": ["SUCCESS"],
-    "failed": ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
-    "cancelled": ["CANCELLED"],
-}
-_STATUS_OF = {theirs: ours for ours, all_theirs in _STATUSES.items() for theirs in all_theirs}
 
 
 def prepare_database(settings: Settings) -> None:
@@ -92,19 +92,19 @@ class JobStore:
         found = await self._find(job_id)
         if found is None:
             raise NotFound(f"there is no job {job_id}")
-        return _job(found)
+        return job_of(found)
 
     async def has_ended(self, job_id: str) -> bool:
         """Whether nothing more will happen to a job; true of one that is unknown."""
         found = await self._find(job_id)
-        return found is None or _STATUS_OF[found.status] in ENDED
+        return found is None or STATUS_OF[found.status] in ENDED
 
     async def page(
         self, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
     ) -> Jobs:
         """A page of jobs, newest first; `cursor` is the last page's `next_cursor`."""
         try:
-            after = _place_of(cursor) if cursor else None
+            after = place_at(cursor) if cursor else None
         except ValueError:
             raise Invalid("cursor: not one that this service gave out") from None
         rows: list[WorkflowStatus] = []
@@ -117,15 +117,15 @@ class JobStore:
             if last is not None:
                 batch = [row for row in batch if row.created_at != last]
                 batch += await self._list(status, since=last, until=last)
-            rows += [row for row in batch if after is None or _place(row) < after]
+            rows += [row for row in batch if after is None or place_of(row) < after]
             if last is None or len(rows) > limit:
                 break
             until = last - 1
-        rows.sort(key=_place, reverse=True)
+        rows.sort(key=place_of, reverse=True)
         more = len(rows) > limit
         return Jobs(
-            jobs=[_job(row) for row in rows[:limit]],
-            next_cursor="~".join(map(str, _place(rows[limit - 1]))) if more else None,
+            jobs=[job_of(row) for row in rows[:limit]],
+            next_cursor=cursor_at(place_of(rows[limit - 1])) if more else None,
         )
 
     async def cancel(self, job_id: str) -> Job:
@@ -167,7 +167,7 @@ class JobStore:
         return await _ask(
             self.client.list_workflows_async(
                 name=WORKFLOW,
-                status=_STATUSES[status] if status else None,
+                status=STATUSES[status] if status else None,
                 start_time=_iso(since),
                 end_time=_iso(until),
                 limit=limit,
@@ -206,52 +206,6 @@ async def _ask(call: Awaitable[T]) -> T:
         raise Unavailable(
             "the job database does not answer", {"Retry-After": str(RETRY_AFTER_SECONDS)}
         ) from error
-
-
-def _job(row: WorkflowStatus) -> Job:
-    assert row.input is not None
-    status = _STATUS_OF[row.status]
-    known = row.attributes or {}
-    progress = known.get("progress")
-    error = None
-    if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        error = "given up: the worker died each time that it ran this job"
-    elif status == "failed":
-        error = str(row.error)
-    return Job(
-        id=row.workflow_id,
-        status=status,
-        created_at=_submitted(row),
-        started_at=known.get("started_at"),
-        finished_at=known.get("finished_at", _time(row.completed_at)) if status in ENDED else None,
-        progress=Progress.model_validate(progress) if progress else None,
-        results=[Result.model_validate(result) for result in row.output or []],
-        error=error,
-        config=TrainConfig.model_validate(row.input["args"][0]),
-    )
-
-
-def _submitted(row: WorkflowStatus) -> datetime:
-    return datetime.fromisoformat((row.attributes or {})["submitted_at"])
-
-
-Place = tuple[int, int, str]
-"""Where a job stands in the order of all: DBOS's time, ours in microseconds, and its id."""
-
-
-def _place(row: WorkflowStatus) -> Place:
-    assert row.created_at is not None
-    ours = _submitted(row) - datetime.fromtimestamp(0, UTC)
-    return row.created_at, ours // timedelta(microseconds=1), row.workflow_id
-
-
-def _place_of(cursor: str) -> Place:
-    theirs, ours, job_id = cursor.split("~")
-    return int(theirs), int(ours), job_id
-
-
-def _time(milliseconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
 
 
 def _iso(milliseconds: int | None) -> str | None:

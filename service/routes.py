@@ -12,7 +12,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from models.config import MODEL_NAMES, ModelName, TrainConfig
 from service import comparison, readiness
 from service.errors import Invalid
-from service.jobs import ENDED, JobStore
+from service.job_rows import ENDED
+from service.jobs import JobStore
 from service.registry import Registry
 from service.schemas import (
     Comparison,

@@ -221,7 +221,16 @@ def test_a_body_that_is_not_json_is_refused(service: Service, body: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    "query", ["status=done", "limit=0", "limit=101", "cursor=x", "cursor=1~2", "cursor=~~"]
+    "query",
+    [
+        "status=done",
+        "limit=0",
+        "limit=101",
+        "cursor=x",
+        "cursor=1~2",
+        "cursor=99999999999999999999~1~x",
+        "cursor=~~",
+    ],
 )
 def test_a_list_that_cannot_be_asked_for_is_refused(service: Service, query: str) -> None:
     assert service.client.get(f"/jobs?{query}").status_code == 422

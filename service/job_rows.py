@@ -1,0 +1,78 @@
+"""The rows that DBOS keeps of jobs, in our words."""
+
+from datetime import UTC, datetime, timedelta
+
+from dbos import WorkflowStatus
+
+from models.config import TrainConfig
+from service.schemas import Job, JobStatus, Progress, Result
+
+ENDED: set[JobStatus] = {"succeeded", "failed", "cancelled"}
+
+STATUSES: dict[JobStatus, list[str]] = {
+    "queued": ["ENQUEUED", "DELAYED"],
+    "running": ["PENDING"],
+    "succeeded": ["SUCCESS"],
+    "failed": ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+    "cancelled": ["CANCELLED"],
+}
+STATUS_OF = {theirs: ours for ours, all_theirs in STATUSES.items() for theirs in all_theirs}
+
+
+def job_of(row: WorkflowStatus) -> Job:
+    """The job that a row is of."""
+    assert row.input is not None
+    status = STATUS_OF[row.status]
+    known = row.attributes or {}
+    progress = known.get("progress")
+    error = None
+    if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        error = "given up: the worker died each time that it ran this job"
+    elif status == "failed":
+        error = str(row.error)
+    return Job(
+        id=row.workflow_id,
+        status=status,
+        created_at=_submitted(row),
+        started_at=known.get("started_at"),
+        finished_at=known.get("finished_at", _time(row.completed_at)) if status in ENDED else None,
+        progress=Progress.model_validate(progress) if progress else None,
+        results=[Result.model_validate(result) for result in row.output or []],
+        error=error,
+        config=TrainConfig.model_validate(row.input["args"][0]),
+    )
+
+
+def _submitted(row: WorkflowStatus) -> datetime:
+    return datetime.fromisoformat((row.attributes or {})["submitted_at"])
+
+
+LATEST = 10**14
+"""Milliseconds; some time in the year 5138."""
+
+Place = tuple[int, int, str]
+"""Where a job stands in the order of all: DBOS's time, ours in microseconds, and its id."""
+
+
+def place_of(row: WorkflowStatus) -> Place:
+    """Where the job stands among all."""
+    assert row.created_at is not None
+    ours = _submitted(row) - datetime.fromtimestamp(0, UTC)
+    return row.created_at, ours // timedelta(microseconds=1), row.workflow_id
+
+
+def cursor_at(place: Place) -> str:
+    """The place as a client keeps it."""
+    return "~".join(map(str, place))
+
+
+def place_at(cursor: str) -> Place:
+    """The place that a cursor names. Raises ValueError if it names none."""
+    theirs, ours, job_id = cursor.split("~")
+    if not 0 < int(theirs) < LATEST:
+        raise ValueError("no time of a job")
+    return int(theirs), int(ours), job_id
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None

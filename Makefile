@@ -48,4 +48,4 @@ lock: setup
 	$(COMPILE) --constraint requirements.lock --extra train --output-file requirements-train.lock pyproject.toml
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

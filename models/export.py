@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import onnxruntime
 import tensorflow as tf
+import tf2onnx.convert  # noqa: F401  # Keras imports it in the first export, which every job is
 from numpy.typing import NDArray
 
 from models.config import FEATURES

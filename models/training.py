@@ -115,11 +115,13 @@ def _descent(
     on_step: OnStep,
 ) -> Run:
     """Gradient descent from all seeds side by side; if `hopeful`, stops when all are dead."""
-    shape = build(name, config, config.seed)
-    descent = Descent(shape, config.restarts, split, optimizer, config.batch_size)
+    descent: Descent | None = None
 
     def run(seeds: list[int], hopeful: bool) -> list[Start]:
+        nonlocal descent
         networks = [build(name, config, seed) for seed in seeds]
+        if descent is None:
+            descent = Descent(networks[0], len(networks), split, optimizer, config.batch_size)
         step = 0
         alive = True
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from service import errors, formats
+from service import access_log, errors, formats
 from service.access_log import AccessLog
 from service.jobs import JobStore, prepare_database
 from service.predict import Predictor
@@ -65,7 +65,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     for task in tasks:
         task.cancel()
-    app.state.access_log.write()
+    access_log.write(app.state.access_log.take())
     app.state.jobs.close()
 
 

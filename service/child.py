@@ -7,6 +7,7 @@ sends JSON messages with one member each: `progress` any number of times, then o
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import multiprocessing
@@ -94,6 +95,7 @@ def _main(worker: Connection, job_id: str, config: str, artifacts_dir: Path) -> 
     from service.registry import Registry
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
+    gc.freeze()  # or each collection walks all of TensorFlow: a quarter of a short job
     threading.Thread(target=_end_with, args=(worker,), daemon=True).start()
 
     def send(**message: Any) -> None:

@@ -8,6 +8,7 @@ import io
 import re
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import chain
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 
 from models.config import FEATURES, ModelName
 from service.errors import BadRequest, Invalid, UnsupportedMediaType
+
+NPY_HEADER_BYTES = 1000
+NOT_FINITE = "its prediction is not a finite number"
 
 Features = NDArray[np.floating[Any]]
 
@@ -68,33 +72,33 @@ def write_json(predictions: Features, model: ModelName, version: int) -> bytes:
         {"predictions": predictions, "model": model, "version": version},
         option=orjson.OPT_SERIALIZE_NUMPY,
     )
+    if b"null" in answer:  # so it writes what is not finite; to look for it costs nothing
+        refuse_first(~np.isfinite(predictions), NOT_FINITE)
     return answer
 
 
 def read_npy(body: bytes, query: bytes) -> Question:
     """Reads a `(rows, 3)` array of float32 or float64."""
-    file = io.BytesIO(body)
-    try:
-        read_header = _NPY_HEADERS[np.lib.format.read_magic(file)]
-        shape, fortran, dtype = read_header(file)
-    except Exception:  # a header is a Python literal: whatever Python's tokenizer raises
-        raise BadRequest("the body is not an npy file of version 1.0 or 2.0") from None
+    counted_by = 2 if body[6:7] == b"\1" else 4  # the version says how wide the length is
+    length = 8 + counted_by + int.from_bytes(body[8 : 8 + counted_by], "little")
+    if length > NPY_HEADER_BYTES:
+        raise BadRequest(f"the npy file has a header of more than {NPY_HEADER_BYTES} bytes")
+    shape, fortran, dtype = _npy_header(body[:length])
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise Invalid(f"the array must hold float32 or float64, received {dtype.str[:20]}")
     if len(shape) != 2 or shape[1] != FEATURES:
         raise Invalid(f"the array must have the shape (rows, 3), received {str(shape)[:60]}")
-    if len(body) - file.tell() != shape[0] * FEATURES * dtype.itemsize:
+    if len(body) - length != shape[0] * FEATURES * dtype.itemsize:
         raise BadRequest("the npy file is longer or shorter than its header says")
-    array = np.frombuffer(body, dtype, offset=file.tell())
+    array = np.frombuffer(body, dtype, offset=length)
     features = array.reshape(shape, order="F" if fortran else "C")
     return Question(_finite(features), *_choice(query))
 
 
 def write_npy(predictions: Features, model: ModelName, version: int) -> bytes:
     """Writes an array `(rows,)` of the model's precision."""
-    file = io.BytesIO()
-    np.lib.format.write_array(file, predictions, allow_pickle=False)
-    return file.getvalue()
+    refuse_first(~np.isfinite(predictions), NOT_FINITE)
+    return _npy_header_for(predictions.dtype.str, len(predictions)) + predictions.tobytes()
 
 
 def read_arrow(body: bytes, query: bytes) -> Question:
@@ -119,6 +123,7 @@ def read_arrow(body: bytes, query: bytes) -> Question:
 
 def write_arrow(predictions: Features, model: ModelName, version: int) -> bytes:
     """Writes an Arrow IPC stream with one column, `predictions`."""
+    refuse_first(~np.isfinite(predictions), NOT_FINITE)
     pyarrow = _pyarrow()
     table = pyarrow.table({"predictions": predictions})
     sink = pyarrow.BufferOutputStream()
@@ -132,13 +137,15 @@ class Format(NamedTuple):
     """How bodies of one media type are read and written."""
 
     media_type: str
+    content_type: bytes
     read: Callable[[bytes, bytes], Question]
     write: Callable[[Features, ModelName, int], bytes]
 
 
-JSON = Format("application/json", read_json, write_json)
-NPY = Format("application/x-npy", read_npy, write_npy)
-ARROW = Format("application/vnd.apache.arrow.stream", read_arrow, write_arrow)
+JSON = Format("application/json", b"application/json", read_json, write_json)
+NPY = Format("application/x-npy", b"application/x-npy", read_npy, write_npy)
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
+ARROW = Format(ARROW_STREAM, ARROW_STREAM.encode(), read_arrow, write_arrow)
 FORMATS = {known.media_type: known for known in (JSON, NPY, ARROW)}
 
 
@@ -162,10 +169,27 @@ def of_answer(accept: bytes) -> Format:
     return JSON
 
 
-_NPY_HEADERS: dict[tuple[int, int], Callable[[io.BytesIO], Any]] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+# Clients send the same few headers, and to read one costs three times the prediction.
+@lru_cache(maxsize=256)
+def _npy_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The shape, whether it is in Fortran's order, and the type of the elements."""
+    file = io.BytesIO(header)
+    try:
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[np.lib.format.read_magic(file)]
+        return read(file)
+    except Exception:  # a header is a Python literal: whatever Python's tokenizer raises
+        raise BadRequest("the body is not an npy file of version 1.0 or 2.0") from None
+
+
+@lru_cache(maxsize=256)
+def _npy_header_for(dtype: str, rows: int) -> bytes:
+    file = io.BytesIO()
+    described = {"descr": dtype, "fortran_order": False, "shape": (rows,)}
+    np.lib.format.write_array_header_1_0(file, described)
+    return file.getvalue()
 
 
 def refuse_first(wrong: NDArray[np.bool_], what: str) -> None:
@@ -182,6 +206,8 @@ def _finite(features: Features) -> Features:
 
 
 def _choice(query: bytes) -> tuple[ModelName | None, int | None]:
+    if not query:
+        return None, None
     try:
         given = dict(parse_qsl(query.decode("ascii"), keep_blank_values=True))
         choice = msgspec.convert(given, Choice, strict=False)

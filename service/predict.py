@@ -45,13 +45,14 @@ class Loaded(NamedTuple):
     version: int
     eval_rmse: float
     session: onnxruntime.InferenceSession
+    outputs: list[str]
     dtype: type[np.floating[Any]]
     headers: list[tuple[bytes, bytes]]
 
     def predict(self, features: Features) -> NDArray[Any]:
         """The predictions `(rows,)` for features `(rows, 3)`."""
         converted = np.ascontiguousarray(features, self.dtype)
-        (predictions,) = self.session.run(None, {"features": converted})
+        (predictions,) = self.session.run(self.outputs, {"features": converted})
         return np.asarray(predictions).reshape(-1)
 
 
@@ -91,7 +92,7 @@ class Predictor:
         else:
             answer, loaded = await self._respond_large(asked_in, body, scope, answer_in)
         return answer, [
-            (b"content-type", answer_in.media_type.encode()),
+            (b"content-type", answer_in.content_type),
             (b"content-length", b"%d" % len(answer)),
             *loaded.headers,
         ]
@@ -214,6 +215,7 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
         version,
         metadata.scores.eval_rmse,
         session,
+        [output.name for output in session.get_outputs()],
         np.float64 if session.get_inputs()[0].type == "tensor(double)" else np.float32,
         [(b"x-model", model.encode()), (b"x-model-version", b"%d" % version)],
     )
@@ -224,5 +226,4 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
 def _answer(question: Question, loaded: Loaded, answer_in: Format) -> bytes:
     with np.errstate(over="ignore"):  # what is too large for float32 shows in the prediction
         predictions = loaded.predict(question.features)
-    formats.refuse_first(~np.isfinite(predictions), "its prediction is not a finite number")
     return answer_in.write(predictions, loaded.model, loaded.version)

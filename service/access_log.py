@@ -38,31 +38,27 @@ class AccessLog:
 
     async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        request_id = _request_id(scope)
+        identity = request_id(dict(scope["headers"]).get(b"x-request-id"))
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                message["headers"] = [*message["headers"], (b"x-request-id", identity)]
             await send(message)
 
         try:
             await app(scope, receive, send_with_id)
         finally:
-            if self.enabled:
-                self.lines.append(
-                    (
-                        time.time(),
-                        request_id,
-                        scope["client"],
-                        scope["method"],
-                        scope["path"],
-                        status,
-                        time.perf_counter() - started,
-                    )
-                )
+            self.note(scope, identity, status, started)
+
+    def note(self, scope: Scope, identity: bytes, status: int, started: float) -> None:
+        """Notes a request that has ended and that `perf_counter` saw start."""
+        if self.enabled:
+            seconds = time.perf_counter() - started
+            client, method, path = scope["client"], scope["method"], scope["path"]
+            self.lines.append((time.time(), identity, client, method, path, status, seconds))
 
     def take(self) -> bytes:
         """The lines that have come together since the last time."""
@@ -102,9 +98,8 @@ def _json(line: Line) -> bytes:
     return written
 
 
-def _request_id(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _is_harmless(value):
-            given: bytes = value
-            return given
+def request_id(given: bytes | None) -> bytes:
+    """The id that a client gave its request, if it is one that does no harm; else a new one."""
+    if given is not None and _is_harmless(given):
+        return given
     return b"%s-%x" % (_PROCESS, next(_requests))

@@ -21,11 +21,13 @@ from service.settings import Settings
 class Crosscheck(FastAPI):
     """FastAPI, with `POST /predict` answered before FastAPI's own layers."""
 
+    predictor: Predictor
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif scope["path"] == "/predict" and scope["method"] == "POST":
-            await self.state.access_log(self.state.predictor, scope, receive, send)
+            await self.predictor(scope, receive, send)
         else:
             await self.state.access_log(super().__call__, scope, receive, send)
 
@@ -43,9 +45,10 @@ def create_app(settings: Settings) -> Crosscheck:
     )
     app.state.settings = settings
     app.state.registry = Registry(settings.artifacts_dir)
-    app.state.predictor = Predictor(app.state.registry, settings)
-    app.state.jobs = JobStore(settings)
     app.state.access_log = AccessLog(settings.access_log)
+    app.predictor = Predictor(app.state.registry, settings, app.state.access_log)
+    app.state.predictor = app.predictor
+    app.state.jobs = JobStore(settings)
     app.state.stopping = asyncio.Event()
     app.include_router(router)
     document_predict(app)
@@ -54,12 +57,12 @@ def create_app(settings: Settings) -> Crosscheck:
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
     """Prepares both stores, loads the serving versions, and follows the registry meanwhile."""
     app.state.registry.prepare()
     await asyncio.to_thread(prepare_database, app.state.settings)
     tasks = [
-        asyncio.create_task(app.state.predictor.keep_fresh()),
+        asyncio.create_task(app.predictor.keep_fresh()),
         asyncio.create_task(app.state.access_log.keep_writing()),
     ]
     yield

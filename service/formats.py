@@ -151,6 +151,8 @@ FORMATS = {known.media_type: known for known in (JSON, NPY, ARROW)}
 
 def of_body(content_type: bytes) -> Format:
     """The format of a body. Raises UnsupportedMediaType if there is none."""
+    if content_type == JSON.content_type:
+        return JSON
     media_type = content_type.partition(b";")[0].strip().lower().decode("latin-1")
     try:
         return FORMATS[media_type]
@@ -162,6 +164,8 @@ def of_body(content_type: bytes) -> Format:
 
 def of_answer(accept: bytes) -> Format:
     """The format that `Accept` asks for first, among those known; JSON if it names none."""
+    if not accept or accept == b"*/*":
+        return JSON
     for media_range in accept.decode("latin-1").lower().split(","):
         named = FORMATS.get(media_range.partition(";")[0].strip())
         if named is not None:

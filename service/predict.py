@@ -6,15 +6,17 @@ several times what the prediction does. But for the arrival of the body, nothing
 
 import asyncio
 import logging
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from models.config import FEATURES, MODEL_NAMES, ModelName
-from service import formats
+from service import access_log, formats
+from service.access_log import AccessLog
 from service.errors import (
     BadRequest,
     Conflict,
@@ -51,7 +53,11 @@ class Loaded(NamedTuple):
 
     def predict(self, features: Features) -> NDArray[Any]:
         """The predictions `(rows,)` for features `(rows, 3)`."""
-        converted = np.ascontiguousarray(features, self.dtype)
+        if self.dtype is np.float64:
+            converted = np.ascontiguousarray(features, np.float64)
+        else:
+            with np.errstate(over="ignore"):  # what is too large shows in the prediction
+                converted = np.ascontiguousarray(features, self.dtype)
         (predictions,) = self.session.run(self.outputs, {"features": converted})
         return np.asarray(predictions).reshape(-1)
 
@@ -59,8 +65,9 @@ class Loaded(NamedTuple):
 class Predictor:
     """Answers `POST /predict` with the versions that the registry says are serving."""
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    def __init__(self, registry: Registry, settings: Settings, log: AccessLog) -> None:
         self.registry = registry
+        self.log = log
         self.settings = settings
         self.serving: dict[ModelName, Loaded] = {}
         self._best: Loaded | None = None
@@ -69,28 +76,40 @@ class Predictor:
         self._large = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        given = dict(scope["headers"])
         try:
             status = 200
-            body, headers = await self._respond(scope, receive)
+            body, headers = await self._respond(given, scope["query_string"], receive)
         except CrosscheckError as error:
             refusal = problem(error.status, error.detail, error.headers)
             status, body, headers = refusal.status_code, bytes(refusal.body), refusal.raw_headers
+        # The log wraps all other endpoints; here even a wrapper is felt.
+        request_id = access_log.request_id(given.get(b"x-request-id"))
+        headers.append((b"x-request-id", request_id))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+        self.log.note(scope, request_id, status, started)
 
     async def _respond(
-        self, scope: Scope, receive: Receive
+        self, given: dict[bytes, bytes], query: bytes, receive: Receive
     ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-        given = dict(scope["headers"])
         asked_in = formats.of_body(given.get(b"content-type", b""))
         answer_in = formats.of_answer(given.get(b"accept", b""))
-        body = await self._read(receive)
-        if len(body) <= LARGE_BYTES:
-            question = self._parse(asked_in, body, scope["query_string"])
-            loaded = self._at_hand(question) or await self._fetch(question)
-            answer = _answer(question, loaded, answer_in)
+        message = await receive()
+        if message["type"] != "http.request" or message["more_body"]:
+            message = await _rest(message, receive, self.settings.max_body_bytes)
+        body = message["body"]
+        if len(body) > self.settings.max_body_bytes:
+            raise TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
+        if len(body) > LARGE_BYTES:
+            answer, loaded = await self._respond_large(asked_in, body, query, answer_in)
         else:
-            answer, loaded = await self._respond_large(asked_in, body, scope, answer_in)
+            question = self._check(asked_in.read(body, query))
+            loaded = self._at_hand(question) or await self._fetch(question)
+            answer = answer_in.write(
+                loaded.predict(question.features), loaded.model, loaded.version
+            )
         return answer, [
             (b"content-type", answer_in.content_type),
             (b"content-length", b"%d" % len(answer)),
@@ -98,37 +117,24 @@ class Predictor:
         ]
 
     async def _respond_large(
-        self, asked_in: Format, body: bytes, scope: Scope, answer_in: Format
+        self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
     ) -> tuple[bytes, Loaded]:
         if self._large >= self.settings.max_large_requests:
             raise Unavailable("too many large requests at once", {"Retry-After": "1"})
         self._large += 1
         try:
-            question = await asyncio.to_thread(self._parse, asked_in, body, scope["query_string"])
+            question = self._check(await asyncio.to_thread(asked_in.read, body, query))
             loaded = self._at_hand(question) or await self._fetch(question)
-            return await asyncio.to_thread(_answer, question, loaded, answer_in), loaded
+
+            def answer() -> bytes:
+                predictions = loaded.predict(question.features)
+                return answer_in.write(predictions, loaded.model, loaded.version)
+
+            return await asyncio.to_thread(answer), loaded
         finally:
             self._large -= 1
 
-    async def _read(self, receive: Receive) -> bytes:
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            parts = bytearray(body)
-            while message.get("more_body"):
-                message = await receive()
-                parts += message.get("body", b"")
-                if len(parts) > self.settings.max_body_bytes:
-                    break
-            body = bytes(parts)
-        if message["type"] == "http.disconnect":
-            raise BadRequest("the client went away")
-        if len(body) > self.settings.max_body_bytes:
-            raise TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
-        return body
-
-    def _parse(self, asked_in: Format, body: bytes, query: bytes) -> Question:
-        question = asked_in.read(body, query)
+    def _check(self, question: Question) -> Question:
         rows = len(question.features)
         if not rows:
             raise Invalid("instances: it is empty")
@@ -223,7 +229,14 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
     return loaded
 
 
-def _answer(question: Question, loaded: Loaded, answer_in: Format) -> bytes:
-    with np.errstate(over="ignore"):  # what is too large for float32 shows in the prediction
-        predictions = loaded.predict(question.features)
-    return answer_in.write(predictions, loaded.model, loaded.version)
+async def _rest(message: Message, receive: Receive, limit: int) -> Message:
+    """The whole body, of which `message` is the first part."""
+    body = bytearray(message.get("body", b""))
+    while message["type"] == "http.request" and message.get("more_body"):
+        if len(body) > limit:
+            raise TooLarge(f"the body is larger than {limit} bytes")
+        message = await receive()
+        body += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise BadRequest("the client went away")
+    return {"type": "http.request", "body": bytes(body), "more_body": False}

@@ -38,10 +38,10 @@ from benchmarks.serving import (
     publish_truth,
     report,
     serving,
-    table,
     truth,
     two_cores,
 )
+from benchmarks.table import table
 from models.data import synthetic_triples, target
 
 ENVIRONMENTS = ROOT / ".venv-peers"

@@ -26,10 +26,9 @@ import numpy as np
 import onnx
 import psutil
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.table import table
 from models.data import Array, synthetic_triples, target
 from service.manifest import EXTRA, ONNX, seal
 from service.registry import Registry
@@ -463,14 +462,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def table(first: str, *headings: str) -> Table:
-    """An empty table with its numbers to the right."""
-    result = Table(first, box=box.SIMPLE_HEAD)
-    for heading in headings:
-        result.add_column(heading, justify="right")
-    return result
 
 
 if __name__ == "__main__":

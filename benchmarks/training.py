@@ -21,10 +21,9 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import httpx
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.table import table
 from models.config import MODEL_NAMES, ModelName, TrainConfig
 
 T = TypeVar("T")
@@ -324,14 +323,6 @@ def mean_predictor_rmse() -> float:
     from models.evaluation import mean_predictor
 
     return mean_predictor(load(TrainConfig().dataset)).eval_rmse
-
-
-def table(first: str, *headings: str) -> Table:
-    """An empty table with its numbers to the right."""
-    result = Table(first, box=box.SIMPLE_HEAD)
-    for heading in headings:
-        result.add_column(heading, justify="right")
-    return result
 
 
 if __name__ == "__main__":

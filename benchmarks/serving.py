@@ -30,6 +30,7 @@ from rich.console import Console
 
 from benchmarks.table import table
 from models.data import Array, synthetic_triples, target
+from models.onnx_graph import Layer, graph
 from service.manifest import EXTRA, ONNX, seal
 from service.registry import Registry
 from tests.versions import metadata
@@ -258,34 +259,14 @@ def publish_truth(artifacts: Path) -> None:
 
 
 def truth() -> onnx.ModelProto:
-    """The true function with the shape of a trained cross network: the sum of `x0 ⊙ (Wx + b) + x`.
-
-    The nodes are those that `keras.Model.export` writes.
-    """
-    weights = {
-        "W": np.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 1]]),
-        "b": np.full(3, -1.0),
-        "v": np.ones((3, 1)),
-        "c": np.zeros(1),
-    }
-    operations = [
-        ("MatMul", "features", "W", "Wx"),
-        ("Add", "Wx", "b", "affine"),
-        ("Mul", "features", "affine", "products"),
-        ("Add", "products", "features", "crossed"),
-        ("MatMul", "crossed", "v", "sum"),
-        ("Add", "sum", "c", "predictions"),
-    ]
-    double = onnx.TensorProto.DOUBLE
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node(name, [a, b], [to]) for name, a, b, to in operations],
-        "cross",
-        [onnx.helper.make_tensor_value_info("features", double, ["batch", 3])],
-        [onnx.helper.make_tensor_value_info("predictions", double, ["batch", 1])],
-        [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()],
+    """The true function as a cross network: the sum of `x0 ⊙ (Wx + b) + x`."""
+    products = np.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 1]])
+    return graph(
+        [
+            Layer(products, np.full(3, -1.0), "cross"),
+            Layer(np.ones((3, 1)), np.zeros(1), "linear"),
+        ]
     )
-    opsets = [onnx.helper.make_opsetid("", 15)]
-    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 @contextmanager

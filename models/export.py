@@ -1,20 +1,23 @@
 """A trained network in two formats that say the same: a SavedModel and its ONNX twin."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime
 import tensorflow as tf
-import tf2onnx.convert  # noqa: F401  # Keras imports it in the first export, which every job is
 from numpy.typing import NDArray
 
 from models.config import FEATURES
 from models.data import Array
 from models.evaluation import in_blocks
+from models.layers import CrossLayer
 from models.networks import predict
+from models.onnx_graph import Layer, graph
 
 ONNX_FILE = Path("assets.extra", "model.onnx")
 """Where the ONNX twin lies in the folder of its SavedModel."""
@@ -40,9 +43,19 @@ def export(network: keras.Model, folder: Path) -> None:
         return {"predictions": network(features)}
 
     tf.saved_model.save(network, os.fspath(folder), signatures={"serving_default": serve})
-    onnx = folder / ONNX_FILE
-    onnx.parent.mkdir()
-    network.export(os.fspath(onnx), format="onnx", input_signature=signature, verbose=False)
+    (folder / ONNX_FILE).parent.mkdir()
+    onnx.save(graph(_layers(network)), folder / ONNX_FILE)
+
+
+def _layers(network: keras.Model) -> Iterator[Layer]:
+    for layer in network.layers[1:]:
+        kernel, bias = layer.get_weights()
+        if isinstance(layer, CrossLayer):
+            yield Layer(kernel, bias, "cross")
+        else:
+            yield Layer(
+                kernel, bias, "relu" if layer.activation is keras.activations.relu else "linear"
+            )
 
 
 def check_parity(network: keras.Model, folder: Path, features: Array) -> None:

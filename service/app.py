@@ -1,6 +1,7 @@
 """The ASGI application of an API process. It never imports TensorFlow."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -65,6 +66,7 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
         asyncio.create_task(app.predictor.keep_fresh()),
         asyncio.create_task(app.state.access_log.keep_writing()),
     ]
+    gc.freeze()  # a full collection need not walk the libraries, which takes 40 ms
     yield
     for task in tasks:
         task.cancel()

@@ -82,6 +82,11 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
     return Response(json.dumps(document), status, headers, media_type=PROBLEM_JSON)
 
 
+def apology() -> Response:
+    """The problem document for a fault of ours."""
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the service; it is logged")
+
+
 def excerpt(value: object) -> str:
     """A short, printable piece of what a client sent."""
     text = json.dumps(value, default=repr)
@@ -110,13 +115,13 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return _validation_problem(error)
 
-    async def apologize(request: Request, error: Exception) -> Response:
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the service; it is logged")
+    async def refuse_fault(request: Request, error: Exception) -> Response:
+        return apology()
 
     app.add_exception_handler(CrosscheckError, refuse)
     app.add_exception_handler(HTTPException, refuse_http)
     app.add_exception_handler(RequestValidationError, refuse_invalid)
-    app.add_exception_handler(Exception, apologize)
+    app.add_exception_handler(Exception, refuse_fault)
 
 
 def _validation_problem(error: RequestValidationError) -> Response:

@@ -138,14 +138,16 @@ class Format(NamedTuple):
 
     media_type: str
     content_type: bytes
+    large_bytes: int
+    """A body above this takes about a millisecond, too long to keep others waiting."""
     read: Callable[[bytes, bytes], Question]
     write: Callable[[Features, ModelName, int], bytes]
 
 
-JSON = Format("application/json", b"application/json", read_json, write_json)
-NPY = Format("application/x-npy", b"application/x-npy", read_npy, write_npy)
+JSON = Format("application/json", b"application/json", 100_000, read_json, write_json)
+NPY = Format("application/x-npy", b"application/x-npy", 1_000_000, read_npy, write_npy)
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
-ARROW = Format(ARROW_STREAM, ARROW_STREAM.encode(), read_arrow, write_arrow)
+ARROW = Format(ARROW_STREAM, ARROW_STREAM.encode(), 1_000_000, read_arrow, write_arrow)
 FORMATS = {known.media_type: known for known in (JSON, NPY, ARROW)}
 
 

@@ -7,14 +7,11 @@ several times what the prediction does. But for the arrival of the body, nothing
 import asyncio
 import logging
 import time
-from typing import Any, NamedTuple
 
-import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from models.config import FEATURES, MODEL_NAMES, ModelName
+from models.config import MODEL_NAMES, ModelName
 from service import access_log, formats
 from service.access_log import AccessLog
 from service.errors import (
@@ -24,42 +21,18 @@ from service.errors import (
     Invalid,
     TooLarge,
     Unavailable,
+    apology,
     problem,
 )
-from service.formats import Features, Format, Question
-from service.manifest import ONNX
+from service.formats import Format, Question
+from service.loaded import TOGETHER_ROWS, Loaded, load
 from service.registry import Registry
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LARGE_BYTES = 100_000
-"""A body above this takes milliseconds: it is worked on in a thread, so that others go on."""
-
 KEPT_LOADED = 8
 """How many versions that do not serve stay loaded for requests that name them."""
-
-
-class Loaded(NamedTuple):
-    """A version that is ready to answer."""
-
-    model: ModelName
-    version: int
-    eval_rmse: float
-    session: onnxruntime.InferenceSession
-    outputs: list[str]
-    dtype: type[np.floating[Any]]
-    headers: list[tuple[bytes, bytes]]
-
-    def predict(self, features: Features) -> NDArray[Any]:
-        """The predictions `(rows,)` for features `(rows, 3)`."""
-        if self.dtype is np.float64:
-            converted = np.ascontiguousarray(features, np.float64)
-        else:
-            with np.errstate(over="ignore"):  # what is too large shows in the prediction
-                converted = np.ascontiguousarray(features, self.dtype)
-        (predictions,) = self.session.run(self.outputs, {"features": converted})
-        return np.asarray(predictions).reshape(-1)
 
 
 class Predictor:
@@ -82,8 +55,10 @@ class Predictor:
             status = 200
             body, headers = await self._respond(given, scope["query_string"], receive)
         except CrosscheckError as error:
-            refusal = problem(error.status, error.detail, error.headers)
-            status, body, headers = refusal.status_code, bytes(refusal.body), refusal.raw_headers
+            status, body, headers = _unpacked(problem(error.status, error.detail, error.headers))
+        except Exception:
+            logger.exception("could not answer POST /predict")
+            status, body, headers = _unpacked(apology())
         # The log wraps all other endpoints; here even a wrapper is felt.
         request_id = access_log.request_id(given.get(b"x-request-id"))
         headers.append((b"x-request-id", request_id))
@@ -102,14 +77,16 @@ class Predictor:
         body = message["body"]
         if len(body) > self.settings.max_body_bytes:
             raise TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
-        if len(body) > LARGE_BYTES:
+        if len(body) > asked_in.large_bytes:
             answer, loaded = await self._respond_large(asked_in, body, query, answer_in)
         else:
             question = self._check(asked_in.read(body, query))
             loaded = self._at_hand(question) or await self._fetch(question)
-            answer = answer_in.write(
-                loaded.predict(question.features), loaded.model, loaded.version
-            )
+            if len(question.features) > TOGETHER_ROWS:
+                predictions = loaded.predict(question.features)
+            else:
+                predictions = await loaded.predict_together(question.features)
+            answer = answer_in.write(predictions, loaded.model, loaded.version)
         return answer, [
             (b"content-type", answer_in.content_type),
             (b"content-length", b"%d" % len(answer)),
@@ -204,29 +181,8 @@ def _eval_rmse(loaded: Loaded) -> float:
     return loaded.eval_rmse
 
 
-def load(registry: Registry, model: ModelName, version: int) -> Loaded:
-    """Loads a version and lets it predict once, so that the first request need not wait.
-
-    Raises:
-        NotFound: There is no such version, or it is damaged.
-    """
-    metadata = registry.version(model, version).metadata
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        registry.folder(model, version) / ONNX, options, providers=["CPUExecutionProvider"]
-    )
-    loaded = Loaded(
-        model,
-        version,
-        metadata.scores.eval_rmse,
-        session,
-        [output.name for output in session.get_outputs()],
-        np.float64 if session.get_inputs()[0].type == "tensor(double)" else np.float32,
-        [(b"x-model", model.encode()), (b"x-model-version", b"%d" % version)],
-    )
-    loaded.predict(np.zeros((1, FEATURES)))
-    return loaded
+def _unpacked(response: Response) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    return response.status_code, bytes(response.body), response.raw_headers
 
 
 async def _rest(message: Message, receive: Receive, limit: int) -> Message:

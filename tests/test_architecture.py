@@ -31,7 +31,7 @@ def modules_after(statement: str) -> set[str]:
 @pytest.mark.parametrize("module", ["app", "worker", "cli", "supervisor"])
 def test_no_process_but_the_trainer_imports_tensorflow(module: str) -> None:
     loaded = modules_after(f"import service.{module}")
-    assert not loaded & {"tensorflow", "keras", "service.trainer", "tf2onnx"}
+    assert not loaded & {"tensorflow", "keras", "service.trainer"}
 
 
 def test_the_supervisor_loads_nothing_heavy() -> None:

@@ -22,25 +22,18 @@ import numpy as np
 import onnx
 import typer
 
-from benchmarks.serving import (
-    CONNECTIONS,
+from benchmarks.load import Cores, Request, compare, console, two_cores
+from benchmarks.servers import (
     ROOT,
-    Cores,
-    Fields,
-    Request,
     bare,
-    compare,
-    console,
     first_answer,
     free_port,
     ours,
-    predict_request,
     publish_truth,
-    report,
     serving,
     truth,
-    two_cores,
 )
+from benchmarks.serving import CONNECTIONS, Fields, predict_request, report
 from benchmarks.table import table
 from models.data import synthetic_triples, target
 

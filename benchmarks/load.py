@@ -64,7 +64,7 @@ def compare(
     return {name: Load(*map(median, zip(*ones, strict=True))) for name, ones in loads.items()}
 
 
-SCRIPT = """
+WRK_SCRIPT = """
 wrk.method = "POST"
 wrk.body = io.open("body", "rb"):read("*a")
 function done(summary, latency)
@@ -75,6 +75,27 @@ function done(summary, latency)
     errors.connect + errors.read + errors.write + errors.status + errors.timeout
   ))
 end
+"""
+
+
+# The command of autocannon reads bodies as text and counts whole milliseconds; its module does not.
+AUTOCANNON_SCRIPT = """
+const fs = require("fs"), path = require("path")
+const isThere = folder => fs.existsSync(path.join(folder, "autocannon"))
+const commands = process.env.PATH.split(path.delimiter).find(isThere)
+const autocannon = require(path.join(commands, "..", "autocannon"))
+const options = JSON.parse(fs.readFileSync("options.json"))
+const times = []
+const load = autocannon({...options, body: fs.readFileSync("body")}, (fault, result) => {
+  if (fault) throw fault
+  times.sort((a, b) => a - b)
+  const percentile = part => times[Math.floor(times.length * part)]
+  console.log(JSON.stringify({
+    requests: result["2xx"], seconds: result.duration, p50: percentile(0.5), p99: percentile(0.99),
+    errors: result.errors + result.timeouts + result.non2xx
+  }))
+})
+load.on("response", (client, status, bytes, milliseconds) => times.push(milliseconds))
 """
 
 
@@ -101,7 +122,7 @@ def wrk(
         f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n"
         for name, value in request.headers.items()
     ]
-    (folder / "script.lua").write_text(SCRIPT + "".join(headers))
+    (folder / "script.lua").write_text(WRK_SCRIPT + "".join(headers))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", "script.lua"]
     output = run([*command, url + request.path], folder, cores)
     result = json.loads(output.splitlines()[-1])
@@ -112,22 +133,22 @@ def wrk(
 def autocannon(
     url: str, request: Request, folder: Path, cores: Cores, connections: int, seconds: int
 ) -> tuple[Load, int]:
-    """Load by `autocannon` with the body in `folder`, and the number of errors.
-
-    It counts latencies in whole milliseconds: of less than one, the mean stands for the median.
-    """
+    """Load by `autocannon` with the body in `folder`, and the number of errors."""
     if not shutil.which("npx"):
         raise SystemExit("Neither wrk nor npx is installed: one of them must make the load.")
-    command = ["npx", "--yes", AUTOCANNON, "--json", "--no-progress", "-m", "POST", "-i", "body"]
-    for name, value in request.headers.items():
-        command += ["-H", f"{name}={value}"]
-    command += ["-c", str(connections), "-d", str(seconds), url + request.path]
+    (folder / "script.js").write_text(AUTOCANNON_SCRIPT)
+    options = {
+        "url": url + request.path,
+        "method": "POST",
+        "headers": request.headers,
+        "connections": connections,
+        "duration": seconds,
+    }
+    (folder / "options.json").write_text(json.dumps(options))
+    command = ["npx", "--yes", "--package", AUTOCANNON, "-c", "node script.js"]
     result = json.loads(run(command, folder, cores).splitlines()[-1])
-    per_second = result["2xx"] / result["duration"]
-    latency = result["latency"]
-    p50 = latency["p50"] or 1000 * connections / max(per_second, 1)
-    errors = result["errors"] + result["timeouts"] + result["non2xx"]
-    return Load(per_second, p50, max(latency["p99"], p50)), errors
+    load = Load(result["requests"] / result["seconds"], result["p50"], result["p99"])
+    return load, result["errors"]
 
 
 def run(command: list[str], folder: Path, cores: Cores) -> str:

@@ -45,9 +45,9 @@ class Loaded:
         else:
             with np.errstate(over="ignore"):  # what is too large shows in the prediction
                 converted = np.ascontiguousarray(features, self._dtype)
-        (predictions,) = self._session.run(self._outputs, {"features": converted})
-        result: Features = np.asarray(predictions).reshape(-1)[:rows]
-        return result
+        (column,) = self._session.run(self._outputs, {"features": converted})
+        predictions: Features = column[:rows, 0]
+        return predictions
 
     async def predict_together(self, features: Features) -> Features:
         """As `predict`, in one run with what else is asked for in this turn of the event loop.

@@ -25,8 +25,8 @@ _requests = itertools.count(1)
 _is_harmless = re.compile(rb"[A-Za-z0-9._~-]{1,128}").fullmatch
 
 
-# Time, id, client, method, path, status, seconds.
-Line = tuple[float, bytes, Any, str, str, int, float]
+# Time, id, client, name of the key, method, path, status, seconds.
+Line = tuple[float, bytes, Any, str | None, str, str, int, float]
 
 
 class AccessLog:
@@ -58,7 +58,8 @@ class AccessLog:
         if self.enabled:
             seconds = time.perf_counter() - started
             client, method, path = scope["client"], scope["method"], scope["path"]
-            self.lines.append((time.time(), identity, client, method, path, status, seconds))
+            key = scope.get("key")
+            self.lines.append((time.time(), identity, client, key, method, path, status, seconds))
 
     def take(self) -> bytes:
         """The lines that have come together since the last time."""
@@ -82,12 +83,13 @@ def write(lines: bytes) -> None:
 
 def _json(line: Line) -> bytes:
     """One line; JSON escapes whatever a client could forge another one with."""
-    at, request_id, client, method, path, status, seconds = line
+    at, request_id, client, key, method, path, status, seconds = line
     written: bytes = orjson.dumps(
         {
             "time": at,
             "request_id": request_id.decode(),
             "client": client[0] if client else None,
+            "key": key,
             "method": method,
             "path": path,
             "status": status,

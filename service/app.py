@@ -5,18 +5,24 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import Receive, Scope, Send
 
-from service import access_log, errors, formats
+from service import access, access_log, errors, formats
 from service.access_log import AccessLog
+from service.errors import CrosscheckError, problem
 from service.jobs import JobStore, prepare_database
 from service.predict import Predictor
 from service.registry import Registry
-from service.routes import router
+from service.routes import health, router
 from service.schemas import PredictRequest, PredictResponse, Problem
 from service.settings import Settings
+
+BEARER = HTTPBearer(auto_error=False)
+API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 
 class Crosscheck(FastAPI):
@@ -30,7 +36,15 @@ class Crosscheck(FastAPI):
         elif scope["path"] == "/predict" and scope["method"] == "POST":
             await self.predictor(scope, receive, send)
         else:
-            await self.state.access_log(super().__call__, scope, receive, send)
+            await self.state.access_log(self._admit, scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            access.admit(self.state.settings.api_keys, scope, dict(scope["headers"]))
+        except CrosscheckError as refusal:
+            await problem(refusal.status, refusal.detail, refusal.headers)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings) -> Crosscheck:
@@ -51,8 +65,12 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.predictor = app.predictor
     app.state.jobs = JobStore(settings)
     app.state.stopping = asyncio.Event()
-    app.include_router(router)
-    document_predict(app)
+    app.state.event_streams = 0
+    app.include_router(health)
+    # They document the key; `Crosscheck` has asked for it before a request comes to a router.
+    keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
+    app.include_router(router, dependencies=keys)
+    document_predict(app, keys)
     errors.install(app)
     return app
 
@@ -74,7 +92,7 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
     app.state.jobs.close()
 
 
-def document_predict(app: FastAPI) -> None:
+def document_predict(app: FastAPI, keys: list[Any]) -> None:
     """Adds `POST /predict` to the OpenAPI document; the request itself never gets this far."""
     binary = {
         known.media_type: {"schema": {"type": "string", "format": "binary"}}
@@ -89,6 +107,7 @@ def document_predict(app: FastAPI) -> None:
     @app.post(
         "/predict",
         tags=["models"],
+        dependencies=keys,
         openapi_extra={
             "requestBody": {"content": {"application/json": {"example": example}, **binary}}
         },

@@ -21,11 +21,21 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of API processes.")] = 1,
     worker: Annotated[bool, typer.Option(help="Run a worker for training jobs, too.")] = True,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine without API keys.")
+    ] = False,
 ) -> None:
     """Serve the API, and run training jobs beside it."""
     from service import supervisor
 
     settings = _settings(host=host, port=port)
+    if not (settings.is_local or settings.api_keys or insecure):
+        typer.echo(
+            f"Without API keys anybody who reaches {settings.host} could train and promote. "
+            "Set CROSSCHECK_API_KEYS, listen on 127.0.0.1, or say --insecure.",
+            err=True,
+        )
+        raise typer.Exit(2)
     try:
         listener = supervisor.bind(settings)
     except OSError as error:
@@ -36,7 +46,7 @@ def serve(
         )
         raise typer.Exit(1) from None
     typer.echo(f"Crosscheck listens on http://{settings.host}:{listener.getsockname()[1]}")
-    supervisor.supervise(listener, workers, worker)
+    supervisor.supervise(listener, settings, workers, worker)
 
 
 @app.command()
@@ -54,29 +64,10 @@ def worker(supervised: Supervised = False) -> None:
 @app.command(hidden=True)
 def api(fd: Annotated[int, typer.Option()], supervised: Supervised = False) -> None:
     """Run one API process on a socket that the supervisor has opened."""
-    import uvicorn
-
-    from service.app import create_app
+    from service import server
 
     _start(supervised)
-    application = create_app(_settings())
-
-    class Server(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: Any) -> None:
-            application.state.stopping.set()
-            super().handle_exit(sig, frame)
-
-    config = uvicorn.Config(
-        application,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=3,
-    )
-    Server(config).run([socket.socket(fileno=fd)])
+    server.run(_settings(), socket.socket(fileno=fd))
 
 
 @app.command()
@@ -84,11 +75,15 @@ def demo(
     url: Annotated[
         str | None, typer.Option(help="Of a running service; else one is started.")
     ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="CROSSCHECK_API_KEY", help="With the role train, if it asks for one."),
+    ] = None,
 ) -> None:
     """Train both networks over HTTP, print the comparison, predict."""
     from service.demo import run
 
-    run(url, _settings())
+    run(url, api_key, _settings())
 
 
 def _settings(**given: Any) -> Settings:

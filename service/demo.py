@@ -1,6 +1,7 @@
 """`crosscheck demo`: the main job over HTTP, with the call of each step shown."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -29,17 +30,17 @@ START_SECONDS = 30.0
 console = Console(highlight=False)
 
 
-def run(url: str | None, settings: Settings) -> None:
-    """Runs the demo against the service at `url`, or one started for it."""
+def run(url: str | None, api_key: str | None, settings: Settings) -> None:
+    """Runs the demo against the service at `url`, or one started for it, which asks for no key."""
     if url is not None:
-        _demonstrate(url.rstrip("/"))
+        _demonstrate(url.rstrip("/"), {"X-API-Key": api_key} if api_key else {})
         return
     with _service(settings) as started:
-        _demonstrate(started)
+        _demonstrate(started, {})
 
 
-def _demonstrate(url: str) -> None:
-    with httpx.Client(base_url=url, timeout=30) as client:
+def _demonstrate(url: str, headers: dict[str, str]) -> None:
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
         console.print("\nThe experiment, as it was published:")
         _show(f"curl -X POST {url}/train")
         _train(client, None)
@@ -159,7 +160,8 @@ def _service(settings: Settings) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     console.print(f"Starting a service on {url}; its log is {log}")
     with log.open("w") as file:
-        service = subprocess.Popen(command, stdout=file, stderr=file)
+        environment = {**os.environ, "CROSSCHECK_API_KEYS": ""}
+        service = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
         try:
             _wait_for(url, service)
             yield url

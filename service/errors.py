@@ -2,13 +2,15 @@
 
     CrosscheckError
     ├── BadRequest            400  the body is not what its content type says
+    ├── Unauthorized          401  no key, or an unknown one
+    ├── Forbidden             403  the key's role is too low
     ├── NotFound              404  no such job, model, version or path
     ├── Conflict              409  not now, in this state
     ├── TooLarge              413  more bytes or rows than the settings allow
     ├── UnsupportedMediaType  415
     ├── Invalid               422  understood, and not allowed
     ├── QueueFull             429  try again later
-    └── Unavailable           503  the job database does not answer
+    └── Unavailable           503  too busy, or the job database does not answer
 
 Each becomes an `application/problem+json` document (RFC 9457) with one member more, `error`,
 which repeats `detail` for clients that look for it.
@@ -40,6 +42,14 @@ class CrosscheckError(Exception):
 
 class BadRequest(CrosscheckError):
     status = HTTPStatus.BAD_REQUEST
+
+
+class Unauthorized(CrosscheckError):
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class Forbidden(CrosscheckError):
+    status = HTTPStatus.FORBIDDEN
 
 
 class NotFound(CrosscheckError):

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from models.config import MODEL_NAMES, ModelName
-from service import access_log, formats
+from service import access, access_log, formats
 from service.access_log import AccessLog
 from service.errors import (
     BadRequest,
@@ -53,6 +53,8 @@ class Predictor:
         given = dict(scope["headers"])
         try:
             status = 200
+            if self.settings.api_keys:
+                access.admit(self.settings.api_keys, scope, given)
             body, headers = await self._respond(given, scope["query_string"], receive)
         except CrosscheckError as error:
             status, body, headers = _unpacked(problem(error.status, error.detail, error.headers))

@@ -1,18 +1,31 @@
 """Every setting, from environment variables that start with `CROSSCHECK_`."""
 
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.keys import Key, parse_keys
 
 Count = Annotated[int, Field(ge=1)]
+
+
+def _keys(given: Any) -> Any:
+    return parse_keys(given) if isinstance(given, str) and given else given or ()
+
+
+def _words(given: Any) -> Any:
+    return given.replace(",", " ").split() if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
     """The one place that reads the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="CROSSCHECK_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CROSSCHECK_", frozen=True, hide_input_in_errors=True
+    )
 
     artifacts_dir: Path = Path("artifacts")
     database_url: str = Field(
@@ -27,6 +40,15 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
 
+    api_keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_keys)] = Field(
+        default=(),
+        description="`name:role:key` entries, or the path of a file that holds them; a role is "
+        "predict, train or admin. Empty: nobody is asked for a key.",
+    )
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_words)] = Field(
+        default=[], description="Origins of pages whose scripts may call the service."
+    )
+
     max_body_bytes: Count = 16 * 2**20
     max_rows_per_request: Count = 100_000
     max_large_requests: Count = Field(
@@ -35,6 +57,20 @@ class Settings(BaseSettings):
     max_dataset_size: Count = 10_000_000
     max_epochs: Count = 10_000
     max_queued_jobs: Count = 100
+    max_ended_jobs: Count = Field(
+        default=10_000, description="Beyond, the oldest jobs that have ended are forgotten."
+    )
+    max_connections: Count = Field(default=1000, description="Of one API process.")
+    max_event_streams: Count = Field(default=100, description="Of one API process.")
+    request_seconds: float = Field(
+        default=30, gt=0, description="Within which a request must arrive and its answer be read."
+    )
+    drain_seconds: float = Field(
+        default=0.5,
+        ge=0,
+        le=5,
+        description="How long `/readyz` says 503 before the service stops to listen.",
+    )
     max_job_attempts: Count = Field(
         default=20, description="How often a job may lose its worker before it is given up."
     )
@@ -43,6 +79,14 @@ class Settings(BaseSettings):
     )
 
     access_log: bool = True
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the service."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def jobs_url(self) -> str:

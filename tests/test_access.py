@@ -1,0 +1,180 @@
+"""API keys, against a running service."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import Service, running
+
+KEYS = {
+    "predict": "a-key-that-predicts",
+    "train": "a-key-that-trains",
+    "admin": "a-key-that-administers",
+}
+
+JOB = "11111111-1111-4111-8111-111111111111"
+
+# Each with the least role that it needs.
+REQUESTS: list[tuple[str, str, str]] = [
+    ("predict", "POST", "/predict"),
+    ("predict", "GET", "/predict"),
+    ("predict", "GET", "/metrics"),
+    ("predict", "GET", "/models"),
+    ("predict", "GET", "/models/cross"),
+    ("predict", "GET", "/models/cross/versions/1"),
+    ("admin", "PUT", "/models/cross/serving"),
+    ("train", "POST", "/train"),
+    ("train", "POST", "/train/"),
+    ("train", "GET", "/jobs"),
+    ("train", "GET", f"/jobs/{JOB}"),
+    ("train", "GET", f"/jobs/{JOB}/events"),
+    ("train", "POST", f"/jobs/{JOB}/cancel"),
+    ("predict", "GET", "/openapi.json"),
+    ("predict", "GET", "/docs"),
+    ("predict", "GET", "/nowhere"),
+    ("predict", "GET", "//livez"),
+    ("predict", "OPTIONS", "/predict"),
+    ("predict", "DELETE", "/livez/"),
+]
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("locked")
+    keys = folder / "keys"
+    keys.write_text("\n".join(f"the-{role}:{role}:{key}" for role, key in KEYS.items()))
+    with running(folder, "--no-worker", api_keys=str(keys)) as service:
+        yield service
+
+
+def ask(service: Service, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+    return service.client.request(method, path, headers=headers)
+
+
+def test_every_documented_path_is_asked_for_here(locked: Service) -> None:
+    headers = {"X-API-Key": KEYS["predict"]}
+    document = locked.client.get("/openapi.json", headers=headers).json()
+    documented = {
+        (method.upper(), path.format(job_id=JOB, name="cross", number=1))
+        for path, operations in document["paths"].items()
+        for method in operations
+    }
+    health = {("GET", "/livez"), ("GET", "/readyz")}
+    assert documented - health <= {(method, path) for _, method, path in REQUESTS}
+
+
+@pytest.mark.parametrize(("role", "method", "path"), REQUESTS)
+def test_without_a_valid_key_nobody_gets_in(
+    locked: Service, role: str, method: str, path: str
+) -> None:
+    wrong: list[dict[str, str]] = [
+        {},
+        {"X-API-Key": ""},
+        {"X-API-Key": "not-a-key-at-all"},
+        {"X-API-Key": KEYS["admin"][:-1]},
+        {"X-API-Key": KEYS["admin"] + "x"},
+        {"Authorization": KEYS["admin"]},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer not-a-key-at-all"},
+        {"Authorization": f"Basic {KEYS['admin']}"},
+        {"Cookie": f"X-API-Key={KEYS['admin']}"},
+    ]
+    for headers in wrong:
+        response = ask(locked, method, path, headers)
+        assert response.status_code == 401, (headers, response.text)
+        assert response.headers["www-authenticate"].startswith("Bearer")
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(("role", "method", "path"), REQUESTS)
+def test_a_role_opens_what_it_should_and_no_more(
+    locked: Service, role: str, method: str, path: str
+) -> None:
+    roles = list(KEYS)
+    for given, key in KEYS.items():
+        for headers in ({"X-API-Key": key}, {"Authorization": f"bearer {key}"}):
+            status = ask(locked, method, path, headers).status_code
+            if roles.index(given) < roles.index(role):
+                assert status == 403
+            else:
+                assert status not in (401, 403)
+
+
+def test_health_needs_no_key(locked: Service) -> None:
+    assert locked.client.get("/livez").status_code == 200
+    assert locked.client.get("/readyz").status_code == 200
+
+
+def test_the_log_names_the_key_and_never_shows_it(locked: Service) -> None:
+    ask(locked, "GET", "/models", {"X-API-Key": KEYS["admin"], "X-Request-Id": "named"})
+    ask(locked, "GET", "/models", {"X-API-Key": "wrong-but-secret", "X-Request-Id": "unnamed"})
+
+    def logged() -> dict[str, str | None]:
+        lines = [json.loads(line) for line in locked.log.read_text().splitlines() if line[0] == "{"]
+        return {line["request_id"]: line["key"] for line in lines}
+
+    locked.until(lambda: {"named", "unnamed"} <= logged().keys())
+    assert logged()["named"] == "the-admin"
+    assert logged()["unnamed"] is None
+    text = locked.log.read_text()
+    assert not any(secret in text for secret in (*KEYS.values(), "wrong-but-secret"))
+
+
+def test_the_document_says_how_to_give_the_key_and_shows_none(locked: Service) -> None:
+    headers = {"X-API-Key": KEYS["predict"]}
+    document = locked.client.get("/openapi.json", headers=headers)
+    schemes = document.json()["components"]["securitySchemes"]
+    assert {(scheme["type"], scheme.get("name")) for scheme in schemes.values()} == {
+        ("http", None),
+        ("apiKey", "X-API-Key"),
+    }
+    assert "security" in document.json()["paths"]["/predict"]["post"]
+    assert "security" not in document.json()["paths"]["/livez"]["get"]
+    docs = locked.client.get("/docs", headers=headers)
+    assert not any(key in document.text + docs.text for key in KEYS.values())
+
+
+def serve(*options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Tries to start a service that is expected to refuse."""
+    return subprocess.run(
+        [sys.executable, "-m", "service", "serve", "--no-worker", *options],
+        env={f"CROSSCHECK_{name.upper()}": value for name, value in settings.items()},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104
+def test_without_keys_it_listens_on_this_machine_only(host: str) -> None:
+    refused = serve("--host", host, "--port", "0")
+    assert refused.returncode == 2
+    assert "CROSSCHECK_API_KEYS" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [(["--insecure"], {}), ([], {"api_keys": f"ops:admin:{KEYS['admin']}"})],
+)
+def test_with_keys_or_on_demand_it_listens_beyond(
+    tmp_path: Path, options: list[str], settings: dict[str, str]
+) -> None:
+    everywhere = ["--no-worker", "--host", "0.0.0.0"]  # noqa: S104
+    with running(tmp_path, *everywhere, *options, **settings) as service:
+        assert service.client.get("/livez").status_code == 200
+
+
+def test_bad_keys_stop_the_start_in_plain_words_without_showing_them() -> None:
+    refused = serve(api_keys="ops:emperor:a-key-that-is-secret")
+    assert refused.returncode == 2
+    assert "CROSSCHECK_API_KEYS: " in refused.stderr
+    assert "entry 1" in refused.stderr
+    assert "secret" not in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -6,7 +6,15 @@ config is that experiment.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 ModelName = Literal["dense", "cross"]
 MODEL_NAMES: tuple[ModelName, ...] = ("dense", "cross")
@@ -28,8 +36,16 @@ LEARNING_RATES: dict[OptimizerName, float] = {
     "adamw": 0.001,
 }
 
-Units = Annotated[int, Field(ge=1, le=256)]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""JSON knows one kind of number, and JSON Schema takes 3.0 for the integer 3; so do we."""
+
+Units = Annotated[Whole, Field(ge=1, le=256)]
+Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
 
 
 class _Part(BaseModel):
@@ -41,7 +57,7 @@ class SyntheticDataset(_Part):
     """Triples drawn from {0, 1/200, …, 199/200}³ and a quadratic function of them."""
 
     kind: Literal["synthetic"] = "synthetic"
-    size: int = Field(
+    size: Whole = Field(
         default=100_000, ge=10, le=10**9, description="Rows in all, both splits together."
     )
     seed: Seed = Field(default=42, description="Seed of the rows; the weights have their own.")
@@ -72,11 +88,11 @@ class LevenbergMarquardt(_Part):
     """Least squares on all rows at once, in float64: exact where the network can be."""
 
     name: Literal["levenberg_marquardt"]
-    max_evaluations: int = Field(default=100, ge=1, le=10_000)
-    screening_rows: int = Field(
+    max_evaluations: Whole = Field(default=100, ge=1, le=10_000)
+    screening_rows: Whole = Field(
         default=1000, ge=10, description="Rows that several starts compete on."
     )
-    block_rows: int = Field(
+    block_rows: Whole = Field(
         default=4096, ge=10, le=1_000_000, description="Rows in memory at a time."
     )
 
@@ -104,7 +120,7 @@ class DenseNetwork(_Part):
 class CrossNetwork(_Part):
     """Cross layers over the features and one linear unit."""
 
-    layers: int = Field(default=1, ge=1, le=16)
+    layers: Whole = Field(default=1, ge=1, le=16)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -141,19 +157,24 @@ class TrainConfig(_Part):
     preset: Preset | None = Field(
         default=None, description="A whole recipe; fields given beside it take precedence."
     )
-    models: list[ModelName] = Field(default=list(MODEL_NAMES), min_length=1, max_length=2)
+    models: list[ModelName] = Field(
+        default=list(MODEL_NAMES),
+        min_length=1,
+        max_length=2,
+        json_schema_extra={"uniqueItems": True},
+    )
     dataset: SyntheticDataset = SyntheticDataset()
-    epochs: int = Field(default=100, ge=1)
-    batch_size: int = Field(default=1000, ge=1, le=1_000_000)
+    epochs: Whole = Field(default=100, ge=1)
+    batch_size: Whole = Field(default=1000, ge=1, le=1_000_000)
     seed: Seed = Field(default=42, description="Seed of the first start's initial weights.")
     optimizer: Optimizer = GradientDescent()
     precision: Precision = Field(
         default="float32", description="Of training and serving; float64 if the optimizer is exact."
     )
-    restarts: int = Field(
+    restarts: Whole = Field(
         default=1, ge=1, le=256, description="Independent starts; the best in training is kept."
     )
-    max_restarts: int = Field(
+    max_restarts: Whole = Field(
         default=10, ge=0, le=100, description="New starts while none beats the mean predictor."
     )
     dense: DenseNetwork = DenseNetwork()

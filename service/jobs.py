@@ -35,6 +35,9 @@ APPLICATION_VERSION = "1"
 """Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
 
 RETRY_AFTER_SECONDS = 5
+
+FORGOTTEN_AT_ONCE = 1000
+
 _IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
 
 
@@ -142,6 +145,28 @@ class JobStore:
             raise Conflict(f"the job cannot be cancelled: it is {ended}")
         await _ask(self.client.cancel_workflow_async(job_id))
         return await self.get(job_id)
+
+    async def put_back(self, job_id: str) -> None:
+        """Queues a running job again. Its worker must end at once."""
+        await self.note(job_id, progress=None)
+        await _ask(self.client.resume_workflow_async(job_id, queue_name=QUEUE))
+
+    async def forget_old(self) -> None:
+        """Deletes jobs that have ended long ago, beyond `max_ended_jobs`; their versions stay."""
+        statuses = [theirs for ours in sorted(ENDED) for theirs in STATUSES[ours]]
+        rows = await _ask(
+            self.client.list_workflows_async(
+                name=WORKFLOW,
+                status=statuses,
+                sort_desc=True,
+                offset=self.settings.max_ended_jobs,
+                limit=FORGOTTEN_AT_ONCE,
+                load_input=False,
+                load_output=False,
+            )
+        )
+        if rows:
+            await _ask(self.client.delete_workflows_async([row.workflow_id for row in rows]))
 
     async def note(self, job_id: str, **attributes: Any) -> None:
         """Keeps facts with a job that DBOS does not keep; to lose one must not cost the job."""

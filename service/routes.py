@@ -1,6 +1,7 @@
 """The endpoints but `POST /predict`: call, check, return."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -11,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.config import MODEL_NAMES, ModelName, TrainConfig
 from service import comparison, readiness
-from service.errors import Invalid
+from service.errors import Invalid, Unavailable
 from service.job_rows import ENDED
 from service.jobs import JobStore
 from service.registry import Registry
@@ -36,6 +37,9 @@ EVENT_SECONDS = 0.25
 THE_EXPERIMENT = TrainConfig()
 
 router = APIRouter()
+
+health = APIRouter(tags=["health"])
+"""What asks for no key."""
 
 
 def _settings(request: Request) -> Settings:
@@ -87,6 +91,18 @@ async def list_jobs(
     return await jobs.page(status, limit, cursor)
 
 
+async def _stream(request: Request, settings: TheSettings) -> AsyncIterator[None]:
+    """Counts an event stream while it is open."""
+    state = request.app.state
+    if state.event_streams >= settings.max_event_streams:
+        raise Unavailable("too many event streams are open", {"Retry-After": "5"})
+    state.event_streams += 1
+    try:
+        yield
+    finally:
+        state.event_streams -= 1
+
+
 async def _job(jobs: TheJobs, job_id: UUID) -> Job:
     return await jobs.get(str(job_id))
 
@@ -103,7 +119,12 @@ async def cancel_job(jobs: TheJobs, job_id: UUID) -> Job:
     return await jobs.cancel(str(job_id))
 
 
-@router.get("/jobs/{job_id}/events", tags=["jobs"], response_class=EventSourceResponse)
+@router.get(
+    "/jobs/{job_id}/events",
+    tags=["jobs"],
+    response_class=EventSourceResponse,
+    dependencies=[Depends(_stream)],
+)
 async def job_events(
     request: Request,
     jobs: TheJobs,
@@ -113,7 +134,7 @@ async def job_events(
     """The job whenever it changes, as events `progress`, and once more as `end`.
 
     An event's id is a digest of the job as it was. A client that comes back with the last one is
-    told nothing that it knows already.
+    told nothing that it knows already. A service that stops ends the stream with `stopping`.
     """
     stopping: asyncio.Event = request.app.state.stopping
     told = last_event_id
@@ -123,10 +144,14 @@ async def job_events(
         if digest != told:
             yield ServerSentEvent(id=digest, event="end" if ended else "progress", data=job)
             told = digest
-        if ended or stopping.is_set():
+        if ended:
+            return
+        if stopping.is_set():
+            yield ServerSentEvent(event="stopping", retry=1000, data=job)
             return
         await asyncio.sleep(EVENT_SECONDS)
-        job = await jobs.get(job.id)
+        with contextlib.suppress(Unavailable):  # it goes on when the database answers again
+            job = await jobs.get(job.id)
 
 
 @router.get("/metrics", tags=["models"])
@@ -172,13 +197,13 @@ def promote(registry: TheRegistry, name: ModelName, promotion: Promotion) -> Ver
     return registry.promote(name, promotion.version)
 
 
-@router.get("/livez", tags=["health"])
+@health.get("/livez")
 async def livez() -> Live:
     """Answers as long as the process does."""
     return Live()
 
 
-@router.get("/readyz", tags=["health"], responses={503: {"model": Ready}})
+@health.get("/readyz", responses={503: {"model": Ready}})
 async def readyz(request: Request, response: Response) -> Ready:
     """Whether the service can do its work; 503 and what is missing if it cannot."""
     ready = await readiness.check(request.app.state)

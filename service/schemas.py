@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.config import ModelName, SyntheticDataset, TrainConfig
+from models.config import ModelName, SyntheticDataset, TrainConfig, Whole
+from service.errors import DETAIL_LENGTH
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -16,14 +17,20 @@ class Schema(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+VersionNumber = Annotated[Whole, Field(ge=1, le=2**53 - 1)]
+"""Beyond, JavaScript's numbers are no longer exact, and a folder's name may be too long."""
+
+Detail = Annotated[str, Field(max_length=DETAIL_LENGTH)]
+
+
 class Problem(BaseModel):
     """A refusal, as RFC 9457 has it; `error` repeats `detail`."""
 
     type: str
     title: str
     status: int
-    detail: str
-    error: str
+    detail: Detail
+    error: Detail
 
 
 class Scores(Schema):
@@ -99,7 +106,7 @@ class Models(Schema):
 class Promotion(Schema):
     """Which version is to be the serving one."""
 
-    version: Annotated[int, Field(ge=1, strict=True)]
+    version: Annotated[VersionNumber, Field(strict=True)]
 
 
 class Row(Scores):

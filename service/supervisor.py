@@ -14,7 +14,7 @@ from service.settings import Settings
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.0
-"""How long processes may take to stop before they are killed."""
+"""How long processes may take to stop, once they have drained, before they are killed."""
 
 BACK_OFF_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30)
 """How long to wait before the first, second, … restart of a process that keeps on dying."""
@@ -75,7 +75,7 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-def supervise(listener: socket.socket, workers: int, with_worker: bool) -> None:
+def supervise(listener: socket.socket, settings: Settings, workers: int, with_worker: bool) -> None:
     """Runs `workers` API processes on `listener`, and a worker, until SIGTERM or Ctrl-C."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,7 +89,7 @@ def supervise(listener: socket.socket, workers: int, with_worker: bool) -> None:
     while not stop.wait(0.1):
         for process in processes:
             process.keep_running()
-    deadline = time.monotonic() + STOP_SECONDS
+    deadline = time.monotonic() + settings.drain_seconds + STOP_SECONDS
     for process in processes:
         if process.process is not None:
             process.process.terminate()

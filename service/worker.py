@@ -1,5 +1,6 @@
 """The worker: takes one job at a time from the queue and watches the child that trains it."""
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -24,8 +25,8 @@ POLLING_SECONDS = 0.2
 def work(settings: Settings) -> None:
     """Runs jobs until the process is told to stop.
 
-    A job that is running then runs again at the next start, as it does after a crash: DBOS has
-    recorded that it is ours and not finished.
+    A job that is running then is queued again. After a crash it runs again at the next start:
+    DBOS has recorded that it is ours and not finished.
     """
     registry = Registry(settings.artifacts_dir)
     registry.prepare()
@@ -37,7 +38,9 @@ def work(settings: Settings) -> None:
     child.start_fork_server()
     prepare_database(settings)
     store = JobStore(settings)
-    _register_workflow(settings, store)
+    asyncio.run(_tidy_up(store))
+    running: set[str] = set()
+    _register_workflow(settings, store, running)
     DBOS.listen_queues([QUEUE])
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_SECONDS)
@@ -46,10 +49,15 @@ def work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
+    for job_id in list(running):
+        try:
+            asyncio.run(store.put_back(job_id))
+        except Exception:
+            logger.exception("could not queue job %s again; it runs at the next start", job_id)
     os._exit(0)  # at once; the child ends with its pipe
 
 
-def _register_workflow(settings: Settings, store: JobStore) -> None:
+def _register_workflow(settings: Settings, store: JobStore, running: set[str]) -> None:
     options: DBOSConfig = {
         "name": "crosscheck",
         "system_database_url": settings.jobs_url,
@@ -61,12 +69,13 @@ def _register_workflow(settings: Settings, store: JobStore) -> None:
 
     @DBOS.step(preemptible=True)
     async def run_child(job_id: str, config: dict[str, Any]) -> list[dict[str, Any]]:
-        await _sweep(store)
+        await _tidy_up(store)
         await store.note(job_id, started_at=_now(), progress=None)
 
         async def on_progress(progress: dict[str, Any]) -> None:
             await store.note(job_id, progress=progress)
 
+        running.add(job_id)
         try:
             parsed = TrainConfig.model_validate(config)
             return await child.run(job_id, parsed, settings.artifacts_dir, on_progress)
@@ -74,6 +83,7 @@ def _register_workflow(settings: Settings, store: JobStore) -> None:
             await store.client.cancel_workflow_async(job_id)
             raise
         finally:
+            running.discard(job_id)
             await store.note(job_id, finished_at=_now())
 
     @DBOS.workflow(
@@ -100,11 +110,15 @@ def _be_the_only_one(settings: Settings) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-async def _sweep(store: JobStore) -> None:
-    """Removes the staging folders of jobs that have ended."""
-    for job_id in store.staging.jobs():
-        if await store.has_ended(job_id):
-            store.staging.remove(job_id)
+async def _tidy_up(store: JobStore) -> None:
+    """Removes the staging folders of jobs that have ended, and forgets the oldest of these."""
+    try:
+        for job_id in store.staging.jobs():
+            if await store.has_ended(job_id):
+                store.staging.remove(job_id)
+        await store.forget_old()
+    except Exception:  # no job is to fail for it
+        logger.exception("could not tidy up")
 
 
 def _now() -> str:

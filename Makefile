@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo serve test check bench bench-training bench-serving bench-peers lock clean
+.PHONY: setup demo serve test check bench bench-training bench-serving bench-peers soak lock clean
 
 setup: .venv/installed
 
@@ -33,6 +33,11 @@ bench-training: setup
 
 bench-serving: setup
 	$(BIN)/python -m benchmarks.serving
+
+MINUTES ?= 30
+
+soak: setup
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 # Makes virtual environments of its own for LitServe, BentoML and MLServer, below .venv-peers.
 bench-peers: setup

@@ -27,6 +27,7 @@ from starlette.exceptions import HTTPException
 
 PROBLEM_JSON = "application/problem+json"
 EXCERPT_LENGTH = 60
+DETAIL_LENGTH = 500
 
 
 class CrosscheckError(Exception):
@@ -82,6 +83,7 @@ class Unavailable(CrosscheckError):
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """The problem document for one refusal."""
+    detail = printable(detail, DETAIL_LENGTH)
     document = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -97,16 +99,32 @@ def apology() -> Response:
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the service; it is logged")
 
 
+def printable(text: str, length: int) -> str:
+    """The first `length` characters of a text, and no others than show: \\n for a new line."""
+    shown = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text[: length + 1]
+    )
+    return shown if len(shown) <= length else shown[: length - 1] + "…"
+
+
 def excerpt(value: object) -> str:
-    """A short, printable piece of what a client sent."""
-    text = json.dumps(value, default=repr)
-    return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"
+    """A short, printable piece of what a client sent. No more of it is looked at than is shown."""
+    text = ""
+    for piece in json.JSONEncoder(default=repr).iterencode(value):
+        text += piece
+        if len(text) > EXCERPT_LENGTH:
+            break
+    return printable(text, EXCERPT_LENGTH)
 
 
 def element(location: Sequence[int | str]) -> str:
     """The place in a document: `("dataset", "size")` is `dataset.size`."""
     named = [part for part in location if not str(part).startswith("<")]  # a tag of a union
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
+    path = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{printable(part, EXCERPT_LENGTH)}"
+        for part in named
+    )
     return path.removeprefix(".")
 
 
@@ -135,6 +153,9 @@ def install(app: FastAPI) -> None:
 
 
 def _validation_problem(error: RequestValidationError) -> Response:
+    if isinstance(error.body, bytes):  # so FastAPI leaves a body that does not say it is JSON
+        wanted = "the content type must be application/json"
+        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, wanted)
     first: dict[str, Any] = error.errors()[0]
     kind, *location = first["loc"]
     if first["type"] == "json_invalid":

@@ -41,11 +41,12 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+WHOLE = BeforeValidator(_whole)
 """JSON knows one kind of number, and JSON Schema takes 3.0 for the integer 3; so do we."""
 
-Units = Annotated[Whole, Field(ge=1, le=256)]
-Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
+Whole = Annotated[int, WHOLE]
+Units = Annotated[int, Field(ge=1, le=256), WHOLE]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE]
 
 
 class _Part(BaseModel):
@@ -90,7 +91,7 @@ class LevenbergMarquardt(_Part):
     name: Literal["levenberg_marquardt"]
     max_evaluations: Whole = Field(default=100, ge=1, le=10_000)
     screening_rows: Whole = Field(
-        default=1000, ge=10, description="Rows that several starts compete on."
+        default=1000, ge=10, le=10**9, description="Rows that several starts compete on."
     )
     block_rows: Whole = Field(
         default=4096, ge=10, le=1_000_000, description="Rows in memory at a time."

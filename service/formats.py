@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from models.config import FEATURES, ModelName
 from service.errors import BadRequest, Invalid, UnsupportedMediaType
+from service.schemas import LAST_VERSION
 
 NPY_HEADER_BYTES = 1000
 NOT_FINITE = "its prediction is not a finite number"
@@ -32,14 +33,21 @@ class Question(NamedTuple):
 
     features: Features
     model: ModelName | None
-    version: int | None
+    version: float | None
+    """A whole number: 1, or 1.0, which JSON Schema takes for the same."""
+
+
+_Version = (
+    Annotated[int, msgspec.Meta(ge=1, le=LAST_VERSION)]
+    | Annotated[float, msgspec.Meta(ge=1, le=LAST_VERSION, multiple_of=1)]
+)
 
 
 class Choice(msgspec.Struct, forbid_unknown_fields=True):
     """Who is to predict: in JSON beside the instances, in other formats in the URL's query."""
 
     model: ModelName | None = None
-    version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    version: _Version | None = None
 
 
 class _JsonBody(Choice, kw_only=True):
@@ -211,7 +219,7 @@ def _finite(features: Features) -> Features:
     return features
 
 
-def _choice(query: bytes) -> tuple[ModelName | None, int | None]:
+def _choice(query: bytes) -> tuple[ModelName | None, float | None]:
     if not query:
         return None, None
     try:

@@ -44,7 +44,7 @@ class Predictor:
         self.settings = settings
         self.serving: dict[ModelName, Loaded] = {}
         self._best: Loaded | None = None
-        self._others: dict[tuple[ModelName, int], Loaded] = {}
+        self._others: dict[tuple[ModelName, float], Loaded] = {}
         self._state: tuple[object, ...] = ()
         self._large = 0
 
@@ -137,7 +137,7 @@ class Predictor:
         """The version that is asked for, loaded first."""
         model, version = question.model, question.version
         if model is not None and version is not None:
-            loaded = await asyncio.to_thread(load, self.registry, model, version)
+            loaded = await asyncio.to_thread(load, self.registry, model, int(version))
             while len(self._others) >= KEPT_LOADED:
                 self._others.pop(next(iter(self._others)))
             self._others[model, version] = loaded

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from models.config import ModelName, SyntheticDataset, TrainConfig, Whole
+from models.config import WHOLE, ModelName, SyntheticDataset, TrainConfig
 from service.errors import DETAIL_LENGTH
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -17,8 +17,10 @@ class Schema(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-VersionNumber = Annotated[Whole, Field(ge=1, le=2**53 - 1)]
+LAST_VERSION = 2**53 - 1
 """Beyond, JavaScript's numbers are no longer exact, and a folder's name may be too long."""
+
+VersionNumber = Annotated[int, Field(ge=1, le=LAST_VERSION), WHOLE]
 
 Detail = Annotated[str, Field(max_length=DETAIL_LENGTH)]
 
@@ -173,14 +175,22 @@ class Jobs(Schema):
     next_cursor: str | None = Field(default=None, description="Of the next page, if there is one.")
 
 
+VERSION_NEEDS_MODEL: list[JsonValue] = [
+    {"properties": {"version": {"type": "null"}}},
+    {"properties": {"model": {"type": "string"}}, "required": ["model"]},
+]
+
+
 class PredictRequest(Schema):
     """Triples to predict."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": VERSION_NEEDS_MODEL})
 
     instances: list[Annotated[list[float], Field(min_length=3, max_length=3)]] = Field(min_length=1)
     model: ModelName | None = Field(
         default=None, description="Default: the serving one with the lowest eval RMSE."
     )
-    version: int | None = Field(default=None, ge=1, description="Default: the serving one.")
+    version: VersionNumber | None = Field(default=None, description="Default: the serving one.")
 
 
 class PredictResponse(Schema):

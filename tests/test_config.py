@@ -104,7 +104,7 @@ def test_unknown_fields_are_refused(config: object, field: str) -> None:
     [
         ({"epochs": "100"}, "epochs"),
         ({"epochs": True}, "epochs"),
-        ({"epochs": 100.0}, "epochs"),
+        ({"epochs": 99.5}, "epochs"),
         ({"epochs": None}, "epochs"),
         ({"models": "dense"}, "models"),
         ({"models": ["Dense"]}, "models.0"),
@@ -127,6 +127,18 @@ def test_unknown_fields_are_refused(config: object, field: str) -> None:
 )
 def test_a_value_of_another_type_is_refused_and_never_converted(config: object, field: str) -> None:
     assert refused_fields(config) == [field]
+
+
+def test_a_whole_number_may_be_written_as_a_fraction() -> None:
+    config = {"epochs": 7.0, "seed": 1e3, "dense": {"hidden_units": [3.0]}}
+    read = TrainConfig.model_validate(config)
+    assert repr((read.epochs, read.seed, read.dense.hidden_units)) == "(7, 1000, [3])"
+
+
+def test_bounds_of_whole_numbers_are_documented() -> None:
+    schema = TrainConfig.model_json_schema()
+    assert schema["properties"]["seed"].items() >= {"minimum": 0, "maximum": 2**32 - 1}.items()
+    assert schema["properties"]["batch_size"].items() >= {"minimum": 1, "maximum": 10**6}.items()
 
 
 @pytest.mark.parametrize(

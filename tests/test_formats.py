@@ -14,6 +14,8 @@ from service.errors import BadRequest, CrosscheckError, Invalid, UnsupportedMedi
 
 ROWS = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
 
+ODD_VERSIONS = [None, True, "1", 1.5, 2.0, 2**53 - 1, 2**53, 1e300]
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
 number = finite | st.integers(-(2**70), 2**70)
 row = st.lists(number, min_size=3, max_size=3)
@@ -28,7 +30,7 @@ document = st.fixed_dictionaries(
     {"instances": st.lists(row, max_size=4) | mostly_rows | anything},
     optional={
         "model": st.sampled_from(["dense", "cross", "linear", None, 1]),
-        "version": st.integers(-1, 3) | st.none() | st.just("1") | st.just(1.5) | st.booleans(),
+        "version": st.integers(-1, 3) | st.sampled_from(ODD_VERSIONS),
         "other": scalar,
     },
 )
@@ -54,8 +56,11 @@ def obvious(content: bytes) -> tuple[Any, Any, Any] | None:
     model, version = asked.get("model"), asked.get("version")
     if model not in ("dense", "cross", None) or isinstance(model, bool):
         return None
-    if version is not None and (type(version) is not int or version < 1):
-        return None
+    if version is not None:  # of 2.0, JSON Schema says that it is the integer 2
+        if type(version) not in (int, float) or version != version // 1:
+            return None
+        if not 1 <= version < 2**53:
+            return None
     if not isinstance(asked["instances"], list):
         return None
     rows = []

@@ -11,14 +11,14 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import Receive, Scope, Send
 
-from service import access, access_log, errors, formats
+from service import access, access_log, document, errors, formats
 from service.access_log import AccessLog
 from service.errors import CrosscheckError, problem
 from service.jobs import JobStore, prepare_database
 from service.predict import Predictor
 from service.registry import Registry
 from service.routes import health, router
-from service.schemas import PredictRequest, PredictResponse, Problem
+from service.schemas import PredictRequest, PredictResponse
 from service.settings import Settings
 
 BEARER = HTTPBearer(auto_error=False)
@@ -38,6 +38,12 @@ class Crosscheck(FastAPI):
         else:
             await self.state.access_log(self._admit, scope, receive, send)
 
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document.complete(super().openapi(), self.state.settings)
+        return self.openapi_schema
+
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             access.admit(self.state.settings.api_keys, scope, dict(scope["headers"]))
@@ -56,7 +62,7 @@ def create_app(settings: Settings) -> Crosscheck:
         lifespan=lifespan,
         redoc_url=None,
         max_body_size=settings.max_body_bytes,
-        responses={"4XX": {"model": Problem, "content": {errors.PROBLEM_JSON: {}}}},
+        redirect_slashes=False,  # each path is spelled in one way, as documented
     )
     app.state.settings = settings
     app.state.registry = Registry(settings.artifacts_dir)

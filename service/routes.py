@@ -13,7 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from models.config import MODEL_NAMES, ModelName, TrainConfig
 from service import comparison, readiness
 from service.errors import Invalid, Unavailable
-from service.job_rows import ENDED
+from service.job_rows import CURSOR, ENDED
 from service.jobs import JobStore
 from service.registry import Registry
 from service.schemas import (
@@ -27,6 +27,7 @@ from service.schemas import (
     Promotion,
     Ready,
     Version,
+    VersionNumber,
     VersionSummary,
 )
 from service.settings import Settings
@@ -85,7 +86,7 @@ async def list_jobs(
     jobs: TheJobs,
     status: JobStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    cursor: Annotated[str | None, Query(pattern=CURSOR)] = None,
 ) -> Jobs:
     """The jobs, newest first."""
     return await jobs.page(status, limit, cursor)
@@ -186,7 +187,7 @@ def get_model(registry: TheRegistry, name: ModelName) -> Model:
 
 
 @router.get("/models/{name}/versions/{number}", tags=["models"])
-def get_version(registry: TheRegistry, name: ModelName, number: int) -> Version:
+def get_version(registry: TheRegistry, name: ModelName, number: VersionNumber) -> Version:
     """One version and all that it knows of itself."""
     return registry.version(name, number)
 

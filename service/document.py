@@ -1,0 +1,114 @@
+"""What FastAPI does not know of the OpenAPI document: the refusals, and this service's limits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from service.access import HEALTH
+from service.errors import PROBLEM_JSON
+from service.schemas import Problem
+from service.settings import Settings
+
+DESCRIPTION = """\
+Every refusal is an `application/problem+json` document. A path that is not described here is
+answered with 404, a method with 405 and `Allow`.
+"""
+
+REFUSALS = {
+    400: "The body is not what its content type says.",
+    401: "There is no key, or an unknown one.",
+    403: "The key's role is too low.",
+    404: "There is no such job, model or version.",
+    409: "Not now, in this state.",
+    413: "More bytes or rows than are allowed.",
+    415: "The body has another content type.",
+    422: "Understood, and not allowed; `detail` names the element.",
+    429: "Too many jobs are waiting.",
+    503: "Too busy, or the job database does not answer.",
+}
+
+REFUSED_FOR_ITSELF = {
+    "/train": [429],
+    "/jobs/{job_id}/cancel": [409],
+    "/metrics": [404],
+    "/predict": [404, 409],
+}
+"""Beside what parameters, bodies and keys are refused for everywhere."""
+
+TEXT, COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
+
+REQUEST_ID = {"X-Request-Id": {"schema": TEXT, "description": "The request's, or a new one."}}
+
+HEADERS: dict[int, dict[str, Any]] = {
+    202: {"Location": {"schema": TEXT, "description": "Of the job."}},
+    401: {"WWW-Authenticate": {"schema": TEXT}},
+    429: {"Retry-After": {"schema": COUNT, "description": "Seconds."}},
+    503: {"Retry-After": {"schema": COUNT, "description": "Seconds."}},
+}
+
+EXACT = {"properties": {"name": {"const": "levenberg_marquardt"}}, "required": ["name"]}
+UNNAMED = {"not": {"required": ["name"]}}
+UNNAMED_WITH_RATE = UNNAMED | {"required": ["learning_rate"]}
+REFUSED_RECIPES: list[dict[str, Any]] = [
+    {"optimizer": EXACT, "precision": {"const": "float32"}},
+    {"preset": {"const": "best"}, "optimizer": UNNAMED, "precision": {"const": "float32"}},
+    {"preset": {"const": "best"}, "optimizer": UNNAMED_WITH_RATE},
+]
+"""Exact optimizers work in float64 and have no learning rate; the preset `best` names one."""
+
+
+def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Completes the document that FastAPI has made."""
+    document["info"]["description"] = DESCRIPTION
+    components = document["components"]
+    schemas = components["schemas"]
+    for of_fastapi in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(of_fastapi, None)
+    schemas["Problem"] = Problem.model_json_schema()
+    schemas["SyntheticDataset"]["properties"]["size"]["maximum"] = settings.max_dataset_size
+    schemas["TrainConfig"]["properties"]["epochs"]["maximum"] = settings.max_epochs
+    schemas["TrainConfig"]["not"] = {"anyOf": [_with(recipe) for recipe in REFUSED_RECIPES]}
+    components["responses"] = {str(status): _refusal(status) for status in REFUSALS}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _complete(path, operation)
+    return document
+
+
+def _with(properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what has these properties; one that lacks its optimizer has an unnamed one."""
+    required = [name for name, schema in properties.items() if schema is not UNNAMED]
+    return {"properties": properties, "required": required}
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    responses.pop("422", None)  # FastAPI's own
+    for status, response in responses.items():
+        headers = HEADERS.get(int(status), {}) if int(status) < 400 else {}
+        response["headers"] = response.get("headers", {}) | headers | REQUEST_ID
+    for status in _refused(path, operation):
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
+
+
+def _refused(path: str, operation: dict[str, Any]) -> Iterator[int]:
+    """The statuses that an operation may refuse a request with."""
+    parameters = operation.get("parameters", [])
+    if "security" in operation:
+        yield from (401, 403)
+    if any(parameter["in"] == "path" for parameter in parameters):
+        yield 404
+    if "requestBody" in operation:
+        yield from (400, 413, 415)
+    if parameters or "requestBody" in operation:
+        yield 422
+    if path not in HEALTH:
+        yield 503
+    yield from REFUSED_FOR_ITSELF.get(path, [])
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    return {
+        "description": REFUSALS[status],
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "headers": HEADERS.get(status, {}) | REQUEST_ID,
+    }

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo serve test check bench bench-training bench-serving bench-peers soak lock clean
+.PHONY: setup demo serve test check bench bench-training bench-serving bench-peers soak audit lock clean
 
 setup: .venv/installed
 
@@ -43,6 +43,11 @@ soak: setup
 bench-peers: setup
 	$(BIN)/python -m benchmarks.peers
 
+audit: setup
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.venv-audit/bin/pip-audit --vulnerability-service osv --require-hashes --disable-pip -r requirements.lock
+
 # Everything for development in requirements.lock; of that, what each image needs.
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
@@ -53,4 +58,4 @@ lock: setup
 	$(COMPILE) --constraint requirements.lock --extra train --output-file requirements-train.lock pyproject.toml
 
 clean:
-	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-audit .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -33,7 +33,10 @@ from service.schemas import (
 from service.settings import Settings
 
 EVENT_SECONDS = 0.25
-"""How often a stream of events looks at its job."""
+"""How often a stream of events looks at its job, if there are few."""
+
+LOOKS_PER_SECOND = 40
+"""How often all streams together do: the more there are, the more seldom each."""
 
 THE_EXPERIMENT = TrainConfig()
 
@@ -150,7 +153,9 @@ async def job_events(
         if stopping.is_set():
             yield ServerSentEvent(event="stopping", retry=1000, data=job)
             return
-        await asyncio.sleep(EVENT_SECONDS)
+        pause = max(EVENT_SECONDS, request.app.state.event_streams / LOOKS_PER_SECOND)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), pause)
         with contextlib.suppress(Unavailable):  # it goes on when the database answers again
             job = await jobs.get(job.id)
 

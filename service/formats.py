@@ -19,6 +19,7 @@ import orjson
 from numpy.typing import NDArray
 
 from models.config import FEATURES, ModelName
+from service.arrow_stream import refuse_compressed
 from service.errors import BadRequest, Invalid, UnsupportedMediaType
 from service.schemas import LAST_VERSION
 
@@ -113,9 +114,10 @@ def read_arrow(body: bytes, query: bytes) -> Question:
     """Reads an Arrow IPC stream of three columns of float32 or float64, without nulls."""
     pyarrow = _pyarrow()
     try:
+        refuse_compressed(pyarrow.ipc.MessageReader.open_stream(body))
         table = pyarrow.ipc.open_stream(body).read_all()
         table.validate(full=True)
-    except (pyarrow.ArrowException, OSError, MemoryError, UnicodeDecodeError):
+    except (pyarrow.ArrowException, OSError, MemoryError, UnicodeDecodeError, struct.error):
         raise BadRequest("the body is not an Arrow IPC stream") from None
     if table.num_columns != FEATURES:
         raise Invalid(f"the table must have 3 columns, received {table.num_columns}")

@@ -163,10 +163,11 @@ def test_a_number_that_is_not_finite_is_named() -> None:
         formats.read_npy(npy([[0, 0, 0], [0, 0, math.nan]]), b"")
 
 
-def arrow(*columns: Any) -> bytes:
+def arrow(*columns: Any, compression: str | None = None) -> bytes:
     table = pyarrow.table({f"x{number}": column for number, column in enumerate(columns)})
     sink = pyarrow.BufferOutputStream()
-    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+    options = pyarrow.ipc.IpcWriteOptions(compression=compression)
+    with pyarrow.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     content: bytes = sink.getvalue().to_pybytes()
     return content
@@ -187,6 +188,8 @@ def test_a_written_arrow_stream_is_read_back() -> None:
 
 
 STREAM = arrow(*ROWS.T)
+ZEROS = np.zeros(100_000)
+WORDS = pyarrow.array(["a", "a"]).dictionary_encode()
 BAD_ARROW: dict[str, tuple[bytes, type[CrosscheckError]]] = {
     "empty": (b"", BadRequest),
     "not arrow": (b"ARROW1\0\0", BadRequest),
@@ -197,6 +200,9 @@ BAD_ARROW: dict[str, tuple[bytes, type[CrosscheckError]]] = {
     "nulls": (arrow([1.0], [None], [3.0]), Invalid),
     "a hidden null": (arrow([1.0, 1.0], pyarrow.array([None, 2.0]), [3.0, 3.0]), Invalid),
     "a NaN": (arrow([1.0], [math.nan], [3.0]), Invalid),
+    "a dictionary": (arrow([1.0, 1.0], WORDS, [3.0, 3.0]), Invalid),
+    "compressed by zstd": (arrow(ZEROS, ZEROS, ZEROS, compression="zstd"), Invalid),
+    "compressed by lz4": (arrow(*ROWS.T, compression="lz4"), Invalid),
 }
 
 
@@ -204,6 +210,19 @@ BAD_ARROW: dict[str, tuple[bytes, type[CrosscheckError]]] = {
 def test_a_bad_arrow_stream_is_refused(content: bytes, error: type[CrosscheckError]) -> None:
     with pytest.raises(error):
         formats.read_arrow(content, b"")
+
+
+def test_no_memory_is_taken_for_a_compressed_stream() -> None:
+    bomb = arrow(ZEROS, ZEROS, ZEROS, compression="zstd")
+    usual = pyarrow.default_memory_pool()
+    watched = pyarrow.proxy_memory_pool(usual)
+    pyarrow.set_memory_pool(watched)
+    try:
+        with pytest.raises(Invalid, match="compressed"):
+            formats.read_arrow(bomb, b"")
+    finally:
+        pyarrow.set_memory_pool(usual)
+    assert watched.max_memory() < ZEROS.nbytes > 10 * len(bomb)
 
 
 @given(st.binary(max_size=300), st.integers(0, len(STREAM)), st.sampled_from([STREAM, npy(ROWS)]))

@@ -18,6 +18,9 @@ from service.settings import Settings
 MAX_HEAD_BYTES = 64 * 1024
 """Of a request's line and headers."""
 
+MAX_PIPELINED = 100
+"""Requests that a connection may send before the first of them is answered."""
+
 SECURITY_HEADERS = [
     ("Cache-Control", "no-store"),
     ("Content-Security-Policy", "frame-ancestors 'none'"),
@@ -103,10 +106,12 @@ class BoundedHttp(HttpToolsProtocol):
         self.awaiting_since = self.loop.time()
 
     def on_headers_complete(self) -> None:
-        self.in_head = False
         if self.received > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
             self.refusal = 431, f"the headers are larger than {MAX_HEAD_BYTES} bytes"
             raise ValueError  # ends in `send_400_response`
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise ValueError
+        self.in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -119,6 +124,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     def refuse(self, status: int, detail: str) -> None:
         """Answers in the application's stead, and closes the connection."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering and (self.in_head or self.pipeline or self.cycle.response_started):
+            self.transport.abort()  # it would be taken for the answer to an earlier request
+            return
         refusal = problem(status, detail, {"Connection": "close"})
         lines = [STATUS_LINE[status]]
         for name, value in (*self.server_state.default_headers, *refusal.raw_headers):

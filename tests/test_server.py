@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -21,8 +22,10 @@ HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n
 
 @contextlib.contextmanager
 def connect(service: Service) -> Iterator[socket.socket]:
-    address = ("127.0.0.1", service.client.base_url.port)
-    with socket.create_connection(address, timeout=15) as connection:
+    with socket.socket() as connection:
+        connection.settimeout(15)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", service.client.base_url.port))
         yield connection
 
 
@@ -75,19 +78,20 @@ def test_a_request_that_trickles_in_is_cut_off(bounded: Service) -> None:
 
 
 def test_an_answer_that_nobody_reads_is_dropped(bounded: Service) -> None:
+    for _ in range(80):
+        bounded.train()
     api = bounded.find("api")
-    request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /jobs?limit=80 HTTP/1.1\r\nHost: x\r\n\r\n"
     with connect(bounded) as connection:
-        connection.settimeout(1)
-        with contextlib.suppress(TimeoutError, OSError):
-            while True:
-                connection.sendall(request * 100)
+        connection.sendall(request * 100)  # more than the system's buffers take
         port = connection.getsockname()[1]
 
-        def is_dropped() -> bool:
-            return not any(c.raddr and c.raddr.port == port for c in api.net_connections())
+        def is_connected() -> bool:
+            return any(c.raddr and c.raddr.port == port for c in api.net_connections())
 
-        bounded.until(is_dropped, seconds=15)
+        assert is_connected()
+        bounded.until(lambda: not is_connected(), seconds=15)
+        assert read_all(connection).count(b"HTTP/1.1 200 OK") < 100
 
 
 def test_headers_without_end_are_refused(bounded: Service) -> None:
@@ -106,6 +110,29 @@ def test_headers_without_end_are_refused(bounded: Service) -> None:
 def test_long_headers_within_the_bound_are_taken(bounded: Service) -> None:
     response = bounded.client.get("/livez", headers={"X-Long": "a" * 60_000})
     assert response.status_code == 200
+
+
+def test_requests_may_be_sent_before_the_first_is_answered(bounded: Service) -> None:
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-Id: %d\r\n\r\n"
+    last = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with connect(bounded) as connection:
+        connection.sendall(b"".join(request % number for number in range(50)) + last)
+        answers = read_all(connection)
+    numbers = re.findall(rb"x-request-id: (\d+)\r", answers)
+    assert numbers == [b"%d" % number for number in range(50)]
+    assert answers.count(b"HTTP/1.1 200 OK") == 51
+
+
+def test_a_flood_of_such_requests_takes_no_memory(bounded: Service) -> None:
+    api = bounded.find("api")
+    before = api.memory_info().rss
+    with connect(bounded) as connection:
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1000):
+                connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        read_all(connection)
+    assert api.memory_info().rss < before + 30 * 2**20
+    assert bounded.get("/livez")
 
 
 def test_what_is_not_http_gets_a_problem_document(bounded: Service) -> None:

@@ -6,6 +6,7 @@ more than to make a prediction.
 
 import asyncio
 import itertools
+import json
 import re
 import secrets
 import sys
@@ -84,19 +85,19 @@ def write(lines: bytes) -> None:
 def _json(line: Line) -> bytes:
     """One line; JSON escapes whatever a client could forge another one with."""
     at, request_id, client, key, method, path, status, seconds = line
-    written: bytes = orjson.dumps(
-        {
-            "time": at,
-            "request_id": request_id.decode(),
-            "client": client[0] if client else None,
-            "key": key,
-            "method": method,
-            "path": path,
-            "status": status,
-            "milliseconds": round(1000 * seconds, 3),
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
+    entry = {
+        "time": at,
+        "request_id": request_id.decode(),
+        "client": client[0] if client else None,
+        "key": key,
+        "method": method,
+        "path": path,
+        "status": status,
+        "milliseconds": round(1000 * seconds, 3),
+    }
+    if not path.isprintable():  # orjson leaves Unicode's own control characters as they are
+        return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    written: bytes = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
     return written
 
 

@@ -1,12 +1,12 @@
 """The commands: serve, worker, demo."""
 
-import logging
 import socket
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
+from service import log_lines
 from service.errors import element
 from service.settings import Settings
 
@@ -96,8 +96,7 @@ def _settings(**given: Any) -> Settings:
 
 
 def _start(supervised: bool) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("dbos").setLevel(logging.WARNING)
+    log_lines.install()
     if supervised:
         from service.supervisor import end_with_supervisor
 

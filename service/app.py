@@ -13,13 +13,16 @@ from starlette.types import Receive, Scope, Send
 
 from service import access, access_log, document, errors, formats
 from service.access_log import AccessLog
-from service.errors import CrosscheckError, problem
+from service.errors import CrosscheckError, TooLarge, problem
 from service.jobs import JobStore, prepare_database
 from service.predict import Predictor
 from service.registry import Registry
 from service.routes import health, router
 from service.schemas import PredictRequest, PredictResponse
 from service.settings import Settings
+
+MAX_CONFIG_BYTES = 64 * 1024
+"""Of every body but that of `POST /predict`."""
 
 BEARER = HTTPBearer(auto_error=False)
 API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -45,8 +48,12 @@ class Crosscheck(FastAPI):
         return self.openapi_schema
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope["headers"])
         try:
-            access.admit(self.state.settings.api_keys, scope, dict(scope["headers"]))
+            access.admit(self.state.settings.api_keys, scope, given)
+            # FastAPI would refuse it, too, but in plain text.
+            if self.max_body_size and int(given.get(b"content-length", 0)) > self.max_body_size:
+                raise TooLarge(f"the body is larger than {self.max_body_size} bytes")
         except CrosscheckError as refusal:
             await problem(refusal.status, refusal.detail, refusal.headers)(scope, receive, send)
         else:
@@ -61,7 +68,7 @@ def create_app(settings: Settings) -> Crosscheck:
         version=version("crosscheck"),
         lifespan=lifespan,
         redoc_url=None,
-        max_body_size=settings.max_body_bytes,
+        max_body_size=min(settings.max_body_bytes, MAX_CONFIG_BYTES),
         redirect_slashes=False,  # each path is spelled in one way, as documented
     )
     app.state.settings = settings

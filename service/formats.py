@@ -149,15 +149,15 @@ class Format(NamedTuple):
     media_type: str
     content_type: bytes
     large_bytes: int
-    """A body above this takes about a millisecond, too long to keep others waiting."""
+    """A body above this is worked on in a thread, so that others need not wait, and few at once."""
     read: Callable[[bytes, bytes], Question]
     write: Callable[[Features, ModelName, int], bytes]
 
 
 JSON = Format("application/json", b"application/json", 100_000, read_json, write_json)
-NPY = Format("application/x-npy", b"application/x-npy", 1_000_000, read_npy, write_npy)
+NPY = Format("application/x-npy", b"application/x-npy", 300_000, read_npy, write_npy)
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
-ARROW = Format(ARROW_STREAM, ARROW_STREAM.encode(), 1_000_000, read_arrow, write_arrow)
+ARROW = Format(ARROW_STREAM, ARROW_STREAM.encode(), 300_000, read_arrow, write_arrow)
 FORMATS = {known.media_type: known for known in (JSON, NPY, ARROW)}
 
 

@@ -7,6 +7,8 @@ several times what the prediction does. But for the arrival of the body, nothing
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -74,42 +76,75 @@ class Predictor:
         asked_in = formats.of_body(given.get(b"content-type", b""))
         answer_in = formats.of_answer(given.get(b"accept", b""))
         message = await receive()
-        if message["type"] != "http.request" or message["more_body"]:
-            message = await _rest(message, receive, self.settings.max_body_bytes)
-        body = message["body"]
-        if len(body) > self.settings.max_body_bytes:
-            raise TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
-        if len(body) > asked_in.large_bytes:
-            answer, loaded = await self._respond_large(asked_in, body, query, answer_in)
+        at_once = min(asked_in.large_bytes, self.settings.max_body_bytes)
+        whole = message["type"] == "http.request" and not message["more_body"]
+        if not whole or len(message["body"]) > at_once:
+            answering = self._answer_parts(message, receive, asked_in, query, answer_in)
         else:
-            question = self._check(asked_in.read(body, query))
-            loaded = self._at_hand(question) or await self._fetch(question)
-            if len(question.features) > TOGETHER_ROWS:
-                predictions = loaded.predict(question.features)
-            else:
-                predictions = await loaded.predict_together(question.features)
-            answer = answer_in.write(predictions, loaded.model, loaded.version)
+            answering = self._answer(asked_in, message["body"], query, answer_in)
+        answer, loaded = await answering
         return answer, [
             (b"content-type", answer_in.content_type),
             (b"content-length", b"%d" % len(answer)),
             *loaded.headers,
         ]
 
-    async def _respond_large(
+    async def _answer(
         self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
     ) -> tuple[bytes, Loaded]:
+        question = self._check(asked_in.read(body, query))
+        loaded = self._at_hand(question) or await self._fetch(question)
+        if len(question.features) > TOGETHER_ROWS:
+            predictions = loaded.predict(question.features)
+        else:
+            predictions = await loaded.predict_together(question.features)
+        return answer_in.write(predictions, loaded.model, loaded.version), loaded
+
+    async def _answer_parts(
+        self, message: Message, receive: Receive, asked_in: Format, query: bytes, answer_in: Format
+    ) -> tuple[bytes, Loaded]:
+        """Answers a body that is large or comes in parts, of which `message` is the first.
+
+        As soon as it is large it needs one of few places, so that memory is bounded, too.
+        """
+        body = bytearray()
+        with ExitStack() as places:
+            large = False
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise BadRequest("the client went away")
+                body += message["body"]
+                if len(body) > self.settings.max_body_bytes:
+                    raise TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
+                if len(body) > asked_in.large_bytes and not large:
+                    places.enter_context(self._place())
+                    large = True
+                if not message["more_body"]:
+                    break
+                message = await receive()
+            answer = self._answer_large if large else self._answer
+            return await answer(asked_in, bytes(body), query, answer_in)
+
+    async def _answer_large(
+        self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
+    ) -> tuple[bytes, Loaded]:
+        question = self._check(await asyncio.to_thread(asked_in.read, body, query))
+        loaded = self._at_hand(question) or await self._fetch(question)
+
+        def answer() -> bytes:
+            predictions = loaded.predict(question.features)
+            return answer_in.write(predictions, loaded.model, loaded.version)
+
+        return await asyncio.to_thread(answer), loaded
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for large requests."""
         if self._large >= self.settings.max_large_requests:
             raise Unavailable("too many large requests at once", {"Retry-After": "1"})
         self._large += 1
         try:
-            question = self._check(await asyncio.to_thread(asked_in.read, body, query))
-            loaded = self._at_hand(question) or await self._fetch(question)
-
-            def answer() -> bytes:
-                predictions = loaded.predict(question.features)
-                return answer_in.write(predictions, loaded.model, loaded.version)
-
-            return await asyncio.to_thread(answer), loaded
+            yield
         finally:
             self._large -= 1
 
@@ -185,16 +220,3 @@ def _eval_rmse(loaded: Loaded) -> float:
 
 def _unpacked(response: Response) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
     return response.status_code, bytes(response.body), response.raw_headers
-
-
-async def _rest(message: Message, receive: Receive, limit: int) -> Message:
-    """The whole body, of which `message` is the first part."""
-    body = bytearray(message.get("body", b""))
-    while message["type"] == "http.request" and message.get("more_body"):
-        if len(body) > limit:
-            raise TooLarge(f"the body is larger than {limit} bytes")
-        message = await receive()
-        body += message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise BadRequest("the client went away")
-    return {"type": "http.request", "body": bytes(body), "more_body": False}

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     max_body_bytes: Count = 16 * 2**20
     max_rows_per_request: Count = 100_000
     max_large_requests: Count = Field(
-        default=8, description="Bodies over 100 kB that are worked on at once."
+        default=8, description="Bodies over 100 kB (binary ones: 300 kB) at once."
     )
     max_dataset_size: Count = 10_000_000
     max_epochs: Count = 10_000

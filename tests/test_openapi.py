@@ -18,16 +18,23 @@ EXAMPLES = os.environ.get("CROSSCHECK_TEST_EXAMPLES", "10")
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module", params=["", f"me:admin:{KEY}"], ids=["without keys", "with keys"])
 def queueing(
-    service: Service, trained: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    service: Service,
+    trained: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     """A service with trained versions, whose jobs are queued and never run."""
     folder = tmp_path_factory.mktemp("queueing")
     for result in trained["results"]:
         place = Path("artifacts", result["model"], str(result["version"]))
         shutil.copytree(service.artifacts.parent / place, folder / place)
-    with running(folder, "--no-worker", max_queued_jobs="100000") as made:
+    settings = {"max_queued_jobs": "100000", "api_keys": request.param}
+    with running(folder, "--no-worker", **settings) as made:
         yield made
 
 
@@ -35,6 +42,7 @@ def test_every_answer_is_as_documented(queueing: Service) -> None:
     url = f"{queueing.client.base_url}/openapi.json"
     tool = Path(sys.executable).with_name("schemathesis")
     options = ["--max-examples", EXAMPLES, "--continue-on-failure", "--request-timeout", "30"]
+    options += ["--header", f"Authorization: Bearer {KEY}"] if queueing.settings["api_keys"] else []
     ended = subprocess.run(
         [tool, "run", url, *options, "--no-color"],
         cwd=ROOT,  # where its settings are

@@ -10,13 +10,14 @@
     ├── UnsupportedMediaType  415
     ├── Invalid               422  understood, and not allowed
     ├── QueueFull             429  try again later
-    └── Unavailable           503  too busy, or the job database does not answer
+    └── Unavailable           503  too busy, or the database or the disk does not do its part
 
 Each becomes an `application/problem+json` document (RFC 9457) with one member more, `error`,
 which repeats `detail` for clients that look for it.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -25,9 +26,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+logger = logging.getLogger(__name__)
+
 PROBLEM_JSON = "application/problem+json"
 EXCERPT_LENGTH = 60
 DETAIL_LENGTH = 500
+RETRY_AFTER_SECONDS = 5
 
 
 class CrosscheckError(Exception):
@@ -143,12 +147,19 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return _validation_problem(error)
 
+    async def refuse_disk(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OSError)
+        logger.error("%s %s: %s", request.method, request.url.path, error)
+        detail = f"the artifacts folder cannot be used: {error.strerror or type(error).__name__}"
+        return problem(Unavailable.status, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
     async def refuse_fault(request: Request, error: Exception) -> Response:
         return apology()
 
     app.add_exception_handler(CrosscheckError, refuse)
     app.add_exception_handler(HTTPException, refuse_http)
     app.add_exception_handler(RequestValidationError, refuse_invalid)
+    app.add_exception_handler(OSError, refuse_disk)
     app.add_exception_handler(Exception, refuse_fault)
 
 

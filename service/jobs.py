@@ -12,7 +12,16 @@ import sqlalchemy
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
 
 from models.config import TrainConfig
-from service.errors import Conflict, CrosscheckError, Invalid, NotFound, QueueFull, Unavailable
+from service.disk_faults import count_as_lost_connections
+from service.errors import (
+    RETRY_AFTER_SECONDS,
+    Conflict,
+    CrosscheckError,
+    Invalid,
+    NotFound,
+    QueueFull,
+    Unavailable,
+)
 from service.job_rows import (
     ENDED,
     STATUS_OF,
@@ -34,8 +43,6 @@ WORKFLOW = QUEUE = "train"
 APPLICATION_VERSION = "1"
 """Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
 
-RETRY_AFTER_SECONDS = 5
-
 FORGOTTEN_AT_ONCE = 1000
 
 _IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
@@ -43,6 +50,7 @@ _IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
 
 def prepare_database(settings: Settings) -> None:
     """Makes the job database's tables if they are missing. Any process may do so at any time."""
+    count_as_lost_connections()
     if not settings.database_url:
         settings.artifacts_dir.mkdir(parents=True, exist_ok=True)
         # Readers and the writer do not wait for each other; SQLite remembers the mode.

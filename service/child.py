@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from models.config import TrainConfig
+from service.staging import Staging
 
 logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[dict[str, Any]], Awaitable[None]]
 
 REASON_LENGTH = 500
+
+PUBLISH_AGAIN_SECONDS = 0.5
 
 _processes = multiprocessing.get_context("forkserver")
 
@@ -51,10 +54,27 @@ async def run(
 ) -> list[dict[str, Any]]:
     """Runs a job in a fresh child; returns its results. The child ends when this call does.
 
+    A child that fails or dies while it publishes leaves to another one what it has not done, for
+    then the job can no longer fail: one of its versions may be there already.
+
     Raises:
         JobFailed: The training failed, or the child was killed.
         JobCancelled: The child found the job cancelled when it was about to publish.
     """
+    staging = Staging(artifacts_dir)
+    while True:
+        try:
+            return await _run_once(job_id, config, artifacts_dir, on_progress)
+        except JobFailed as failure:
+            if staging.decision(job_id) != "publish":
+                raise
+            logger.error("another child goes on to publish job %s: %s", job_id, failure)
+            await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
+
+
+async def _run_once(
+    job_id: str, config: TrainConfig, artifacts_dir: Path, on_progress: OnProgress
+) -> list[dict[str, Any]]:
     ours, theirs = _processes.Pipe()
     child = _processes.Process(
         target=_main, args=(theirs, job_id, config.model_dump_json(), artifacts_dir), daemon=True

@@ -42,6 +42,33 @@ def test_killing_the_worker_runs_the_job_again_while_predictions_go_on(tmp_path:
             assert jobs.count(job_id) == 1
 
 
+def test_publishing_that_fails_halfway_is_done_again(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        pointer = service.artifacts / "cross" / "serving.json"
+        pointer.mkdir()  # so nobody can write to it
+        job_id = service.train(**SMALL)
+        service.until(lambda: "another child goes on to publish" in service.log.read_text())
+        assert service.wait_for(job_id, "running")
+        pointer.rmdir()
+        job = service.wait_for(job_id)
+        assert job["status"] == "succeeded", job["error"]
+        assert [result["version"] for result in job["results"]] == [1, 1]
+        assert service.get("/models/cross")["serving"] == 1
+
+
+def test_a_pointer_that_cannot_be_written_is_503(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        service.wait_for(service.train(**SMALL, models=["cross"]))
+        pointer = service.artifacts / "cross" / "serving.json"
+        pointer.unlink()
+        pointer.mkdir()
+        response = service.client.put("/models/cross/serving", json={"version": 1})
+        assert response.status_code == 503
+        assert response.json()["detail"] == "the artifacts folder cannot be used: Is a directory"
+        assert int(response.headers["Retry-After"]) > 0
+        assert service.predict([0.5, 0.5, 0.5])["version"] == 1
+
+
 def test_killing_the_fork_server_does_not_stop_the_next_job(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         job_id = service.train(**MEDIUM)

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo serve test check bench bench-training bench-serving bench-peers soak audit lock clean
+.PHONY: setup demo serve test test-faults check bench bench-training bench-serving bench-peers soak audit lock clean
 
 setup: .venv/installed
 
@@ -20,6 +20,12 @@ serve: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# The short form is part of `make test`. SEED plays the faults of an earlier run again.
+ROUNDS ?= 200
+test-faults: setup
+	CROSSCHECK_TEST_FAULT_ROUNDS=$(ROUNDS) CROSSCHECK_TEST_FAULT_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/faults
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,0 +1,114 @@
+"""Artifacts on a disk that is full or read-only, with root and without."""
+
+import errno
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from resource import RLIMIT_FSIZE
+
+import psutil
+
+from tests.faults.scene import Scene
+
+
+def fill_disk(scene: Scene) -> None:
+    """No space is left for the artifacts.
+
+    Where the folder is a small file system of its own, a file takes all of it. Elsewhere no
+    process of the service may write to any file, and the limit says so with another error.
+    """
+    if scene.service.artifacts.is_mount():
+        _fill_the_file_system(scene)
+    else:
+        _forbid_to_write(scene)
+
+
+def make_read_only(scene: Scene) -> None:
+    """The artifacts folder cannot be written to: nothing can be made, renamed or removed in it.
+
+    Files that a process has open already it can still write to. With a file system that an error
+    has made read-only it could not.
+    """
+    folder = scene.service.artifacts
+    if folder.is_mount():
+        mount("--bind", folder, folder)
+        try:
+            mount("-o", "remount,bind,ro", folder)
+            scene.last()
+        finally:
+            unmount(folder)
+    else:
+        with _without_permission(folder):
+            scene.last()
+
+
+def mount(*arguments: str | Path) -> None:
+    """Mounts. Raises CalledProcessError where this user may not."""
+    subprocess.run(["mount", *arguments], check=True, capture_output=True)
+
+
+def unmount(folder: Path) -> None:
+    """Takes the last mount off a folder, whoever still has files of it open."""
+    subprocess.run(["umount", "--lazy", folder], check=True, capture_output=True)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """A file system of 64 MiB at `folder`; yields whether there is one."""
+    folder.mkdir()
+    try:
+        mount("-t", "tmpfs", "-o", "size=64m", "tmpfs", folder)
+    except (OSError, subprocess.CalledProcessError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        unmount(folder)
+
+
+def _fill_the_file_system(scene: Scene) -> None:
+    filler = scene.service.artifacts / ".filler"
+    until = time.monotonic() + scene.random.uniform(0.5, 2.5)
+    try:
+        with filler.open("ab", buffering=0) as file:
+            while time.monotonic() < until:  # what others remove meanwhile is taken, too
+                try:
+                    while file.write(bytes(2**20)):
+                        pass
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC
+                    time.sleep(0.01)
+    finally:
+        filler.unlink()
+
+
+def _forbid_to_write(scene: Scene) -> None:
+    def limit(size: int) -> None:
+        for process in [psutil.Process(scene.service.process.pid), *scene.service.descendants()]:
+            with suppress(psutil.NoSuchProcess):
+                _, hard = process.rlimit(RLIMIT_FSIZE)
+                process.rlimit(RLIMIT_FSIZE, (size if size >= 0 else hard, hard))
+
+    limit(0)
+    try:
+        scene.last()
+    finally:
+        for _ in range(2):  # a process that was forked during the first time
+            limit(-1)
+
+
+@contextmanager
+def _without_permission(folder: Path) -> Iterator[None]:
+    everything = [folder, *folder.rglob("*")]
+    modes = {path: path.lstat().st_mode for path in everything if not path.is_symlink()}
+    for path, mode in modes.items():
+        path.chmod(stat.S_IMODE(mode) & ~0o222)
+    try:
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(stat.S_IMODE(mode))

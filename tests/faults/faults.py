@@ -1,0 +1,176 @@
+"""Everything that strikes the service: each fault returns when it is over."""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from models.config import MODEL_NAMES
+from tests.conftest import Service, gone
+from tests.faults.disks import fill_disk, make_read_only
+from tests.faults.scene import Scene
+
+
+def kill_child(scene: Scene) -> None:
+    """SIGKILL for the process that trains; there may be none at the moment."""
+    for fork_server in _fork_servers(scene.service):
+        with suppress(psutil.NoSuchProcess):
+            for child in fork_server.children():
+                child.kill()
+
+
+def kill_fork_server(scene: Scene) -> None:
+    """SIGKILL for the process that children are forked from."""
+    for fork_server in _fork_servers(scene.service):
+        with suppress(psutil.NoSuchProcess):
+            fork_server.kill()
+
+
+def kill_worker(scene: Scene) -> None:
+    """SIGKILL for the worker."""
+    for worker in processes(scene.service, "worker"):
+        worker.kill()
+
+
+def kill_api(scene: Scene) -> None:
+    """SIGKILL for an API process."""
+    scene.random.choice(processes(scene.service, "api")).kill()
+
+
+def kill_supervisor(scene: Scene) -> None:
+    """SIGKILL for the parent of all, which ends the others too; then a new start."""
+    everybody = scene.service.descendants()
+    scene.service.process.kill()
+    scene.service.process.wait()
+    scene.service.until(lambda: all(map(gone, everybody)))
+    scene.service.client.close()
+    scene.start()
+
+
+def kill_group(scene: Scene) -> None:
+    """SIGKILL for every process at once, as in a power cut; then a new start."""
+    scene.service.kill_all()
+    scene.start()
+
+
+def restart(scene: Scene) -> None:
+    """SIGTERM, as an operator stops the service; then a new start."""
+    assert scene.service.stop() == 0
+    scene.start()
+
+
+def pause_worker(scene: Scene) -> None:
+    """SIGSTOP for the worker, and SIGCONT after a while."""
+    for worker in processes(scene.service, "worker"):
+        worker.send_signal(signal.SIGSTOP)
+        try:
+            scene.last()
+        finally:
+            worker.send_signal(signal.SIGCONT)
+
+
+def lock_database(scene: Scene) -> None:
+    """Another program holds the job database for itself."""
+    path = scene.service.artifacts / "jobs.sqlite"
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        scene.last()
+        database.execute("ROLLBACK")
+
+
+def truncate_file(scene: Scene) -> None:
+    """A file of a published version loses its end."""
+    path = _file_of_a_version(scene)
+    os.truncate(path, scene.random.randrange(path.stat().st_size))
+
+
+def flip_byte(scene: Scene) -> None:
+    """A byte in a file of a published version changes."""
+    path = _file_of_a_version(scene)
+    with path.open("r+b") as file:
+        place = scene.random.randrange(path.stat().st_size)
+        file.seek(place)
+        (byte,) = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte ^ scene.random.randrange(1, 256)]))
+
+
+def rot_byte(scene: Scene) -> None:
+    """A byte changes and the file's times do not, as on a bad disk; noticed at the next start."""
+    scene.service.kill_all()
+    before = {path: path.stat() for folder in scene.expendable for path in folder.rglob("*")}
+    flip_byte(scene)
+    for path, status in before.items():
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    scene.start()
+
+
+def truncate_pointer(scene: Scene) -> None:
+    """The file that says which version serves loses its end."""
+    path = scene.service.artifacts / scene.random.choice(MODEL_NAMES) / "serving.json"
+    os.truncate(path, scene.random.randrange(path.stat().st_size))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, and what may come of it."""
+
+    strike: Callable[[Scene], None]
+    spares_the_api: bool = True
+    may_fail_jobs: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.strike.__name__
+
+
+FAULTS = [
+    Fault(kill_child, may_fail_jobs=True),
+    Fault(kill_fork_server),
+    Fault(kill_worker),
+    Fault(kill_api),  # there is another one, or the supervisor keeps the socket open
+    Fault(kill_supervisor, spares_the_api=False),
+    Fault(kill_group, spares_the_api=False),
+    Fault(restart, spares_the_api=False),
+    Fault(pause_worker),
+    Fault(lock_database),
+    Fault(truncate_file),
+    Fault(flip_byte),
+    Fault(rot_byte, spares_the_api=False),
+    Fault(truncate_pointer),
+    Fault(fill_disk, may_fail_jobs=True),
+    Fault(make_read_only, may_fail_jobs=True),
+]
+
+
+def processes(service: Service, role: str) -> list[psutil.Process]:
+    """The API processes or the worker; none if it is being started again."""
+    found = []
+    for process in psutil.Process(service.process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if role in process.cmdline():
+                found.append(process)
+    return found
+
+
+def _fork_servers(service: Service) -> list[psutil.Process]:
+    found = []
+    for worker in processes(service, "worker"):
+        with suppress(psutil.NoSuchProcess):
+            found += [
+                process for process in worker.children() if "forkserver" in str(process.cmdline())
+            ]
+    return found
+
+
+def _file_of_a_version(scene: Scene) -> Path:
+    folder = scene.random.choice(scene.expendable)
+    scene.damaged.add(folder)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
+    return scene.random.choice(files)

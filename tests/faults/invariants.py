@@ -1,0 +1,173 @@
+"""What must hold after every round: each function names a promise and yields how it was broken."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.manifest import Damaged, verify
+from tests.faults.ledger import Ledger
+from tests.faults.load import Answer
+
+READY_SECONDS = 10.0
+
+ENDED = {"succeeded", "failed", "cancelled"}
+
+
+@dataclass(frozen=True)
+class Round:
+    """What happened in the last round, beside what the ledger keeps."""
+
+    ledger: Ledger
+    answers: list[Answer]
+    disorderly: list[str]
+    seconds_to_ready: float
+    spares_the_api: bool
+    may_fail_jobs: bool
+
+
+def every_accepted_job_has_ended(round_: Round) -> Iterator[str]:
+    """No job is lost, none is running for ever."""
+    for job_id in round_.ledger.accepted:
+        job = round_.ledger.jobs.get(job_id)
+        if job is None or job["status"] not in ENDED:
+            yield f"job {job_id} is {job and job['status']}"
+
+
+def nobody_else_has_a_job(round_: Round) -> Iterator[str]:
+    """A repeated request makes no second job."""
+    for job_id in round_.ledger.jobs.keys() - round_.ledger.accepted.keys():
+        yield f"job {job_id} is one that nobody posted"
+
+
+def every_job_ends_once(round_: Round) -> Iterator[str]:
+    """What has ended stays as it ended."""
+    for job_id, before in round_.ledger.before.items():
+        after = round_.ledger.jobs.get(job_id, {})
+        for part in ("status", "error", "results"):
+            if before[part] != after.get(part):
+                yield f"{part} of job {job_id} was {before[part]}, now it is {after.get(part)}"
+
+
+def no_version_is_published_twice(round_: Round) -> Iterator[str]:
+    """One version for each job and model."""
+    found = Counter((name, job_id) for (name, _), job_id in round_.ledger.published.items())
+    for (name, job_id), count in found.items():
+        if count > 1:
+            yield f"job {job_id} has published {name} {count} times"
+
+
+def what_succeeded_has_published_all(round_: Round) -> Iterator[str]:
+    """A job's results are its versions on the disk, one for each of its models."""
+    for job_id, models in round_.ledger.accepted.items():
+        job = round_.ledger.jobs.get(job_id)
+        if job is not None and job["status"] == "succeeded":
+            told = {(result["model"], result["version"]) for result in job["results"]}
+            found = {key for key, owner in round_.ledger.published.items() if owner == job_id}
+            if told != found or {name for name, _ in found} != set(models):
+                yield f"job {job_id} was to train {models}, tells of {told}, published {found}"
+
+
+def what_did_not_succeed_has_published_nothing(round_: Round) -> Iterator[str]:
+    """A failed or cancelled job leaves no version."""
+    for key, owner in round_.ledger.published.items():
+        job = round_.ledger.jobs.get(owner)
+        if job is None or job["status"] != "succeeded":
+            yield f"{key} is of job {owner}, which {job and job['status']}: {job and job['error']}"
+
+
+def cancelled_is_cancelled(round_: Round) -> Iterator[str]:
+    """Who was told that a job is cancelled was told the truth; nobody else's is."""
+    for job_id, job in round_.ledger.jobs.items():
+        if job_id in round_.ledger.cancelled and job["status"] != "cancelled":
+            yield f"job {job_id} was cancelled and {job['status']}"
+        if job["status"] == "cancelled" and job_id not in round_.ledger.doomed:
+            yield f"job {job_id} is cancelled, and nobody asked for it"
+
+
+def jobs_fail_for_a_reason(round_: Round) -> Iterator[str]:
+    """Only some faults may fail a job; after the others it runs again."""
+    for job_id, job in round_.ledger.jobs.items():
+        if job["status"] == "failed" and job_id not in round_.ledger.before:
+            if not round_.may_fail_jobs:
+                yield f"job {job_id} failed: {job['error']}"
+            elif not job["error"]:
+                yield f"job {job_id} failed without a word"
+
+
+def every_version_is_whole(round_: Round) -> Iterator[str]:
+    """A version is on the disk as it was sealed, unless it was damaged on purpose."""
+    for key in round_.ledger.published:
+        if round_.ledger.folder(key) not in round_.ledger.damaged:
+            try:
+                verify(round_.ledger.folder(key))
+            except Damaged as damage:
+                yield f"{key} is damaged: {damage}"
+
+
+def every_question_is_answered(round_: Round) -> Iterator[str]:
+    """`/predict` answers, unless there is no process that could."""
+    for answer in failed(round_):
+        yield f"/predict: {answer.status} {answer.body}"
+
+
+def every_answer_is_right(round_: Round) -> Iterator[str]:
+    """Predictions are those of the version that they name."""
+    for answer in wrong(round_):
+        yield f"/predict: {answer.body}"
+
+
+def every_refusal_is_orderly(round_: Round) -> Iterator[str]:
+    """Whatever goes wrong, no request gets an answer that says no more than 500."""
+    yield from round_.disorderly
+
+
+def it_is_ready_soon(round_: Round) -> Iterator[str]:
+    """Ready again within ten seconds of the fault's end."""
+    if round_.seconds_to_ready > READY_SECONDS:
+        yield f"ready after {round_.seconds_to_ready:.1f} s"
+
+
+PROMISES: list[Callable[[Round], Iterator[str]]] = [
+    every_accepted_job_has_ended,
+    nobody_else_has_a_job,
+    every_job_ends_once,
+    no_version_is_published_twice,
+    what_succeeded_has_published_all,
+    what_did_not_succeed_has_published_nothing,
+    cancelled_is_cancelled,
+    jobs_fail_for_a_reason,
+    every_version_is_whole,
+    every_question_is_answered,
+    every_answer_is_right,
+    every_refusal_is_orderly,
+    it_is_ready_soon,
+]
+
+
+def failed(round_: Round) -> list[Answer]:
+    """Questions that a living service did not answer, or that were refused."""
+    return [
+        answer
+        for answer in round_.answers
+        if answer.status != 200 and (answer.status is not None or round_.spares_the_api)
+    ]
+
+
+def wrong(round_: Round) -> list[Answer]:
+    """Answers that are not what the version gives."""
+    return [
+        answer
+        for answer in round_.answers
+        if answer.status == 200
+        and not (
+            answer.version in round_.ledger.predictions
+            and np.allclose(
+                answer.body["predictions"],
+                round_.ledger.predictions[answer.version],
+                rtol=1e-6,
+                atol=1e-7,
+            )
+        )
+    ]

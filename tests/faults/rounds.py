@@ -1,0 +1,167 @@
+"""Rounds of one service: jobs and questions, a fault at a random moment, and then the promises."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import httpx
+
+from tests.conftest import SMALL, WAIT_SECONDS, Service, running
+from tests.faults.clients import Clients
+from tests.faults.disks import small_disk
+from tests.faults.faults import FAULTS, Fault, processes
+from tests.faults.invariants import ENDED, PROMISES, Round, failed, wrong
+from tests.faults.ledger import Job, Ledger
+from tests.faults.load import Load
+from tests.faults.scene import Scene
+
+ROUNDS_OF_A_SERVICE = 20
+"""Then another one starts with an empty folder, so that rounds do not slow down."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One round's fault, and what the promises say."""
+
+    fault: str
+    broken: list[str]
+    asked: int = 0
+    answered: int = 0
+    failed: int = 0
+    wrong: int = 0
+    seconds_to_ready: float = 0.0
+
+
+def play(folder: Path, rounds: int, random: Random, most_jobs: int) -> Iterator[Outcome]:
+    """Plays rounds; after a broken one the next has a new service, so that each counts once."""
+    faults = _in_random_order(random)
+    number = 0
+    while number < rounds:
+        with _campaign(folder / str(number), random) as (service, load, ledger):
+            for _ in range(ROUNDS_OF_A_SERVICE):
+                outcome = _play_one(service, load, ledger, next(faults), random, most_jobs)
+                yield outcome
+                number += 1
+                if outcome.broken or number == rounds:
+                    break
+
+
+def _in_random_order(random: Random) -> Iterator[Fault]:
+    while True:
+        yield from random.sample(FAULTS, len(FAULTS))
+
+
+@contextmanager
+def _campaign(folder: Path, random: Random) -> Iterator[tuple[Service, Load, Ledger]]:
+    folder.mkdir()
+    workers = random.choice(["1", "2"])
+    with (
+        small_disk(folder / "artifacts"),
+        running(folder, "--workers", workers) as service,
+        Load(service, Random(random.random())) as load,
+    ):
+        ledger = Ledger(service.artifacts)
+        for seed in (42, 43):  # one to keep, one to damage
+            job = service.wait_for(service.train(**SMALL, seed=seed))
+            ledger.accepted[job["id"]] = job["config"]["models"]
+            ledger.jobs[job["id"]] = job
+        ledger.read_versions()
+        service.until(lambda: len(service.get("/readyz")["serving"]) == 2)
+        load.take()
+        yield service, load, ledger
+
+
+def _play_one(
+    service: Service, load: Load, ledger: Ledger, fault: Fault, random: Random, most_jobs: int
+) -> Outcome:
+    ledger.read_versions()
+    # The first version of each network stays whole: there is always one to answer with.
+    expendable = [ledger.folder(key) for key in ledger.published if key[1] > 1]
+    scene = Scene(service, random, sorted(expendable), ledger.damaged)
+    try:
+        own = Random(random.random())  # threads that share one would mix up its numbers
+        with Clients(service, own, random.randint(1, most_jobs)) as clients:
+            random.choice(MOMENTS)(scene)
+            fault.strike(scene)
+            seconds_to_ready = _wait_until_ready(service, scene.over or time.monotonic())
+        ledger.accepted |= clients.accepted
+        ledger.doomed |= clients.doomed
+        ledger.cancelled |= clients.cancelled
+        ledger.before, ledger.jobs = ledger.jobs, _wait_until_all_ended(service, ledger)
+        service.until(lambda: all(processes(service, role) for role in ("api", "worker")))
+    except (AssertionError, httpx.HTTPError, OSError) as error:
+        return Outcome(fault.name, [f"{type(error).__name__}: {error}"])
+    ledger.read_versions()
+    round_ = Round(
+        ledger=ledger,
+        answers=load.take(),
+        disorderly=clients.disorderly,
+        seconds_to_ready=seconds_to_ready,
+        spares_the_api=fault.spares_the_api,
+        may_fail_jobs=fault.may_fail_jobs,
+    )
+    return Outcome(
+        fault=fault.name,
+        broken=sorted(
+            {f"{promise.__name__}: {broken}" for promise in PROMISES for broken in promise(round_)}
+        ),
+        asked=len(round_.answers),
+        answered=sum(answer.status == 200 for answer in round_.answers),
+        failed=len(failed(round_)),
+        wrong=len(wrong(round_)),
+        seconds_to_ready=seconds_to_ready,
+    )
+
+
+def at_any_moment(scene: Scene) -> None:
+    """A while after the first job was posted, or before."""
+    time.sleep(scene.random.uniform(0, 2))
+
+
+def as_a_job_publishes(scene: Scene) -> None:
+    """Just after it was decided that a job publishes, if that happens soon."""
+    staging = scene.service.artifacts / ".staging"
+    decided = set(staging.glob("*/verdict"))
+    until = time.monotonic() + 4
+    while time.monotonic() < until and decided.issuperset(staging.glob("*/verdict")):
+        time.sleep(0.0005)
+    time.sleep(scene.random.uniform(0, 0.01))
+
+
+MOMENTS: list[Callable[[Scene], None]] = [at_any_moment, as_a_job_publishes]
+
+
+def _wait_until_ready(service: Service, started: float) -> float:
+    def ready() -> bool:
+        try:
+            return service.client.get("/readyz", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    service.until(ready)
+    return time.monotonic() - started
+
+
+def _wait_until_all_ended(service: Service, ledger: Ledger) -> dict[str, Job]:
+    """All jobs, once those that somebody posted have ended; or as they are after a minute."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        jobs = _jobs(service)
+        ended = {job_id for job_id, job in jobs.items() if job["status"] in ENDED}
+        if ended >= ledger.accepted.keys() or time.monotonic() > deadline:
+            return jobs
+        time.sleep(0.05)
+
+
+def _jobs(service: Service) -> dict[str, Job]:
+    found: dict[str, Job] = {}
+    cursor: dict[str, str] = {}
+    while True:
+        page = service.get("/jobs", limit=100, **cursor)
+        found |= {job["id"]: job for job in page["jobs"]}
+        if page["next_cursor"] is None:
+            return found
+        cursor = {"cursor": page["next_cursor"]}

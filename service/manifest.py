@@ -12,8 +12,6 @@ METADATA = EXTRA / "metadata.json"
 MANIFEST = EXTRA / "manifest.sha256"
 """SHA-256 of every other file, as `sha256sum --check` reads it."""
 
-Signature = tuple[tuple[str, int, int], ...]
-
 
 class Damaged(Exception):
     """A version's folder is not what was sealed."""
@@ -53,13 +51,13 @@ def verify(folder: Path) -> Metadata:
         raise Damaged(f"it cannot be read: {type(error).__name__}") from error
 
 
-def signature(folder: Path) -> Signature:
-    """Names, sizes and times of all files: another one as soon as any of them is written to."""
-    return tuple(
-        (os.fspath(path), status.st_size, status.st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-        for status in [path.lstat()]
-    )
+def signature(folder: Path) -> bytes:
+    """A digest of the names, sizes and times of all files: another as soon as any is written to."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.digest()
 
 
 def sync(path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from models.config import MODEL_NAMES, ModelName
 from service.errors import NotFound
-from service.manifest import Damaged, Signature, signature, sync, verify
+from service.manifest import Damaged, signature, sync, verify
 from service.schemas import Metadata, Version
 from service.staging import Staging
 
@@ -33,7 +33,8 @@ class Registry:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.staging = Staging(root)
-        self._checked: dict[Path, tuple[Signature, Metadata | str]] = {}
+        # A signature, and what was found: the metadata as JSON, which takes little, or the damage.
+        self._checked: dict[tuple[ModelName, int], tuple[bytes, bytes | str]] = {}
 
     def prepare(self) -> None:
         """Makes the folders."""
@@ -62,17 +63,17 @@ class Registry:
         folder = self.folder(name, number)
         if not folder.is_dir():
             raise NotFound(f"there is no version {number} of the model {name}")
-        now = signature(folder)
-        if self._checked.get(folder, (None,))[0] != now:
+        key, now = (name, number), signature(folder)
+        if self._checked.get(key, (None,))[0] != now:
             try:
-                self._checked[folder] = now, verify(folder)
+                self._checked[key] = now, verify(folder).model_dump_json().encode()
             except Damaged as damage:
                 logger.error("%s is damaged and is not served: %s", folder, damage)
-                self._checked[folder] = now, str(damage)
-        found = self._checked[folder][1]
+                self._checked[key] = now, str(damage)
+        found = self._checked[key][1]
         if isinstance(found, str):
             raise Damaged(found)
-        return found
+        return Metadata.model_validate_json(found)
 
     def version(self, name: ModelName, number: int) -> Version:
         """One version.

@@ -34,7 +34,7 @@ def main(
     size: Annotated[int, typer.Option(help="Bytes of the answer.")],
     header: Annotated[list[str] | None, typer.Option(help="`name: value`, of the answer.")] = None,
 ) -> None:
-    """Answer as many bytes to everything, with the settings of `service/cli.py`."""
+    """Answer as many bytes to everything, with the settings of `service/server.py`."""
     pairs = (line.split(": ", 1) for line in header or [])
     headers = [(name.encode(), value.encode()) for name, value in pairs]
     uvicorn.run(
@@ -46,6 +46,7 @@ def main(
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
     )
 

@@ -5,10 +5,16 @@ import hmac
 from starlette.types import Scope
 
 from service.errors import Forbidden, Unauthorized
-from service.keys import ROLES, Key, Role, digest_of
+from service.keys import ROLES, Role, digest_of
+from service.settings import Settings
 
 HEALTH = frozenset({"/livez", "/readyz"})
 """What asks for no key."""
+
+READABLE = ("/predict", "/metrics", "/models", "/docs", "/openapi.json")
+"""What begins so is for everybody with a key; what nobody has thought of is for few."""
+
+SAFE = ("GET", "HEAD", "OPTIONS")
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="crosscheck"'}
 
@@ -19,17 +25,24 @@ def role_for(method: str, path: str) -> Role | None:
         return None
     if method == "PUT":
         return "admin"
-    return "train" if path == "/train" or path.startswith(("/train/", "/jobs")) else "predict"
+    if path == "/train" or path.startswith("/jobs"):
+        return "train"
+    return "predict" if path.startswith(READABLE) else "admin"
 
 
-def admit(keys: tuple[Key, ...], scope: Scope, headers: dict[bytes, bytes]) -> None:
+def admit(settings: Settings, scope: Scope, headers: dict[bytes, bytes]) -> None:
     """Lets a request pass, and notes the name of its key in the scope, as `key`.
 
     Raises:
         Unauthorized: A key is needed, and there is none or an unknown one.
-        Forbidden: The key's role is too low.
+        Forbidden: The key's role is too low, or a foreign page sent what needs no key.
     """
-    needed = role_for(scope["method"], scope["path"]) if keys else None
+    keys = settings.api_keys
+    if not keys:
+        if b"origin" in headers:
+            _refuse_foreign_page(settings, scope["method"], headers)
+        return
+    needed = role_for(scope["method"], scope["path"])
     if needed is None:
         return
     given = _given(headers)
@@ -46,6 +59,15 @@ def admit(keys: tuple[Key, ...], scope: Scope, headers: dict[bytes, bytes]) -> N
     if ROLES.index(key.role) < ROLES.index(needed):
         raise Forbidden(f"this needs a key with the role {needed}; yours has {key.role}")
     scope["key"] = key.name
+
+
+def _refuse_foreign_page(settings: Settings, method: str, headers: dict[bytes, bytes]) -> None:
+    """A browser sends simple requests for any page; only the answer is kept from it."""
+    origin = headers[b"origin"].decode("latin-1")
+    own = headers.get(b"host", b"").decode("latin-1")
+    listed = origin in settings.cors_origins or "*" in settings.cors_origins
+    if method not in SAFE and not listed and origin.partition("://")[2] != own:
+        raise Forbidden("a page of another origin may not do this: see CROSSCHECK_CORS_ORIGINS")
 
 
 def _given(headers: dict[bytes, bytes]) -> bytes | None:

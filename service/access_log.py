@@ -7,6 +7,7 @@ more than to make a prediction.
 import asyncio
 import itertools
 import json
+import logging
 import re
 import secrets
 import sys
@@ -18,8 +19,11 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WRITE_SECONDS = 0.05
+PATH_LENGTH = 1000
 KEPT_LINES = 100_000
 """Lines that wait to be written; beyond, the oldest are lost rather than the memory."""
+
+logger = logging.getLogger(__name__)
 
 _PROCESS = secrets.token_hex(6).encode()
 _requests = itertools.count(1)
@@ -58,7 +62,7 @@ class AccessLog:
         """Notes a request that has ended and that `perf_counter` saw start."""
         if self.enabled:
             seconds = time.perf_counter() - started
-            client, method, path = scope["client"], scope["method"], scope["path"]
+            client, method, path = scope["client"], scope["method"], scope["path"][:PATH_LENGTH]
             key = scope.get("key")
             self.lines.append((time.time(), identity, client, key, method, path, status, seconds))
 
@@ -77,9 +81,12 @@ class AccessLog:
 
 
 def write(lines: bytes) -> None:
-    """Writes to the standard output."""
-    sys.stdout.buffer.write(lines)
-    sys.stdout.buffer.flush()
+    """Writes to the standard output; what it does not take is lost, and that is said."""
+    try:
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        logger.error("%d bytes of the access log are lost: %s", len(lines), error)
 
 
 def _json(line: Line) -> bytes:

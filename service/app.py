@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from service import access, access_log, document, errors, formats
 from service.access_log import AccessLog
-from service.errors import CrosscheckError, TooLarge, problem
+from service.errors import CrosscheckError, NotFound, TooLarge, problem
 from service.jobs import JobStore, prepare_database
 from service.predict import Predictor
 from service.registry import Registry
@@ -50,7 +50,9 @@ class Crosscheck(FastAPI):
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = dict(scope["headers"])
         try:
-            access.admit(self.state.settings.api_keys, scope, given)
+            access.admit(self.state.settings, scope, given)
+            if not scope["path"].isprintable():  # a router's `$` matches before a newline, too
+                raise NotFound("there is no such path")
             # FastAPI would refuse it, too, but in plain text.
             if self.max_body_size and int(given.get(b"content-length", 0)) > self.max_body_size:
                 raise TooLarge(f"the body is larger than {self.max_body_size} bytes")

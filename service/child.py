@@ -75,12 +75,10 @@ async def run(
 async def _run_once(
     job_id: str, config: TrainConfig, artifacts_dir: Path, on_progress: OnProgress
 ) -> list[dict[str, Any]]:
-    ours, theirs = _processes.Pipe()
-    child = _processes.Process(
-        target=_main, args=(theirs, job_id, config.model_dump_json(), artifacts_dir), daemon=True
-    )
-    child.start()
-    theirs.close()
+    try:
+        ours, child = _start(job_id, config, artifacts_dir)
+    except (EOFError, ConnectionError):  # the fork server was killed as it was asked for a child
+        ours, child = _start(job_id, config, artifacts_dir)
     try:
         while True:
             message = json.loads(await asyncio.to_thread(ours.recv_bytes))
@@ -99,6 +97,23 @@ async def _run_once(
         child.kill()
         child.join()
         ours.close()
+
+
+def _start(
+    job_id: str, config: TrainConfig, artifacts_dir: Path
+) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
+    ours, theirs = _processes.Pipe()
+    child = _processes.Process(
+        target=_main, args=(theirs, job_id, config.model_dump_json(), artifacts_dir), daemon=True
+    )
+    try:
+        child.start()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return ours, child
 
 
 def _end_of(exitcode: int | None) -> str:

@@ -95,7 +95,7 @@ def read_npy(body: bytes, query: bytes) -> Question:
     shape, fortran, dtype = _npy_header(body[:length])
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise Invalid(f"the array must hold float32 or float64, received {dtype.str[:20]}")
-    if len(shape) != 2 or shape[1] != FEATURES:
+    if [type(size) for size in shape] != [int, int] or shape[1] != FEATURES:
         raise Invalid(f"the array must have the shape (rows, 3), received {str(shape)[:60]}")
     if len(body) - length != shape[0] * FEATURES * dtype.itemsize:
         raise BadRequest("the npy file is longer or shorter than its header says")

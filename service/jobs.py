@@ -145,14 +145,19 @@ class JobStore:
         job = await self.get(job_id)
         if job.status == "cancelled":
             return job
-        if job.status in ENDED or self.staging.decide(job_id, "cancel") == "publish":
+        if job.status in ENDED or await self._decided_to_publish(job_id):
             ended = job.status if job.status in ENDED else "about to succeed"
             raise Conflict(f"the job cannot be cancelled: it is {ended}")
         await _ask(self.client.cancel_workflow_async(job_id))
         return await self.get(job_id)
 
+    async def _decided_to_publish(self, job_id: str) -> bool:
+        return await asyncio.to_thread(self.staging.decide, job_id, "cancel") == "publish"
+
     async def put_back(self, job_id: str) -> None:
         """Queues a running job again. Its worker must end at once."""
+        if (await self.get(job_id)).status != "running":
+            return  # to DBOS, what is cancelled can be resumed
         await self.note(job_id, progress=None)
         await _ask(self.client.resume_workflow_async(job_id, queue_name=QUEUE))
 

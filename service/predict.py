@@ -33,6 +33,8 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+TOO_MANY_ROWS = "instances: more than {} rows in one request"
+
 KEPT_LOADED = 8
 """How many versions that do not serve stay loaded for requests that name them."""
 
@@ -55,8 +57,7 @@ class Predictor:
         given = dict(scope["headers"])
         try:
             status = 200
-            if self.settings.api_keys:
-                access.admit(self.settings.api_keys, scope, given)
+            access.admit(self.settings, scope, given)
             body, headers = await self._respond(given, scope["query_string"], receive)
         except CrosscheckError as error:
             status, body, headers = _unpacked(problem(error.status, error.detail, error.headers))
@@ -128,6 +129,9 @@ class Predictor:
     async def _answer_large(
         self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
     ) -> tuple[bytes, Loaded]:
+        most = self.settings.max_rows_per_request
+        if asked_in is formats.JSON and body.count(b"[") > most + 1:  # before it takes the memory
+            raise TooLarge(TOO_MANY_ROWS.format(most))
         question = self._check(await asyncio.to_thread(asked_in.read, body, query))
         loaded = self._at_hand(question) or await self._fetch(question)
 
@@ -153,8 +157,7 @@ class Predictor:
         if not rows:
             raise Invalid("instances: it is empty")
         if rows > self.settings.max_rows_per_request:
-            limit = self.settings.max_rows_per_request
-            raise TooLarge(f"instances: more than {limit} rows in one request")
+            raise TooLarge(TOO_MANY_ROWS.format(self.settings.max_rows_per_request))
         if question.version is not None and question.model is None:
             raise Invalid("version: it needs `model` beside it")
         return question
@@ -185,7 +188,7 @@ class Predictor:
 
     async def refresh(self) -> None:
         """Loads what the registry serves now, and swaps it in whole."""
-        state = self.registry.state()
+        state = await asyncio.to_thread(self.registry.state)
         if state != self._state:
             self.serving = await asyncio.to_thread(self._load_serving)
             self._best = min(self.serving.values(), key=_eval_rmse, default=None)

@@ -48,12 +48,16 @@ class Supervised:
             self.start_at = now
             # The process ends by itself when its standard input closes, that is when this process
             # dies, however it dies. A session of its own keeps Ctrl-C for this process alone.
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", *self.arguments, "--supervised"],
-                stdin=subprocess.PIPE,
-                pass_fds=self.pass_fds,
-                start_new_session=True,
-            )
+            try:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "service", *self.arguments, "--supervised"],
+                    stdin=subprocess.PIPE,
+                    pass_fds=self.pass_fds,
+                    start_new_session=True,
+                )
+            except OSError as error:  # no memory, or too many processes
+                logger.error("cannot start %s: %s", self.arguments[0], error)
+                self.start_at = now + BACK_OFF_SECONDS[-1] / 10
 
     def stop(self, deadline: float) -> None:
         """Waits for the process, which was told to stop, and kills it when its time is up."""

@@ -1,13 +1,15 @@
 """Training jobs over HTTP, against a running service."""
 
 import json
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from httpx_sse import connect_sse
 
 from service.staging import Staging
-from tests.conftest import LONG, SMALL, Service, gone
+from tests.conftest import LONG, SMALL, Service, gone, running
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -245,3 +247,38 @@ def test_an_undefined_method_is_refused_as_a_problem(service: Service) -> None:
     response = service.client.get("/train")
     assert response.status_code == 405
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_leaves_its_job_queued(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        job_id = service.train(**LONG)
+        service.wait_for_progress(job_id)
+        service.stop()
+        service.options = ("--no-worker",)
+        service.start()
+        assert service.get(f"/jobs/{job_id}")["status"] == "queued"
+        service.stop()
+        service.options = ()
+        service.start()
+        service.wait_for(job_id, "running")
+
+
+@pytest.mark.slow
+def test_old_jobs_are_forgotten_and_their_versions_stay(tmp_path: Path) -> None:
+    with running(tmp_path, max_ended_jobs="2") as service:
+        jobs = [service.train(**SMALL, models=["cross"], seed=seed) for seed in range(4)]
+        for job_id in jobs:
+            service.until(partial(ended, service, job_id))
+        kept = {job["id"] for job in service.get("/jobs")["jobs"]}
+        assert jobs[-1] in kept
+        assert jobs[0] not in kept
+        assert len(kept) == 3  # the last one was not yet over when it tidied up
+        versions = service.get("/models/cross")["versions"]
+        assert [version["job_id"] for version in versions] == jobs[::-1]
+        assert service.get("/metrics", job_id=jobs[0])["models"]["cross"]["version"] == 1
+
+
+def ended(service: Service, job_id: str) -> bool:
+    response = service.client.get(f"/jobs/{job_id}")
+    return response.status_code == 404 or response.json()["status"] == "succeeded"

@@ -1,8 +1,8 @@
 # Two images: `serve` answers requests and has no TensorFlow, `train` runs the worker.
 #   docker build --target serve -t crosscheck-serve .
 #   docker build --target train -t crosscheck-train .
-# Run both with the same /artifacts volume; `serve` also with CROSSCHECK_API_KEYS, without which it
-# does not listen beyond its container; with CROSSCHECK_DATABASE_URL on several machines.
+# Run both with the same /artifacts volume; `serve` with CROSSCHECK_API_KEYS, without which it
+# does not start; with CROSSCHECK_DATABASE_URL on several machines.
 
 FROM python:3.11-slim AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import psutil
 from rich.console import Console
 
 # The widest table, also where the output is no terminal.
@@ -153,13 +152,12 @@ def autocannon(
 
 def run(command: list[str], folder: Path, cores: Cores) -> str:
     """What a command prints that runs in `folder` on the core that is meant for the load."""
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        if cores.load is not None:
-            psutil.Process(process.pid).cpu_affinity([cores.load])
-        output = process.communicate()[0]
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} failed: {output}")
-    return output
+    if cores.load is not None:  # before it starts threads of its own, which inherit this
+        command = ["taskset", "--cpu-list", str(cores.load), *command]
+    done = subprocess.run(command, cwd=folder, check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{command} failed: {done.stdout}")
+    return done.stdout
 
 
 def two_cores() -> Cores:

@@ -44,7 +44,7 @@ def export(network: keras.Model, folder: Path) -> None:
 
     tf.saved_model.save(network, os.fspath(folder), signatures={"serving_default": serve})
     (folder / ONNX_FILE).parent.mkdir()
-    onnx.save(graph(_layers(network)), folder / ONNX_FILE)
+    onnx.save(graph(list(_layers(network))), folder / ONNX_FILE)
 
 
 def _layers(network: keras.Model) -> Iterator[Layer]:
@@ -52,10 +52,12 @@ def _layers(network: keras.Model) -> Iterator[Layer]:
         kernel, bias = layer.get_weights()
         if isinstance(layer, CrossLayer):
             yield Layer(kernel, bias, "cross")
+        elif layer.activation is keras.activations.relu:
+            yield Layer(kernel, bias, "relu")
+        elif layer.activation is keras.activations.linear:
+            yield Layer(kernel, bias, "linear")
         else:
-            yield Layer(
-                kernel, bias, "relu" if layer.activation is keras.activations.relu else "linear"
-            )
+            raise ValueError(f"no ONNX operation is known for {layer.activation}")
 
 
 def check_parity(network: keras.Model, folder: Path, features: Array) -> None:

@@ -1,6 +1,6 @@
 """A network as an ONNX graph, from nothing but its weights."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ class Layer(NamedTuple):
     kind: Literal["cross", "relu", "linear"]
 
 
-def graph(layers: Iterable[Layer]) -> onnx.ModelProto:
+def graph(layers: Sequence[Layer]) -> onnx.ModelProto:
     """The layers as a model from `features` `(batch, 3)` to `predictions` `(batch, 1)`.
 
     Inside, the rows run along the last axis: ONNX Runtime multiplies narrow float64 matrices
@@ -55,7 +55,7 @@ def graph(layers: Iterable[Layer]) -> onnx.ModelProto:
             x = apply("Relu", affine, to=f"relu_{number}") if layer.kind == "relu" else affine
     apply("Reshape", x, constant("column", np.array([-1, 1])), to="predictions")
 
-    element = helper.np_dtype_to_tensor_dtype(layer.kernel.dtype)
+    element = helper.np_dtype_to_tensor_dtype(layers[0].kernel.dtype)
     features = helper.make_tensor_value_info("features", element, ["batch", FEATURES])
     predictions = helper.make_tensor_value_info("predictions", element, ["batch", 1])
     made = helper.make_model(

@@ -16,6 +16,7 @@ from service.access_log import AccessLog
 from service.errors import CrosscheckError, NotFound, TooLarge, problem
 from service.jobs import JobStore, prepare_database
 from service.predict import Predictor
+from service.readiness import Readiness
 from service.registry import Registry
 from service.routes import health, router
 from service.schemas import PredictRequest, PredictResponse
@@ -81,6 +82,7 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.jobs = JobStore(settings)
     app.state.stopping = asyncio.Event()
     app.state.event_streams = 0
+    app.state.readiness = Readiness(app.state)
     app.include_router(health)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []

@@ -36,11 +36,12 @@ def parse_keys(text: str) -> tuple[Key, ...]:
         ValueError: An entry is not one, or a name or a key comes twice. It tells the place of the
             entry, never the key.
     """
-    if text.startswith(("/", "./", "../")):
+    if ":" not in text and text.strip():
         try:
-            text = Path(text).read_text()
-        except OSError as error:
-            raise ValueError(f"the file of keys cannot be read: {error.strerror}") from None
+            text = Path(text).expanduser().read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise ValueError(f"the file of keys cannot be read: {reason}") from None
     keys: list[Key] = []
     for place, entry in enumerate(text.replace(",", " ").split(), start=1):
         name, _, rest = entry.partition(":")

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.config import MODEL_NAMES, ModelName, TrainConfig
-from service import comparison, readiness
+from service import comparison
 from service.errors import Invalid, Unavailable
 from service.job_rows import CURSOR, ENDED
 from service.jobs import JobStore
@@ -212,6 +212,6 @@ async def livez() -> Live:
 @health.get("/readyz", responses={503: {"model": Ready}})
 async def readyz(request: Request, response: Response) -> Ready:
     """Whether the service can do its work; 503 and what is missing if it cannot."""
-    ready = await readiness.check(request.app.state)
+    ready: Ready = await request.app.state.readiness.check()
     response.status_code = 200 if ready.ready else 503
     return ready

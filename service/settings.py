@@ -1,5 +1,6 @@
 """Every setting, from environment variables that start with `CROSSCHECK_`."""
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +10,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.keys import Key, parse_keys
 
+FOR_OTHERS = {"CROSSCHECK_API_KEY"}
+"""What the demo reads."""
+
 Count = Annotated[int, Field(ge=1)]
 
 
 def _keys(given: Any) -> Any:
-    return parse_keys(given) if isinstance(given, str) and given else given or ()
+    if not given:
+        return ()
+    return parse_keys(given) if isinstance(given, str) else given
 
 
 def _words(given: Any) -> Any:
@@ -79,6 +85,16 @@ class Settings(BaseSettings):
     )
 
     access_log: bool = True
+
+    @classmethod
+    def unknown(cls, names: Iterable[str]) -> list[str]:
+        """Of names of environment variables, those that look like settings and are none."""
+        known = {f"CROSSCHECK_{name.upper()}" for name in cls.model_fields}
+        return sorted(
+            name
+            for name in names
+            if name.startswith("CROSSCHECK_") and name not in known | FOR_OTHERS
+        )
 
     @property
     def is_local(self) -> bool:

@@ -80,6 +80,23 @@ def test_killing_the_fork_server_does_not_stop_the_next_job(tmp_path: Path) -> N
         assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
 
 
+def test_killing_the_fork_server_as_it_is_asked_for_a_child_fails_no_job(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        service.until(lambda: "is ready" in service.log.read_text())
+        fork_server = next(
+            process
+            for process in service.find("worker").children()
+            if "forkserver" in str(process.cmdline())
+        )
+        fork_server.suspend()
+        job_id = service.train(**SMALL)
+        service.wait_for(job_id, "running")
+        service.until(lambda: service.get(f"/jobs/{job_id}")["started_at"])
+        fork_server.kill()
+        job = service.wait_for(job_id)
+        assert job["status"] == "succeeded", job["error"]
+
+
 def test_killing_the_api_loses_no_job_and_it_comes_back(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         job_id = service.train(**MEDIUM)
@@ -109,6 +126,16 @@ def test_a_stopped_service_takes_its_job_up_again(tmp_path: Path) -> None:
         service.until(lambda: all(map(gone, everybody)), seconds=3)
         service.start()
         assert service.wait_for(job_id)["status"] == "succeeded"
+
+
+def test_a_job_that_is_cancelled_as_the_service_stops_stays_cancelled(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        job_id = service.train(**LONG)
+        service.wait_for_progress(job_id)
+        service.client.post(f"/jobs/{job_id}/cancel").raise_for_status()
+        service.stop()
+        service.start()
+        assert service.get(f"/jobs/{job_id}")["status"] == "cancelled"
 
 
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ several times what the prediction does. But for the arrival of the body, nothing
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -33,6 +35,8 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 TOO_MANY_ROWS = "instances: more than {} rows in one request"
 
 KEPT_LOADED = 8
@@ -51,6 +55,8 @@ class Predictor:
         self._others: dict[tuple[ModelName, float], Loaded] = {}
         self._state: tuple[object, ...] = ()
         self._large = 0
+        # Of its own: a database that does not answer holds the threads that all others share.
+        self._threads = ThreadPoolExecutor(settings.max_large_requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -132,14 +138,17 @@ class Predictor:
         most = self.settings.max_rows_per_request
         if asked_in is formats.JSON and body.count(b"[") > most + 1:  # before it takes the memory
             raise TooLarge(TOO_MANY_ROWS.format(most))
-        question = self._check(await asyncio.to_thread(asked_in.read, body, query))
+        question = self._check(await self._in_thread(asked_in.read, body, query))
         loaded = self._at_hand(question) or await self._fetch(question)
 
         def answer() -> bytes:
             predictions = loaded.predict(question.features)
             return answer_in.write(predictions, loaded.model, loaded.version)
 
-        return await asyncio.to_thread(answer), loaded
+        return await self._in_thread(answer), loaded
+
+    async def _in_thread(self, do: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, do, *arguments)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -175,7 +184,7 @@ class Predictor:
         """The version that is asked for, loaded first."""
         model, version = question.model, question.version
         if model is not None and version is not None:
-            loaded = await asyncio.to_thread(load, self.registry, model, int(version))
+            loaded = await self._in_thread(load, self.registry, model, int(version))
             while len(self._others) >= KEPT_LOADED:
                 self._others.pop(next(iter(self._others)))
             self._others[model, version] = loaded
@@ -188,9 +197,9 @@ class Predictor:
 
     async def refresh(self) -> None:
         """Loads what the registry serves now, and swaps it in whole."""
-        state = await asyncio.to_thread(self.registry.state)
+        state = await self._in_thread(self.registry.state)
         if state != self._state:
-            self.serving = await asyncio.to_thread(self._load_serving)
+            self.serving = await self._in_thread(self._load_serving)
             self._best = min(self.serving.values(), key=_eval_rmse, default=None)
             self._state = state
 

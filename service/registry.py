@@ -87,13 +87,11 @@ class Registry:
             raise NotFound(f"version {number} of the model {name} is damaged: {damage}") from None
         return Version(version=number, serving=number == self.serving(name), metadata=metadata)
 
-    def versions(self, name: ModelName) -> list[Version]:
-        """All whole versions, newest first."""
+    def versions(self, name: ModelName) -> Iterator[Version]:
+        """All whole versions, newest first, one at a time: there may be thousands."""
         serving = self.serving(name)
-        return [
-            Version(version=number, serving=number == serving, metadata=metadata)
-            for number, metadata in self._whole(name)
-        ]
+        for number, metadata in self._whole(name):
+            yield Version(version=number, serving=number == serving, metadata=metadata)
 
     def serving(self, name: ModelName) -> int | None:
         """The number of the serving version.

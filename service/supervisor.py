@@ -1,12 +1,14 @@
 """`crosscheck serve`: keeps the API processes and the worker running, and ends them with it."""
 
 import logging
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.settings import Settings
@@ -19,6 +21,9 @@ STOP_SECONDS = 4.0
 BACK_OFF_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30)
 """How long to wait before the first, second, … restart of a process that keeps on dying."""
 
+ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
+"""For glibc, which else gives each thread a heap of its own, and little of it back."""
+
 STEADY_SECONDS = 10.0
 """A process that ran for so long is not one that keeps on dying."""
 
@@ -28,6 +33,8 @@ class Supervised:
     """A process that is started again when it ends."""
 
     arguments: list[str]
+    defaults: Mapping[str, str]
+    """Environment variables, where nobody has set them."""
     pass_fds: tuple[int, ...] = ()
     deaths: int = 0
     start_at: float = 0.0
@@ -52,6 +59,7 @@ class Supervised:
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "service", *self.arguments, "--supervised"],
                     stdin=subprocess.PIPE,
+                    env={**self.defaults, **os.environ},
                     pass_fds=self.pass_fds,
                     start_new_session=True,
                 )
@@ -86,10 +94,11 @@ def supervise(listener: socket.socket, settings: Settings, workers: int, with_wo
         signal.signal(number, lambda *_: stop.set())
     descriptor = listener.fileno()
     processes = [
-        Supervised(["api", "--fd", str(descriptor)], (descriptor,)) for _ in range(workers)
+        Supervised(["api", "--fd", str(descriptor)], ONE_HEAP, (descriptor,))
+        for _ in range(workers)
     ]
     if with_worker:
-        processes.append(Supervised(["worker"]))
+        processes.append(Supervised(["worker"], {}))
     while not stop.wait(0.1):
         for process in processes:
             process.keep_running()

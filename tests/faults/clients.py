@@ -21,7 +21,9 @@ KINDS: list[dict[str, Any]] = [
 
 PLACES = ["/jobs", "/jobs?status=queued", "/readyz", "/metrics", "/models", "/models/cross"]
 
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.05
+
+CANCELLED_SHARE = 0.4
 
 
 class Clients:
@@ -35,11 +37,12 @@ class Clients:
         self.accepted: dict[str, list[str]] = {}
         """The jobs and the models that each is to train."""
         self.doomed: set[str] = set()
-        """Those that somebody tried to cancel."""
+        """Those that somebody tried to cancel, if only once."""
         self.cancelled: set[str] = set()
         """Those of them that the service called cancelled."""
         self.disorderly: list[str] = []
         """Answers that nobody should get, whatever goes wrong."""
+        self._to_cancel: dict[str, float] = {}
         self._service = service
         self._random = random
         self._orders = [
@@ -79,11 +82,11 @@ class Clients:
 
     def _do_something(self, client: httpx.Client) -> None:
         action = self._random.random()
-        living = sorted(self.accepted.keys() - self.cancelled)
-        if self._orders and action < 0.5:
+        due = [job_id for job_id in self._to_cancel if self._is_due(job_id)]
+        if due:
+            self._cancel(client, due[0])
+        elif self._orders and action < 0.5:
             self._post(client)
-        elif living and action < 0.6:
-            self._cancel(client, self._random.choice(living))
         elif action < 0.7:
             name = self._random.choice(MODEL_NAMES)
             self._ask(client, "PUT", f"/models/{name}/serving", json={"version": 1})
@@ -99,11 +102,22 @@ class Clients:
             self._orders.pop(0)
             job = response.json()
             self.accepted[job["id"]] = job["config"]["models"]
+            if self._random.random() < CANCELLED_SHARE:
+                patience = self._random.choice([self._random.uniform(0, 3), 10])
+                self._to_cancel[job["id"]] = time.monotonic() + patience
+
+    def _is_due(self, job_id: str) -> bool:
+        """At any moment, or as soon as the job is about to publish."""
+        staged = self._service.artifacts / ".staging" / job_id / "cross" / "assets.extra"
+        return staged.exists() or time.monotonic() > self._to_cancel[job_id]
 
     def _cancel(self, client: httpx.Client, job_id: str) -> None:
         self.doomed.add(job_id)
         response = self._ask(client, "POST", f"/jobs/{job_id}/cancel")
-        if response is not None and response.status_code == 200:
+        if response is None or response.status_code == 503:
+            return  # and again
+        del self._to_cancel[job_id]
+        if response.status_code == 200:
             if response.json()["status"] == "cancelled":
                 self.cancelled.add(job_id)
             else:

@@ -1,11 +1,13 @@
 """Artifacts on a disk that is full or read-only, with root and without."""
 
 import errno
+import os
 import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from resource import RLIMIT_FSIZE
 
@@ -36,11 +38,13 @@ def make_read_only(scene: Scene) -> None:
     if folder.is_mount():
         mount("--bind", folder, folder)
         try:
+            scene.wait()
             mount("-o", "remount,bind,ro", folder)
             scene.last()
         finally:
             unmount(folder)
     else:
+        scene.wait()
         with _without_permission(folder):
             scene.last()
 
@@ -72,18 +76,25 @@ def small_disk(folder: Path) -> Iterator[bool]:
 
 def _fill_the_file_system(scene: Scene) -> None:
     filler = scene.service.artifacts / ".filler"
-    until = time.monotonic() + scene.random.uniform(0.5, 2.5)
     try:
         with filler.open("ab", buffering=0) as file:
+            _write_until_full(file, but_for=2 * 2**20)
+            scene.wait()
+            until = time.monotonic() + scene.random.uniform(0.5, 2.5)
             while time.monotonic() < until:  # what others remove meanwhile is taken, too
-                try:
-                    while file.write(bytes(2**20)):
-                        pass
-                except OSError as error:
-                    assert error.errno == errno.ENOSPC
-                    time.sleep(0.01)
+                _write_until_full(file)
+                time.sleep(0.01)
     finally:
         filler.unlink()
+
+
+def _write_until_full(file: FileIO, but_for: int = 0) -> None:
+    while (disk := os.fstatvfs(file.fileno())).f_bavail * disk.f_frsize > but_for:
+        try:
+            file.write(bytes(2**20))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+            return
 
 
 def _forbid_to_write(scene: Scene) -> None:
@@ -93,6 +104,7 @@ def _forbid_to_write(scene: Scene) -> None:
                 _, hard = process.rlimit(RLIMIT_FSIZE)
                 process.rlimit(RLIMIT_FSIZE, (size if size >= 0 else hard, hard))
 
+    scene.wait()
     limit(0)
     try:
         scene.last()

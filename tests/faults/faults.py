@@ -18,33 +18,27 @@ from tests.faults.scene import Scene
 
 def kill_child(scene: Scene) -> None:
     """SIGKILL for the process that trains; there may be none at the moment."""
-    for fork_server in _fork_servers(scene.service):
-        with suppress(psutil.NoSuchProcess):
-            for child in fork_server.children():
-                child.kill()
+    _kill(scene.at_its_moment(lambda: _children(scene.service)))
 
 
 def kill_fork_server(scene: Scene) -> None:
     """SIGKILL for the process that children are forked from."""
-    for fork_server in _fork_servers(scene.service):
-        with suppress(psutil.NoSuchProcess):
-            fork_server.kill()
+    _kill(scene.at_its_moment(lambda: _fork_servers(scene.service)))
 
 
 def kill_worker(scene: Scene) -> None:
     """SIGKILL for the worker."""
-    for worker in processes(scene.service, "worker"):
-        worker.kill()
+    _kill(scene.at_its_moment(lambda: processes(scene.service, "worker")))
 
 
 def kill_api(scene: Scene) -> None:
     """SIGKILL for an API process."""
-    scene.random.choice(processes(scene.service, "api")).kill()
+    _kill([scene.random.choice(scene.at_its_moment(lambda: processes(scene.service, "api")))])
 
 
 def kill_supervisor(scene: Scene) -> None:
     """SIGKILL for the parent of all, which ends the others too; then a new start."""
-    everybody = scene.service.descendants()
+    everybody = scene.at_its_moment(scene.service.descendants)
     scene.service.process.kill()
     scene.service.process.wait()
     scene.service.until(lambda: all(map(gone, everybody)))
@@ -54,19 +48,21 @@ def kill_supervisor(scene: Scene) -> None:
 
 def kill_group(scene: Scene) -> None:
     """SIGKILL for every process at once, as in a power cut; then a new start."""
+    _kill(scene.at_its_moment(scene.service.descendants))
     scene.service.kill_all()
     scene.start()
 
 
 def restart(scene: Scene) -> None:
     """SIGTERM, as an operator stops the service; then a new start."""
+    scene.wait()
     assert scene.service.stop() == 0
     scene.start()
 
 
 def pause_worker(scene: Scene) -> None:
     """SIGSTOP for the worker, and SIGCONT after a while."""
-    for worker in processes(scene.service, "worker"):
+    for worker in scene.at_its_moment(lambda: processes(scene.service, "worker")):
         worker.send_signal(signal.SIGSTOP)
         try:
             scene.last()
@@ -78,6 +74,7 @@ def lock_database(scene: Scene) -> None:
     """Another program holds the job database for itself."""
     path = scene.service.artifacts / "jobs.sqlite"
     with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
+        scene.wait()
         database.execute("BEGIN EXCLUSIVE")
         scene.last()
         database.execute("ROLLBACK")
@@ -85,26 +82,23 @@ def lock_database(scene: Scene) -> None:
 
 def truncate_file(scene: Scene) -> None:
     """A file of a published version loses its end."""
+    scene.wait()
     path = _file_of_a_version(scene)
     os.truncate(path, scene.random.randrange(path.stat().st_size))
 
 
 def flip_byte(scene: Scene) -> None:
     """A byte in a file of a published version changes."""
-    path = _file_of_a_version(scene)
-    with path.open("r+b") as file:
-        place = scene.random.randrange(path.stat().st_size)
-        file.seek(place)
-        (byte,) = file.read(1)
-        file.seek(place)
-        file.write(bytes([byte ^ scene.random.randrange(1, 256)]))
+    scene.wait()
+    _flip_a_byte(scene)
 
 
 def rot_byte(scene: Scene) -> None:
     """A byte changes and the file's times do not, as on a bad disk; noticed at the next start."""
+    _kill(scene.at_its_moment(scene.service.descendants))
     scene.service.kill_all()
     before = {path: path.stat() for folder in scene.expendable for path in folder.rglob("*")}
-    flip_byte(scene)
+    _flip_a_byte(scene)
     for path, status in before.items():
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     scene.start()
@@ -112,6 +106,7 @@ def rot_byte(scene: Scene) -> None:
 
 def truncate_pointer(scene: Scene) -> None:
     """The file that says which version serves loses its end."""
+    scene.wait()
     path = scene.service.artifacts / scene.random.choice(MODEL_NAMES) / "serving.json"
     os.truncate(path, scene.random.randrange(path.stat().st_size))
 
@@ -159,6 +154,20 @@ def processes(service: Service, role: str) -> list[psutil.Process]:
     return found
 
 
+def _kill(victims: list[psutil.Process]) -> None:
+    for process in victims:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _children(service: Service) -> list[psutil.Process]:
+    found = []
+    for fork_server in _fork_servers(service):
+        with suppress(psutil.NoSuchProcess):
+            found += fork_server.children()
+    return found
+
+
 def _fork_servers(service: Service) -> list[psutil.Process]:
     found = []
     for worker in processes(service, "worker"):
@@ -174,3 +183,13 @@ def _file_of_a_version(scene: Scene) -> Path:
     scene.damaged.add(folder)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
     return scene.random.choice(files)
+
+
+def _flip_a_byte(scene: Scene) -> None:
+    path = _file_of_a_version(scene)
+    with path.open("r+b") as file:
+        place = scene.random.randrange(path.stat().st_size)
+        file.seek(place)
+        (byte,) = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte ^ scene.random.randrange(1, 256)]))

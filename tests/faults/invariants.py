@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.config import MODEL_NAMES
 from service.manifest import Damaged, verify
 from tests.faults.ledger import Ledger
 from tests.faults.load import Answer
@@ -106,6 +107,21 @@ def every_version_is_whole(round_: Round) -> Iterator[str]:
                 yield f"{key} is damaged: {damage}"
 
 
+def what_is_damaged_is_named(round_: Round) -> Iterator[str]:
+    """All that was damaged and nothing else."""
+    damaged = {f"{folder.parent.name}/{folder.name}" for folder in round_.ledger.damaged}
+    if damaged != round_.ledger.named:
+        yield f"{damaged} were damaged, {round_.ledger.named} are named"
+
+
+def what_serves_is_whole(round_: Round) -> Iterator[str]:
+    """No damaged version is the serving one, and another one is."""
+    for name in MODEL_NAMES:
+        number = round_.ledger.serving.get(name)
+        if number is None or round_.ledger.folder((name, number)) in round_.ledger.damaged:
+            yield f"version {number} of {name} serves"
+
+
 def every_question_is_answered(round_: Round) -> Iterator[str]:
     """`/predict` answers, unless there is no process that could."""
     for answer in failed(round_):
@@ -139,6 +155,8 @@ PROMISES: list[Callable[[Round], Iterator[str]]] = [
     cancelled_is_cancelled,
     jobs_fail_for_a_reason,
     every_version_is_whole,
+    what_is_damaged_is_named,
+    what_serves_is_whole,
     every_question_is_answered,
     every_answer_is_right,
     every_refusal_is_orderly,

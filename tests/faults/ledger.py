@@ -31,6 +31,10 @@ class Ledger:
     """As the service told of them after the last round."""
     before: dict[str, Job] = field(default_factory=dict)
     """As it told of them a round earlier."""
+    named: set[str] = field(default_factory=set)
+    """The damaged versions that the service told of after the last round."""
+    serving: dict[str, int] = field(default_factory=dict)
+    """The versions that served after the last round."""
     published: dict[Key, str] = field(default_factory=dict)
     """The job of each version, as it lies on the disk."""
     predictions: dict[Key, NDArray[np.float32]] = field(default_factory=dict)

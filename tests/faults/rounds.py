@@ -1,7 +1,7 @@
 """Rounds of one service: jobs and questions, a fault at a random moment, and then the promises."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,13 +84,13 @@ def _play_one(
     try:
         own = Random(random.random())  # threads that share one would mix up its numbers
         with Clients(service, own, random.randint(1, most_jobs)) as clients:
-            random.choice(MOMENTS)(scene)
             fault.strike(scene)
             seconds_to_ready = _wait_until_ready(service, scene.over or time.monotonic())
         ledger.accepted |= clients.accepted
         ledger.doomed |= clients.doomed
         ledger.cancelled |= clients.cancelled
         ledger.before, ledger.jobs = ledger.jobs, _wait_until_all_ended(service, ledger)
+        _look_at_versions(service, ledger)
         service.until(lambda: all(processes(service, role) for role in ("api", "worker")))
     except (AssertionError, httpx.HTTPError, OSError) as error:
         return Outcome(fault.name, [f"{type(error).__name__}: {error}"])
@@ -116,24 +116,6 @@ def _play_one(
     )
 
 
-def at_any_moment(scene: Scene) -> None:
-    """A while after the first job was posted, or before."""
-    time.sleep(scene.random.uniform(0, 2))
-
-
-def as_a_job_publishes(scene: Scene) -> None:
-    """Just after it was decided that a job publishes, if that happens soon."""
-    staging = scene.service.artifacts / ".staging"
-    decided = set(staging.glob("*/verdict"))
-    until = time.monotonic() + 4
-    while time.monotonic() < until and decided.issuperset(staging.glob("*/verdict")):
-        time.sleep(0.0005)
-    time.sleep(scene.random.uniform(0, 0.01))
-
-
-MOMENTS: list[Callable[[Scene], None]] = [at_any_moment, as_a_job_publishes]
-
-
 def _wait_until_ready(service: Service, started: float) -> float:
     def ready() -> bool:
         try:
@@ -154,6 +136,18 @@ def _wait_until_all_ended(service: Service, ledger: Ledger) -> dict[str, Job]:
         if ended >= ledger.accepted.keys() or time.monotonic() > deadline:
             return jobs
         time.sleep(0.05)
+
+
+def _look_at_versions(service: Service, ledger: Ledger) -> None:
+    """What the service says of them; it looks at the disk twice a second at most."""
+    damaged = {f"{folder.parent.name}/{folder.name}" for folder in ledger.damaged}
+    deadline = time.monotonic() + 3
+    while True:
+        ledger.named = {told.partition(":")[0] for told in service.get("/readyz")["damaged"]}
+        if ledger.named == damaged or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    ledger.serving = {model["name"]: model["serving"] for model in service.get("/models")["models"]}
 
 
 def _jobs(service: Service) -> dict[str, Job]:

@@ -12,8 +12,8 @@ from tests.faults.rounds import Outcome, play
 
 pytestmark = pytest.mark.faults
 
-SHORT_ROUNDS = 10
-"""A minute; two faults of three."""
+SHORT_ROUNDS = 8
+"""A minute; half of the faults."""
 
 ROUNDS = int(os.environ.get("CROSSCHECK_TEST_FAULT_ROUNDS") or SHORT_ROUNDS)
 SEED = int(os.environ.get("CROSSCHECK_TEST_FAULT_SEED") or SystemRandom().randrange(10**6))

@@ -36,13 +36,13 @@ def make_read_only(scene: Scene) -> None:
     """
     folder = scene.service.artifacts
     if folder.is_mount():
-        mount("--bind", folder, folder)
-        try:
+        with _read_only_view(folder) as view:
             scene.wait()
-            mount("-o", "remount,bind,ro", folder)
-            scene.last()
-        finally:
-            unmount(folder)
+            mount("--bind", view, folder)
+            try:
+                scene.last()
+            finally:
+                unmount(folder)
     else:
         scene.wait()
         with _without_permission(folder):
@@ -72,6 +72,19 @@ def small_disk(folder: Path) -> Iterator[bool]:
         yield True
     finally:
         unmount(folder)
+
+
+@contextmanager
+def _read_only_view(folder: Path) -> Iterator[Path]:
+    """Another path to a folder: at its own, somebody may just be writing, which forbids this."""
+    view = folder.with_name("read-only")
+    view.mkdir(exist_ok=True)
+    mount("--bind", folder, view)
+    try:
+        mount("-o", "remount,bind,ro", view)
+        yield view
+    finally:
+        unmount(view)
 
 
 def _fill_the_file_system(scene: Scene) -> None:

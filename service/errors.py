@@ -103,6 +103,12 @@ def apology() -> Response:
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the service; it is logged")
 
 
+def disk_problem(error: OSError) -> Response:
+    """The problem document for a disk that does not do its part."""
+    detail = f"the artifacts folder cannot be used: {error.strerror or type(error).__name__}"
+    return problem(Unavailable.status, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 def printable(text: str, length: int) -> str:
     """The first `length` characters of a text, and no others than show: \\n for a new line."""
     shown = "".join(
@@ -150,8 +156,7 @@ def install(app: FastAPI) -> None:
     async def refuse_disk(request: Request, error: Exception) -> Response:
         assert isinstance(error, OSError)
         logger.error("%s %s: %s", request.method, request.url.path, error)
-        detail = f"the artifacts folder cannot be used: {error.strerror or type(error).__name__}"
-        return problem(Unavailable.status, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        return disk_problem(error)
 
     async def refuse_fault(request: Request, error: Exception) -> Response:
         return apology()

@@ -26,6 +26,7 @@ from service.errors import (
     TooLarge,
     Unavailable,
     apology,
+    disk_problem,
     problem,
 )
 from service.formats import Format, Question
@@ -67,6 +68,9 @@ class Predictor:
             body, headers = await self._respond(given, scope["query_string"], receive)
         except CrosscheckError as error:
             status, body, headers = _unpacked(problem(error.status, error.detail, error.headers))
+        except OSError as error:
+            logger.error("POST /predict: %s", error)
+            status, body, headers = _unpacked(disk_problem(error))
         except Exception:
             logger.exception("could not answer POST /predict")
             status, body, headers = _unpacked(apology())

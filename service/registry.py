@@ -214,6 +214,8 @@ class Registry:
             return (self.root / name / "serving.json").read_bytes()
         except FileNotFoundError:
             return None
+        except IsADirectoryError:
+            return b"a directory"  # as damaged as any other text that is no pointer
 
     def _promoted(self, name: ModelName) -> int | None:
         text = self._pointer(name)

@@ -110,6 +110,16 @@ def test_a_damaged_pointer_leaves_the_newest_version(registry: Registry, text: s
     assert registry.serving("cross") == 1
 
 
+def test_a_folder_in_the_place_of_the_pointer_is_a_damaged_pointer(registry: Registry) -> None:
+    publish(registry, metadata())
+    pointer = registry.root / "cross" / "serving.json"
+    pointer.unlink()
+    pointer.mkdir()
+    assert registry.serving("cross") == 1
+    with pytest.raises(IsADirectoryError):
+        registry.promote("cross", 1)
+
+
 def test_names_that_are_no_versions_are_passed_over(registry: Registry) -> None:
     for name in ("01", "0", "x", "-1", "1.5", "²"):
         (registry.root / "cross" / name).mkdir()

@@ -69,6 +69,17 @@ def test_a_pointer_that_cannot_be_written_is_503(tmp_path: Path) -> None:
         assert service.predict([0.5, 0.5, 0.5])["version"] == 1
 
 
+def test_artifacts_that_cannot_be_read_make_a_prediction_503(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        folder = service.artifacts / "cross"
+        folder.rmdir()
+        folder.touch()
+        response = service.client.post("/predict", json={"instances": [[0.5, 0.5, 0.5]]})
+        assert response.status_code == 503
+        assert response.json()["detail"] == "the artifacts folder cannot be used: Not a directory"
+        assert int(response.headers["Retry-After"]) > 0
+
+
 def test_killing_the_fork_server_does_not_stop_the_next_job(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         job_id = service.train(**MEDIUM)

@@ -34,7 +34,14 @@ document = st.fixed_dictionaries(
         "other": scalar,
     },
 )
-body = st.builds(lambda value: json.dumps(value).encode(), document | anything) | st.binary()
+written = st.builds(lambda value: json.dumps(value).encode(), document | anything)
+misprinted = st.builds(
+    lambda content, place, wrong: content[:place] + wrong + content[place + 1 :],
+    st.builds(lambda rows: json.dumps({"instances": rows}).encode(), st.lists(row, min_size=1)),
+    st.integers(13, 60),
+    st.sampled_from([b"", b"[", b"]", b",", b"],[", b"0", b"-", b".", b"e", b" ", b'"', b"n"]),
+)
+body = written | misprinted | st.binary()
 
 
 def obvious(content: bytes) -> tuple[Any, Any, Any] | None:
@@ -81,6 +88,11 @@ def obvious(content: bytes) -> tuple[Any, Any, Any] | None:
 @example(b'{"instances": [[01, 2, 3]]}')
 @example(b'{"instances": [[.5, 2, 3]]}')
 @example(b'{"instances": [[1, 2, 3],]}')
+@example(b'{"instances": [[1, 2], [3, 4, 5, 6]]}')
+@example(b'{"instances": [1[, 2, 3]]}')
+@example(b'{"instances": [[1, 2, 3]4, [5, 6, 7]]}')
+@example(b'{"instances": [[1 2, 3, 4]]}')
+@example(b'{"instances": [[1, 2, 3]], "instances": [[4, 5, 6]]}')
 @example(b'{"instances": [[18446744073709551617, -9223372036854775809, 1]]}')
 @example('\ufeff{"instances": []}'.encode())
 def test_json_is_read_and_refused_as_an_obvious_reader_does(content: bytes) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 
 from models.config import FEATURES, ModelName
-from service.formats import Features
+from service.formats.question import Features
 from service.manifest import ONNX
 from service.registry import Registry
 

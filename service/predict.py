@@ -29,7 +29,8 @@ from service.errors import (
     disk_problem,
     problem,
 )
-from service.formats import Format, Question
+from service.formats import Format
+from service.formats.question import Question
 from service.loaded import TOGETHER_ROWS, Loaded, load
 from service.registry import Registry
 from service.settings import Settings

@@ -44,7 +44,7 @@ def test_the_science_knows_nothing_of_the_service() -> None:
 
 
 def test_outside_the_child_the_service_imports_only_the_config_of_the_science() -> None:
-    for file in (ROOT / "service").glob("*.py"):
+    for file in (ROOT / "service").rglob("*.py"):
         if file.name != "trainer.py":
             ours = {name for name in imported_by(file) if name.startswith("models")}
             assert ours <= {"models.config"}, file
@@ -52,7 +52,7 @@ def test_outside_the_child_the_service_imports_only_the_config_of_the_science() 
 
 def test_nothing_but_the_settings_reads_the_environment() -> None:
     # XLA takes its flags from there, and only from there.
-    for file in set((ROOT / "service").glob("*.py")) - {ROOT / "service" / "compile_cache.py"}:
+    for file in set((ROOT / "service").rglob("*.py")) - {ROOT / "service" / "compile_cache.py"}:
         assert not re.search(r"os\.(getenv|environ(\[| *\.get))", file.read_text()), file
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from models.data import synthetic_triples
 from models.onnx_graph import Layer, graph
-from service.formats import Features
+from service.formats.question import Features
 from service.loaded import Loaded
 
 pytestmark = pytest.mark.anyio

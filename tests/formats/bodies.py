@@ -1,0 +1,25 @@
+"""Binary bodies, good and bad."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow
+
+ROWS = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
+
+
+def npy(array: Any, version: tuple[int, int] | None = None) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.asarray(array), version, allow_pickle=True)
+    return file.getvalue()
+
+
+def arrow(*columns: Any, compression: str | None = None) -> bytes:
+    table = pyarrow.table({f"x{number}": column for number, column in enumerate(columns)})
+    sink = pyarrow.BufferOutputStream()
+    options = pyarrow.ipc.IpcWriteOptions(compression=compression)
+    with pyarrow.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content

@@ -1,10 +1,11 @@
 """Who may do what."""
 
 import hmac
+import re
 
 from starlette.types import Scope
 
-from service.errors import Forbidden, Unauthorized
+from service.errors import Forbidden, Unauthorized, excerpt
 from service.keys import ROLES, Role, digest_of
 from service.settings import Settings
 
@@ -15,6 +16,10 @@ READABLE = ("/predict", "/metrics", "/models", "/docs", "/openapi.json")
 """What begins so is for everybody with a key; what nobody has thought of is for few."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+
+_names_this_machine = re.compile(
+    rb"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?", re.IGNORECASE
+).fullmatch
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="crosscheck"'}
 
@@ -35,10 +40,12 @@ def admit(settings: Settings, scope: Scope, headers: dict[bytes, bytes]) -> None
 
     Raises:
         Unauthorized: A key is needed, and there is none or an unknown one.
-        Forbidden: The key's role is too low, or a foreign page sent what needs no key.
+        Forbidden: The key's role is too low, or a page in a browser sent what needs no key.
     """
     keys = settings.api_keys
     if not keys:
+        if settings.is_local:
+            _refuse_other_names(scope["path"], headers)
         if b"origin" in headers:
             _refuse_foreign_page(settings, scope["method"], headers)
         return
@@ -59,6 +66,16 @@ def admit(settings: Settings, scope: Scope, headers: dict[bytes, bytes]) -> None
     if ROLES.index(key.role) < ROLES.index(needed):
         raise Forbidden(f"this needs a key with the role {needed}; yours has {key.role}")
     scope["key"] = key.name
+
+
+def _refuse_other_names(path: str, headers: dict[bytes, bytes]) -> None:
+    """A page's own name can be made to lead to this machine, and then all of ours is its own."""
+    host = headers.get(b"host", b"localhost")
+    if not _names_this_machine(host) and path not in HEALTH:
+        raise Forbidden(
+            "without CROSSCHECK_API_KEYS only localhost is answered for, "
+            f"received the Host {excerpt(host.decode('latin-1'))}"
+        )
 
 
 def _refuse_foreign_page(settings: Settings, method: str, headers: dict[bytes, bytes]) -> None:

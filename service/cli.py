@@ -62,12 +62,16 @@ def worker(supervised: Supervised = False) -> None:
 
 
 @app.command(hidden=True)
-def api(fd: Annotated[int, typer.Option()], supervised: Supervised = False) -> None:
-    """Run one API process on a socket that the supervisor has opened."""
+def api(
+    fd: Annotated[int, typer.Option()],
+    host: Annotated[str, typer.Option()],
+    supervised: Supervised = False,
+) -> None:
+    """Run one API process on a socket that the supervisor has opened on this host."""
     from service import server
 
     _start(supervised)
-    server.run(_settings(), socket.socket(fileno=fd))
+    server.run(_settings(host=host), socket.socket(fileno=fd))
 
 
 @app.command()

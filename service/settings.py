@@ -1,6 +1,7 @@
 """Every setting, from environment variables that start with `CROSSCHECK_`."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
             if name.startswith("CROSSCHECK_") and name not in known | FOR_OTHERS
         )
 
-    @property
+    @cached_property
     def is_local(self) -> bool:
         """Whether only this machine can reach the service."""
         try:

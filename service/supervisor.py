@@ -94,7 +94,9 @@ def supervise(listener: socket.socket, settings: Settings, workers: int, with_wo
         signal.signal(number, lambda *_: stop.set())
     descriptor = listener.fileno()
     processes = [
-        Supervised(["api", "--fd", str(descriptor)], ONE_HEAP, (descriptor,))
+        Supervised(
+            ["api", "--fd", str(descriptor), "--host", settings.host], ONE_HEAP, (descriptor,)
+        )
         for _ in range(workers)
     ]
     if with_worker:

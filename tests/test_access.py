@@ -124,6 +124,25 @@ def test_without_keys_a_foreign_page_changes_nothing(service: Service) -> None:
     assert ask(service, "POST", "/predict", own).status_code == 415
 
 
+@pytest.mark.parametrize("host", ["example.org", "localhost.example.org:8000", "192.0.2.1", ""])
+def test_without_keys_no_other_name_leads_to_this_machine(service: Service, host: str) -> None:
+    for method, path in (("GET", "/jobs"), ("POST", "/predict"), ("POST", "/train")):
+        response = ask(service, method, path, {"Host": host})
+        assert response.status_code == 403
+        assert "localhost" in response.json()["detail"]
+    assert ask(service, "GET", "/livez", {"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "[::1]:80"])
+def test_every_name_of_this_machine_is_answered_for(service: Service, host: str) -> None:
+    assert ask(service, "GET", "/jobs", {"Host": host}).status_code == 200
+
+
+def test_with_keys_the_service_has_any_name(locked: Service) -> None:
+    headers = {"Host": "example.org", "X-API-Key": KEYS["predict"]}
+    assert ask(locked, "GET", "/models", headers).status_code == 200
+
+
 def test_health_needs_no_key(locked: Service) -> None:
     assert locked.client.get("/livez").status_code == 200
     assert locked.client.get("/readyz").status_code == 200
@@ -187,6 +206,8 @@ def test_with_keys_or_on_demand_it_listens_beyond(
     everywhere = ["--no-worker", "--host", "0.0.0.0"]  # noqa: S104
     with running(tmp_path, *everywhere, *options, **settings) as service:
         assert service.client.get("/livez").status_code == 200
+        named = ask(service, "GET", "/models", {"Host": "example.org"})
+        assert named.status_code == (401 if settings else 200)
 
 
 def test_bad_keys_stop_the_start_in_plain_words_without_showing_them() -> None:

@@ -19,7 +19,7 @@ async def test_a_fault_of_ours_is_a_problem_document_and_stands_in_the_access_lo
 
     monkeypatch.setattr(app.predictor, "_respond", fail)
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.post("/predict", json={"instances": [[1, 2, 3]]})
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"

@@ -19,7 +19,7 @@ import pytest
 from tests.conftest import LONG, SMALL, Service, running
 
 JSON = {"Content-Type": "application/json"}
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ def test_an_answer_that_nobody_reads_is_dropped(bounded: Service) -> None:
     for _ in range(80):
         bounded.train()
     api = bounded.find("api")
-    request = b"GET /jobs?limit=80 HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /jobs?limit=80 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(bounded) as connection:
         connection.sendall(request * 100)  # more than the system's buffers take
         port = connection.getsockname()[1]
@@ -108,7 +108,7 @@ def test_headers_without_end_are_refused(bounded: Service) -> None:
         HEAD + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n",
         HEAD + b"X-Many: a\r\n" * 10_000 + b"\r\n",
         HEAD + b"X-Endless: " + b"a" * 1_000_000,
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ):
         with connect(bounded) as connection:
             with contextlib.suppress(ConnectionError):
@@ -119,7 +119,7 @@ def test_headers_without_end_are_refused(bounded: Service) -> None:
 def test_trailers_are_not_held(bounded: Service) -> None:
     api = bounded.find("api")
     before = peak_memory(api)
-    head = b"POST /train HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /train HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with connect(bounded) as connection, contextlib.suppress(ConnectionError, TimeoutError):
         connection.sendall(head + b"5\r\n12345\r\n0\r\n" + b"a: b\r\n" * 500_000)
     assert bounded.get("/livez")
@@ -127,15 +127,15 @@ def test_trailers_are_not_held(bounded: Service) -> None:
 
 
 def test_a_second_head_in_a_packet_is_bounded_as_well(bounded: Service) -> None:
-    small = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-    large = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 100_000 + b"\r\n\r\n"
+    small = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    large = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"a" * 100_000 + b"\r\n\r\n"
     with connect(bounded) as connection:
         connection.sendall(small + large)
         assert read_all(connection).count(b"HTTP/1.1 200 OK") <= 1
 
 
 def test_a_request_has_one_answer(bounded: Service) -> None:
-    head = b"DELETE /train HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    head = b"DELETE /train HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
     with connect(bounded) as connection:
         connection.sendall(head + b"abc")
         answers = read_all(connection)
@@ -145,10 +145,10 @@ def test_a_request_has_one_answer(bounded: Service) -> None:
 
 def test_an_event_stream_ends_with_its_client_whatever_waits_behind_it(bounded: Service) -> None:
     path = f"/jobs/{bounded.train()}/events"
-    stream = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    stream = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     for _ in range(2):
         with connect(bounded) as connection:
-            connection.sendall(stream + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(stream + b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert status_of(connection.recv(4096)) == 200
 
     def is_free() -> bool:
@@ -164,8 +164,8 @@ def test_long_headers_within_the_bound_are_taken(bounded: Service) -> None:
 
 
 def test_requests_may_be_sent_before_the_first_is_answered(bounded: Service) -> None:
-    request = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-Id: %d\r\n\r\n"
-    last = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: %d\r\n\r\n"
+    last = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with connect(bounded) as connection:
         connection.sendall(b"".join(request % number for number in range(50)) + last)
         answers = read_all(connection)
@@ -181,7 +181,7 @@ def test_a_flood_of_such_requests_takes_no_memory(bounded: Service) -> None:
     with connect(bounded) as connection:
         with contextlib.suppress(ConnectionError):
             for _ in range(1000):
-                connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+                connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         read_all(connection)
     assert peak_memory(api) < before + 30 * 2**20
     assert bounded.get("/livez")
@@ -218,7 +218,7 @@ def test_beyond_the_bound_of_connections_there_is_503_but_for_health(bounded: Se
     with contextlib.ExitStack() as stack:
         for _ in range(21):
             connection = stack.enter_context(connect(bounded))
-            connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert status_of(connection.recv(4096)) == 200
         beyond = stack.enter_context(httpx.Client(base_url=bounded.client.base_url))
         response = beyond.get("/models")

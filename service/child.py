@@ -28,6 +28,8 @@ OnProgress = Callable[[dict[str, Any]], Awaitable[None]]
 
 REASON_LENGTH = 500
 
+START_ATTEMPTS = 20
+START_AGAIN_SECONDS = 0.1
 PUBLISH_AGAIN_SECONDS = 0.5
 
 _processes = multiprocessing.get_context("forkserver")
@@ -75,10 +77,7 @@ async def run(
 async def _run_once(
     job_id: str, config: TrainConfig, artifacts_dir: Path, on_progress: OnProgress
 ) -> list[dict[str, Any]]:
-    try:
-        ours, child = _start(job_id, config, artifacts_dir)
-    except (EOFError, ConnectionError):  # the fork server was killed as it was asked for a child
-        ours, child = _start(job_id, config, artifacts_dir)
+    ours, child = await _start(job_id, config, artifacts_dir)
     try:
         while True:
             message = json.loads(await asyncio.to_thread(ours.recv_bytes))
@@ -99,7 +98,20 @@ async def _run_once(
         ours.close()
 
 
-def _start(
+async def _start(
+    job_id: str, config: TrainConfig, artifacts_dir: Path
+) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
+    for _ in range(START_ATTEMPTS - 1):
+        try:
+            return _start_once(job_id, config, artifacts_dir)
+        except (EOFError, ConnectionError):
+            # The fork server was killed. As long as the kernel takes it apart, it answers nobody
+            # and is not dead either; only then does the next attempt start another one.
+            await asyncio.sleep(START_AGAIN_SECONDS)
+    return _start_once(job_id, config, artifacts_dir)
+
+
+def _start_once(
     job_id: str, config: TrainConfig, artifacts_dir: Path
 ) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
     ours, theirs = _processes.Pipe()

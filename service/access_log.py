@@ -16,6 +16,7 @@ from collections import deque
 from typing import Any
 
 import orjson
+from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WRITE_SECONDS = 0.05
@@ -77,7 +78,7 @@ class AccessLog:
             await asyncio.sleep(WRITE_SECONDS)
             if lines := self.take():
                 # Only what may block goes to a thread: one that computes would hold up the loop.
-                await asyncio.to_thread(write, lines)
+                await to_thread.run_sync(write, lines)
 
 
 def write(lines: bytes) -> None:

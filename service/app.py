@@ -11,10 +11,10 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import Receive, Scope, Send
 
-from service import access, access_log, document, errors, formats
+from service import access, access_log, database, document, errors, formats
 from service.access_log import AccessLog
 from service.errors import CrosscheckError, NotFound, TooLarge, problem
-from service.jobs import JobStore, prepare_database
+from service.jobs import JobStore
 from service.predict import Predictor
 from service.readiness import Readiness
 from service.registry import Registry
@@ -24,6 +24,9 @@ from service.settings import Settings
 
 MAX_CONFIG_BYTES = 64 * 1024
 """Of every body but that of `POST /predict`."""
+
+DATABASE_SECONDS = 2.0
+"""How long a start waits for the job database; without it, requests about jobs get 503."""
 
 BEARER = HTTPBearer(auto_error=False)
 API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -94,10 +97,14 @@ def create_app(settings: Settings) -> Crosscheck:
 
 @asynccontextmanager
 async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
-    """Prepares both stores, loads the serving versions, and follows the registry meanwhile."""
+    """Prepares both stores, and follows the registry. Predictions do not need the database."""
     app.state.registry.prepare()
-    await asyncio.to_thread(prepare_database, app.state.settings)
+    preparing = asyncio.create_task(database.prepare(app.state.settings))
+    await asyncio.wait([preparing], timeout=DATABASE_SECONDS)
+    if preparing.done():
+        preparing.result()
     tasks = [
+        preparing,
         asyncio.create_task(app.predictor.keep_fresh()),
         asyncio.create_task(app.state.access_log.keep_writing()),
     ]

@@ -95,7 +95,8 @@ def _settings(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         for fault in error.errors():
-            typer.echo(f"CROSSCHECK_{element(fault['loc']).upper()}: {fault['msg']}", err=True)
+            why = fault["msg"].removeprefix("Value error, ")
+            typer.echo(f"CROSSCHECK_{element(fault['loc']).upper()}: {why}", err=True)
         raise typer.Exit(2) from None
 
 

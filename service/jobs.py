@@ -2,25 +2,20 @@
 
 import asyncio
 import logging
-import sqlite3
 import uuid
-from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
-import sqlalchemy
-from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
+from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
 
 from models.config import TrainConfig
-from service.disk_faults import count_as_lost_connections
+from service.database import ask
 from service.errors import (
     RETRY_AFTER_SECONDS,
     Conflict,
-    CrosscheckError,
     Invalid,
     NotFound,
     QueueFull,
-    Unavailable,
 )
 from service.job_rows import (
     ENDED,
@@ -37,27 +32,14 @@ from service.staging import Staging
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 WORKFLOW = QUEUE = "train"
 APPLICATION_VERSION = "1"
 """Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
 
+CHECK_SECONDS = 2.0
 FORGOTTEN_AT_ONCE = 1000
 
 _IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
-
-
-def prepare_database(settings: Settings) -> None:
-    """Makes the job database's tables if they are missing. Any process may do so at any time."""
-    count_as_lost_connections()
-    if not settings.database_url:
-        settings.artifacts_dir.mkdir(parents=True, exist_ok=True)
-        # Readers and the writer do not wait for each other; SQLite remembers the mode.
-        with sqlite3.connect(settings.artifacts_dir / "jobs.sqlite", timeout=30) as database:
-            database.execute("PRAGMA journal_mode=WAL")
-        database.close()
-    DBOS.migrate(settings.jobs_url)
 
 
 class JobStore:
@@ -76,8 +58,8 @@ class JobStore:
         self.client.destroy()
 
     async def check(self) -> None:
-        """Raises Unavailable if the database does not answer."""
-        await _ask(self.client.check_connection_async())
+        """Raises Unavailable if the database does not answer, or has no tables yet."""
+        await ask(self._list(None, limit=1), within=CHECK_SECONDS)
 
     async def submit(self, config: TrainConfig, idempotency_key: str | None = None) -> Job:
         """Enqueues a job; with a key that was used before, returns the job of that time.
@@ -89,10 +71,7 @@ class JobStore:
         job_id = str(
             uuid.uuid5(_IDEMPOTENCY_KEYS, idempotency_key) if idempotency_key else uuid.uuid4()
         )
-        async with self._submitting:  # so that the queue does not fill up while we count it
-            if not (idempotency_key and await self._find(job_id)):
-                await self._refuse_if_full()
-                await self._enqueue(job_id, config)
+        await ask(self._enqueue_once(job_id, config, repeated=idempotency_key is not None))
         job = await self.get(job_id)
         if job.config != config:
             raise Invalid("the Idempotency-Key was used before, with another body")
@@ -148,7 +127,7 @@ class JobStore:
         if job.status in ENDED or await self._decided_to_publish(job_id):
             ended = job.status if job.status in ENDED else "about to succeed"
             raise Conflict(f"the job cannot be cancelled: it is {ended}")
-        await _ask(self.client.cancel_workflow_async(job_id))
+        await ask(self.client.cancel_workflow_async(job_id))
         return await self.get(job_id)
 
     async def _decided_to_publish(self, job_id: str) -> bool:
@@ -159,12 +138,12 @@ class JobStore:
         if (await self.get(job_id)).status != "running":
             return  # to DBOS, what is cancelled can be resumed
         await self.note(job_id, progress=None)
-        await _ask(self.client.resume_workflow_async(job_id, queue_name=QUEUE))
+        await ask(self.client.resume_workflow_async(job_id, queue_name=QUEUE))
 
     async def forget_old(self) -> None:
         """Deletes jobs that have ended long ago, beyond `max_ended_jobs`; their versions stay."""
         statuses = [theirs for ours in sorted(ENDED) for theirs in STATUSES[ours]]
-        rows = await _ask(
+        rows = await ask(
             self.client.list_workflows_async(
                 name=WORKFLOW,
                 status=statuses,
@@ -176,7 +155,7 @@ class JobStore:
             )
         )
         if rows:
-            await _ask(self.client.delete_workflows_async([row.workflow_id for row in rows]))
+            await ask(self.client.delete_workflows_async([row.workflow_id for row in rows]))
 
     async def note(self, job_id: str, **attributes: Any) -> None:
         """Keeps facts with a job that DBOS does not keep; to lose one must not cost the job."""
@@ -186,7 +165,7 @@ class JobStore:
             logger.exception("could not keep %s with job %s", sorted(attributes), job_id)
 
     async def _find(self, job_id: str) -> WorkflowStatus | None:
-        rows = await _ask(
+        rows = await ask(
             self.client.list_workflows_async(workflow_ids=[job_id], name=WORKFLOW, limit=1)
         )
         return rows[0] if rows else None
@@ -199,7 +178,7 @@ class JobStore:
         until: int | None = None,
         limit: int | None = None,
     ) -> list[WorkflowStatus]:
-        return await _ask(
+        return await ask(
             self.client.list_workflows_async(
                 name=WORKFLOW,
                 status=STATUSES[status] if status else None,
@@ -209,6 +188,12 @@ class JobStore:
                 sort_desc=True,
             )
         )
+
+    async def _enqueue_once(self, job_id: str, config: TrainConfig, repeated: bool) -> None:
+        async with self._submitting:  # so that the queue does not fill up while we count it
+            if not (repeated and await self._find(job_id)):
+                await self._refuse_if_full()
+                await self._enqueue(job_id, config)
 
     async def _refuse_if_full(self) -> None:
         limit = self.settings.max_queued_jobs
@@ -228,19 +213,7 @@ class JobStore:
             "serialization_type": WorkflowSerializationFormat.PORTABLE,  # JSON; never pickle
             "attributes": {"submitted_at": datetime.now(UTC).isoformat()},
         }
-        await _ask(self.client.enqueue_async(options, config.model_dump(mode="json")))
-
-
-async def _ask(call: Awaitable[T]) -> T:
-    """Awaits a call to the job database; Unavailable if the database does not answer it."""
-    try:
-        return await call
-    except CrosscheckError:
-        raise
-    except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
-        raise Unavailable(
-            "the job database does not answer", {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        ) from error
+        await ask(self.client.enqueue_async(options, config.model_dump(mode="json")))
 
 
 def _iso(milliseconds: int | None) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 
+from anyio import to_thread
 from starlette.datastructures import State
 
 from models.config import ModelName
@@ -44,7 +45,7 @@ class Readiness:
         except Unavailable as error:
             missing.append(error.detail)
         try:
-            damaged = await asyncio.to_thread(_damaged, self._state.registry)
+            damaged = await to_thread.run_sync(_damaged, self._state.registry)
             loaded = self._state.predictor.serving.items()
             serving = {name: version.version for name, version in loaded}
         except OSError as error:

@@ -1,12 +1,13 @@
 """Every setting, from environment variables that start with `CROSSCHECK_`."""
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.keys import Key, parse_keys
@@ -23,6 +24,12 @@ def _keys(given: Any) -> Any:
     return parse_keys(given) if isinstance(given, str) else given
 
 
+def _postgres(url: str) -> str:
+    if url and not re.match(r"postgresql://[^/]*/[^/?]", url):
+        raise ValueError("it must be like postgresql://user:password@host/database")
+    return url
+
+
 def _words(given: Any) -> Any:
     return given.replace(",", " ").split() if isinstance(given, str) else given
 
@@ -35,8 +42,9 @@ class Settings(BaseSettings):
     )
 
     artifacts_dir: Path = Path("artifacts")
-    database_url: str = Field(
-        default="", description="`postgresql://…`. Empty: an SQLite file in the artifacts folder."
+    database_url: Annotated[str, AfterValidator(_postgres)] = Field(
+        default="",
+        description="`postgresql://host/database`. Empty: an SQLite file in the artifacts folder.",
     )
     executor_id: str = Field(
         default="local",

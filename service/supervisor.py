@@ -116,7 +116,7 @@ def end_with_supervisor() -> None:
     """Ends this process when its standard input closes, which its supervisor holds open."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        os.read(sys.stdin.fileno(), 1)  # `sys.stdin` would hold a lock that an exit needs
         logger.error("the supervisor is gone")
         # At once: whatever is under way is safe on the disk or was not promised to anybody.
         signal.raise_signal(signal.SIGKILL)

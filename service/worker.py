@@ -12,8 +12,8 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat
 
 from models.config import TrainConfig
-from service import child
-from service.jobs import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore, prepare_database
+from service import child, database
+from service.jobs import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore
 from service.registry import Registry
 from service.settings import Settings
 
@@ -36,7 +36,7 @@ def work(settings: Settings) -> None:
     # The matrices of least squares are small: a second thread makes them three times slower.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     child.start_fork_server()
-    prepare_database(settings)
+    asyncio.run(database.prepare(settings))
     store = JobStore(settings)
     asyncio.run(_tidy_up(store))
     running: set[str] = set()

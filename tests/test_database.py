@@ -7,12 +7,12 @@ import sqlalchemy
 from dbos._utils import retriable_postgres_exception
 from sqlalchemy import text
 
-from service.disk_faults import count_as_lost_connections
+from service.database import count_disk_faults_as_lost_connections
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> sqlalchemy.Engine:
-    count_as_lost_connections()
+    count_disk_faults_as_lost_connections()
     engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE jobs (content BLOB)"))

@@ -69,6 +69,29 @@ def test_a_pointer_that_cannot_be_written_is_503(tmp_path: Path) -> None:
         assert service.predict([0.5, 0.5, 0.5])["version"] == 1
 
 
+def test_without_its_database_the_service_predicts_and_waits_for_it(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+    for file in service.artifacts.glob("jobs.sqlite*"):
+        file.unlink()
+    in_its_place = service.artifacts / "jobs.sqlite"
+    in_its_place.mkdir()
+    with running(tmp_path) as service:
+        assert service.predict([0.5, 0.5, 0.5])["version"] == 1
+        ready = service.client.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["missing"] == ["the job database does not answer"]
+        refused = service.client.post("/train", json=SMALL)
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        in_its_place.rmdir()
+        service.until(lambda: service.client.get("/readyz").status_code == 200)
+        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+        log = service.log.read_text()
+        assert "the job database cannot be used yet" in log
+        assert "Traceback" not in log
+
+
 def test_artifacts_that_cannot_be_read_make_a_prediction_503(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         folder = service.artifacts / "cross"

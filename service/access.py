@@ -18,7 +18,7 @@ READABLE = ("/predict", "/metrics", "/models", "/docs", "/openapi.json")
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 _names_this_machine = re.compile(
-    rb"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?", re.IGNORECASE
+    rb"(localhost\.?|127\.\d+\.\d+\.\d+|\[::1\])(:\d*)?", re.IGNORECASE
 ).fullmatch
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="crosscheck"'}

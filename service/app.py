@@ -101,8 +101,6 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
     app.state.registry.prepare()
     preparing = asyncio.create_task(database.prepare(app.state.settings))
     await asyncio.wait([preparing], timeout=DATABASE_SECONDS)
-    if preparing.done():
-        preparing.result()
     tasks = [
         preparing,
         asyncio.create_task(app.predictor.keep_fresh()),

@@ -101,14 +101,15 @@ async def _run_once(
 async def _start(
     job_id: str, config: TrainConfig, artifacts_dir: Path
 ) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
-    for _ in range(START_ATTEMPTS - 1):
+    for _ in range(START_ATTEMPTS):
         try:
             return _start_once(job_id, config, artifacts_dir)
-        except (EOFError, ConnectionError):
-            # The fork server was killed. As long as the kernel takes it apart, it answers nobody
+        except (EOFError, OSError) as error:
+            logger.error("could not start a training process: %r", error)
+            # Was the fork server killed? As long as the kernel takes it apart, it answers nobody
             # and is not dead either; only then does the next attempt start another one.
             await asyncio.sleep(START_AGAIN_SECONDS)
-    return _start_once(job_id, config, artifacts_dir)
+    raise JobFailed("no training process could be started")
 
 
 def _start_once(

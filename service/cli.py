@@ -45,7 +45,8 @@ def serve(
             err=True,
         )
         raise typer.Exit(1) from None
-    typer.echo(f"Crosscheck listens on http://{settings.host}:{listener.getsockname()[1]}")
+    address = f"[{settings.host}]" if ":" in settings.host else settings.host
+    typer.echo(f"Crosscheck listens on http://{address}:{listener.getsockname()[1]}")
     supervisor.supervise(listener, settings, workers, worker)
 
 

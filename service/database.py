@@ -10,10 +10,11 @@ job that has published would run for ever, or fail.
 """
 
 import asyncio
+import functools
 import logging
 import sqlite3
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy
 from dbos import DBOS
@@ -24,11 +25,18 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
+Operation = Callable[P, Coroutine[Any, Any, T]]
 
-ANSWER_SECONDS = 10.0
-
-_TROUBLE = (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError)
+LIVELY = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "10000",
+}
+"""libpq's parameters, for connections whose other end is gone. Else they are held for hours."""
 
 _DISK_FAULTS = {
     sqlite3.SQLITE_FULL,
@@ -36,6 +44,14 @@ _DISK_FAULTS = {
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
 }
+
+
+def url(settings: Settings) -> str:
+    """The URL of the job database."""
+    if not settings.database_url:
+        return f"sqlite:///{(settings.artifacts_dir / 'jobs.sqlite').absolute()}"
+    given = sqlalchemy.make_url(settings.database_url)
+    return given.update_query_dict({**LIVELY, **given.query}).render_as_string(hide_password=False)
 
 
 async def prepare(settings: Settings) -> None:
@@ -47,24 +63,33 @@ async def prepare(settings: Settings) -> None:
     while True:
         try:
             return await asyncio.to_thread(_make_tables, settings)
-        except _TROUBLE as error:
+        except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
             logger.error("the job database cannot be used yet: %s", error)
+        except Exception:
+            logger.exception("the job database cannot be used yet")
         await asyncio.sleep(RETRY_AFTER_SECONDS)
 
 
-async def ask(call: Awaitable[T], within: float = ANSWER_SECONDS) -> T:
-    """Awaits what asks the job database, for so many seconds.
+def within(seconds: float) -> Callable[[Operation[P, T]], Operation[P, T]]:
+    """Bounds the time of an operation on the job database.
 
-    Raises:
-        Unavailable: The database does not answer. It may still do what it was asked to.
+    It raises Unavailable if the database does not answer. What was asked may still be done.
     """
-    try:
-        async with asyncio.timeout(within):
-            return await call
-    except _TROUBLE as error:  # a timeout is an OSError
-        raise Unavailable(
-            "the job database does not answer", {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        ) from error
+
+    def bound(operation: Operation[P, T]) -> Operation[P, T]:
+        @functools.wraps(operation)
+        async def bounded(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await operation(*args, **kwargs)
+            except (sqlalchemy.exc.SQLAlchemyError, TimeoutError) as error:
+                raise Unavailable(
+                    "the job database does not answer", {"Retry-After": str(RETRY_AFTER_SECONDS)}
+                ) from error
+
+        return bounded
+
+    return bound
 
 
 def count_disk_faults_as_lost_connections() -> None:
@@ -79,7 +104,7 @@ def _make_tables(settings: Settings) -> None:
         with sqlite3.connect(settings.artifacts_dir / "jobs.sqlite", timeout=30) as database:
             database.execute("PRAGMA journal_mode=WAL")
         database.close()
-    DBOS.migrate(settings.jobs_url)
+    DBOS.migrate(url(settings))
 
 
 def _mark(context: ExceptionContext) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
 
 from models.config import TrainConfig
-from service.database import ask
+from service import database
+from service.database import within
 from service.errors import (
     RETRY_AFTER_SECONDS,
     Conflict,
@@ -36,6 +37,7 @@ WORKFLOW = QUEUE = "train"
 APPLICATION_VERSION = "1"
 """Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
 
+ANSWER_SECONDS = 10.0
 CHECK_SECONDS = 2.0
 FORGOTTEN_AT_ONCE = 1000
 
@@ -49,7 +51,7 @@ class JobStore:
         self.settings = settings
         self.staging = Staging(settings.artifacts_dir)
         self.client = DBOSClient(
-            system_database_url=settings.jobs_url, lazy=True, retry_connection_errors=False
+            system_database_url=database.url(settings), lazy=True, retry_connection_errors=False
         )
         self._submitting = asyncio.Lock()
 
@@ -57,10 +59,12 @@ class JobStore:
         """Closes the connections to the database."""
         self.client.destroy()
 
+    @within(CHECK_SECONDS)
     async def check(self) -> None:
         """Raises Unavailable if the database does not answer, or has no tables yet."""
-        await ask(self._list(None, limit=1), within=CHECK_SECONDS)
+        await self._list(None, limit=1)
 
+    @within(ANSWER_SECONDS)
     async def submit(self, config: TrainConfig, idempotency_key: str | None = None) -> Job:
         """Enqueues a job; with a key that was used before, returns the job of that time.
 
@@ -71,12 +75,13 @@ class JobStore:
         job_id = str(
             uuid.uuid5(_IDEMPOTENCY_KEYS, idempotency_key) if idempotency_key else uuid.uuid4()
         )
-        await ask(self._enqueue_once(job_id, config, repeated=idempotency_key is not None))
+        await self._enqueue_once(job_id, config, repeated=idempotency_key is not None)
         job = await self.get(job_id)
         if job.config != config:
             raise Invalid("the Idempotency-Key was used before, with another body")
         return job
 
+    @within(ANSWER_SECONDS)
     async def get(self, job_id: str) -> Job:
         """One job. Raises NotFound if there is no such job."""
         found = await self._find(job_id)
@@ -84,11 +89,13 @@ class JobStore:
             raise NotFound(f"there is no job {job_id}")
         return job_of(found)
 
+    @within(ANSWER_SECONDS)
     async def has_ended(self, job_id: str) -> bool:
         """Whether nothing more will happen to a job; true of one that is unknown."""
         found = await self._find(job_id)
         return found is None or STATUS_OF[found.status] in ENDED
 
+    @within(ANSWER_SECONDS)
     async def page(
         self, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
     ) -> Jobs:
@@ -115,6 +122,7 @@ class JobStore:
             next_cursor=cursor_at(place_of(rows[limit - 1])) if more else None,
         )
 
+    @within(ANSWER_SECONDS)
     async def cancel(self, job_id: str) -> Job:
         """Cancels a queued or running job, or one that is cancelled already.
 
@@ -127,35 +135,35 @@ class JobStore:
         if job.status in ENDED or await self._decided_to_publish(job_id):
             ended = job.status if job.status in ENDED else "about to succeed"
             raise Conflict(f"the job cannot be cancelled: it is {ended}")
-        await ask(self.client.cancel_workflow_async(job_id))
+        await self.client.cancel_workflow_async(job_id)
         return await self.get(job_id)
 
     async def _decided_to_publish(self, job_id: str) -> bool:
         return await asyncio.to_thread(self.staging.decide, job_id, "cancel") == "publish"
 
+    @within(ANSWER_SECONDS)
     async def put_back(self, job_id: str) -> None:
         """Queues a running job again. Its worker must end at once."""
         if (await self.get(job_id)).status != "running":
             return  # to DBOS, what is cancelled can be resumed
         await self.note(job_id, progress=None)
-        await ask(self.client.resume_workflow_async(job_id, queue_name=QUEUE))
+        await self.client.resume_workflow_async(job_id, queue_name=QUEUE)
 
+    @within(ANSWER_SECONDS)
     async def forget_old(self) -> None:
         """Deletes jobs that have ended long ago, beyond `max_ended_jobs`; their versions stay."""
         statuses = [theirs for ours in sorted(ENDED) for theirs in STATUSES[ours]]
-        rows = await ask(
-            self.client.list_workflows_async(
-                name=WORKFLOW,
-                status=statuses,
-                sort_desc=True,
-                offset=self.settings.max_ended_jobs,
-                limit=FORGOTTEN_AT_ONCE,
-                load_input=False,
-                load_output=False,
-            )
+        rows = await self.client.list_workflows_async(
+            name=WORKFLOW,
+            status=statuses,
+            sort_desc=True,
+            offset=self.settings.max_ended_jobs,
+            limit=FORGOTTEN_AT_ONCE,
+            load_input=False,
+            load_output=False,
         )
         if rows:
-            await ask(self.client.delete_workflows_async([row.workflow_id for row in rows]))
+            await self.client.delete_workflows_async([row.workflow_id for row in rows])
 
     async def note(self, job_id: str, **attributes: Any) -> None:
         """Keeps facts with a job that DBOS does not keep; to lose one must not cost the job."""
@@ -165,9 +173,7 @@ class JobStore:
             logger.exception("could not keep %s with job %s", sorted(attributes), job_id)
 
     async def _find(self, job_id: str) -> WorkflowStatus | None:
-        rows = await ask(
-            self.client.list_workflows_async(workflow_ids=[job_id], name=WORKFLOW, limit=1)
-        )
+        rows = await self.client.list_workflows_async(workflow_ids=[job_id], name=WORKFLOW, limit=1)
         return rows[0] if rows else None
 
     async def _list(
@@ -178,15 +184,13 @@ class JobStore:
         until: int | None = None,
         limit: int | None = None,
     ) -> list[WorkflowStatus]:
-        return await ask(
-            self.client.list_workflows_async(
-                name=WORKFLOW,
-                status=STATUSES[status] if status else None,
-                start_time=_iso(since),
-                end_time=_iso(until),
-                limit=limit,
-                sort_desc=True,
-            )
+        return await self.client.list_workflows_async(
+            name=WORKFLOW,
+            status=STATUSES[status] if status else None,
+            start_time=_iso(since),
+            end_time=_iso(until),
+            limit=limit,
+            sort_desc=True,
         )
 
     async def _enqueue_once(self, job_id: str, config: TrainConfig, repeated: bool) -> None:
@@ -213,7 +217,7 @@ class JobStore:
             "serialization_type": WorkflowSerializationFormat.PORTABLE,  # JSON; never pickle
             "attributes": {"submitted_at": datetime.now(UTC).isoformat()},
         }
-        await ask(self.client.enqueue_async(options, config.model_dump(mode="json")))
+        await self.client.enqueue_async(options, config.model_dump(mode="json"))
 
 
 def _iso(milliseconds: int | None) -> str | None:

@@ -35,6 +35,9 @@ from service.settings import Settings
 EVENT_SECONDS = 0.25
 """How often a stream of events looks at its job, if there are few."""
 
+LOOK_SECONDS = 2.0
+"""How long it waits for the database."""
+
 LOOKS_PER_SECOND = 40
 """How often all streams together do: the more there are, the more seldom each."""
 
@@ -156,8 +159,9 @@ async def job_events(
         pause = max(EVENT_SECONDS, request.app.state.event_streams / LOOKS_PER_SECOND)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), pause)
-        with contextlib.suppress(Unavailable):  # it goes on when the database answers again
-            job = await jobs.get(job.id)
+        # It goes on when the database answers again, and must not miss the stop for that.
+        with contextlib.suppress(Unavailable, TimeoutError):
+            job = await asyncio.wait_for(jobs.get(job.id), LOOK_SECONDS)
 
 
 @router.get("/metrics", tags=["models"])

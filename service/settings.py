@@ -1,6 +1,5 @@
 """Every setting, from environment variables that start with `CROSSCHECK_`."""
 
-import re
 from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address
@@ -24,10 +23,17 @@ def _keys(given: Any) -> Any:
     return parse_keys(given) if isinstance(given, str) else given
 
 
-def _postgres(url: str) -> str:
-    if url and not re.match(r"postgresql://[^/]*/[^/?]", url):
-        raise ValueError("it must be like postgresql://user:password@host/database")
-    return url
+def _postgres(given: str) -> str:
+    if given:
+        import sqlalchemy
+
+        try:
+            url = sqlalchemy.make_url(given)
+        except (sqlalchemy.exc.ArgumentError, ValueError):
+            url = None
+        if url is None or url.drivername != "postgresql" or not url.database:
+            raise ValueError("it must be like postgresql://user:password@host/database")
+    return given
 
 
 def _words(given: Any) -> Any:
@@ -111,9 +117,4 @@ class Settings(BaseSettings):
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
-            return self.host == "localhost"
-
-    @property
-    def jobs_url(self) -> str:
-        """The URL of the job database."""
-        return self.database_url or f"sqlite:///{(self.artifacts_dir / 'jobs.sqlite').absolute()}"
+            return self.host.lower() == "localhost"

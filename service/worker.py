@@ -20,6 +20,7 @@ from service.settings import Settings
 logger = logging.getLogger(__name__)
 
 POLLING_SECONDS = 0.2
+PUT_BACK_SECONDS = 3.0
 
 
 def work(settings: Settings) -> None:
@@ -49,18 +50,25 @@ def work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
-    for job_id in list(running):
+    # Apart, for a database that hangs would hold it.
+    putting_back = threading.Thread(target=_put_back, args=(store, list(running)), daemon=True)
+    putting_back.start()
+    putting_back.join(PUT_BACK_SECONDS)
+    os._exit(0)  # at once; the child ends with its pipe
+
+
+def _put_back(store: JobStore, running: list[str]) -> None:
+    for job_id in running:
         try:
             asyncio.run(store.put_back(job_id))
         except Exception:
             logger.exception("could not queue job %s again; it runs at the next start", job_id)
-    os._exit(0)  # at once; the child ends with its pipe
 
 
 def _register_workflow(settings: Settings, store: JobStore, running: set[str]) -> None:
     options: DBOSConfig = {
         "name": "crosscheck",
-        "system_database_url": settings.jobs_url,
+        "system_database_url": database.url(settings),
         "executor_id": settings.executor_id,
         "application_version": APPLICATION_VERSION,
         "log_level": "WARNING",

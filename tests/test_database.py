@@ -1,5 +1,4 @@
-"""A database without room or on a read-only disk is one to ask again, over a new connection."""
-
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,7 +6,10 @@ import sqlalchemy
 from dbos._utils import retriable_postgres_exception
 from sqlalchemy import text
 
-from service.database import count_disk_faults_as_lost_connections
+from service import database
+from service.database import count_disk_faults_as_lost_connections, within
+from service.errors import NotFound, Unavailable
+from service.settings import Settings
 
 
 @pytest.fixture
@@ -48,3 +50,32 @@ def test_other_faults_are_not_tried_again(engine: sqlalchemy.Engine) -> None:
         connection.execute(text("SELECT * FROM nowhere"))
     assert not retriable_postgres_exception(refusal.value)
     engine.dispose()
+
+
+def test_postgres_is_told_to_notice_that_the_other_end_is_gone() -> None:
+    given = "postgresql://user:p%40ss@host:5/jobs?connect_timeout=9"
+    url = sqlalchemy.make_url(database.url(Settings(database_url=given)))
+    assert (url.password, url.host, url.port, url.database) == ("p@ss", "host", 5, "jobs")
+    assert url.query["connect_timeout"] == "9"
+    assert url.query["tcp_user_timeout"] == "10000"
+
+
+@pytest.mark.anyio
+async def test_a_database_that_does_not_answer_in_time_is_unavailable() -> None:
+    @within(0.01)
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(Unavailable, match="does not answer") as refusal:
+        await hang()
+    assert int(refusal.value.headers["Retry-After"]) > 0
+
+
+@pytest.mark.anyio
+async def test_what_is_refused_for_another_reason_stays_so() -> None:
+    @within(1)
+    async def refuse() -> None:
+        raise NotFound("there is no such job")
+
+    with pytest.raises(NotFound):
+        await refuse()

@@ -3,8 +3,8 @@
     python -m benchmarks.soak [--minutes 30]
 
 Ends with 1 if a request fails or a process dies; or if after the first sixth of the time the
-resident memory of a process grows by 2%, or the number of open files, threads or jobs by 10%: a pool
-may open its last connection late.
+resident memory of a process grows by 2%, or the number of open files, threads or jobs by 10%: a
+pool may open its last connection late.
 """
 
 import json

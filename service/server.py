@@ -93,6 +93,15 @@ class Server(uvicorn.Server):
         return now >= self.stop_at
 
 
+class _Forgetful(list[tuple[bytes, bytes]]):
+    def append(self, header: tuple[bytes, bytes]) -> None:
+        pass
+
+
+TRAILERS = _Forgetful()
+"""Where headers go that come after a body. There may be any number of them."""
+
+
 class BoundedHttp(HttpToolsProtocol):
     """One connection."""
 
@@ -133,10 +142,6 @@ class BoundedHttp(HttpToolsProtocol):
         self.in_head = True
         self.awaiting_since = self.loop.time()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.in_head:  # or it is a trailer, of which there may be any number
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         if self.head_bytes + self.chunk_bytes > MAX_HEAD_BYTES < self._size_of_head():
             self.refusal = 431, HEAD_TOO_LARGE
@@ -145,6 +150,7 @@ class BoundedHttp(HttpToolsProtocol):
             raise ValueError
         self.in_head = False
         super().on_headers_complete()
+        self.headers = TRAILERS
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

@@ -98,7 +98,7 @@ def test_an_answer_that_nobody_reads_is_dropped(bounded: Service) -> None:
         def is_connected() -> bool:
             return any(c.raddr and c.raddr.port == port for c in api.net_connections())
 
-        assert is_connected()
+        bounded.until(is_connected)
         bounded.until(lambda: not is_connected())
         assert read_all(connection).count(b"HTTP/1.1 200 OK") < 100
 

@@ -149,6 +149,17 @@ def test_a_difference_that_rounding_does_not_explain_is_caught(
         check_parity(network, folders["cross", dtype], FEATURES)
 
 
+def test_weights_that_cancel_each_other_may_round_more(tmp_path: Path) -> None:
+    network = make_network("dense", "float64")
+    weights = network.get_weights()
+    weights[0] = np.abs(weights[0])  # so no ReLU is off
+    weights[2] = 1e6 * np.abs(weights[2][:, :1]) * [1, 1 + 1e-6]
+    weights[4][:, 0] = [1, -1]
+    network.set_weights(weights)
+    export(network, tmp_path / "network")
+    check_parity(network, tmp_path / "network", FEATURES)
+
+
 def test_predictions_that_are_not_finite_are_caught(
     folders: Folders,
 ) -> None:

@@ -20,7 +20,7 @@ import sqlalchemy
 from dbos import DBOS
 from sqlalchemy.engine import ExceptionContext
 
-from service.errors import RETRY_AFTER_SECONDS, Unavailable
+from service.errors import RETRY_AFTER_SECONDS, RETRY_LATER, Unavailable
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ LIVELY = {
     "keepalives_count": "2",
     "tcp_user_timeout": "10000",
 }
-"""libpq's parameters, for connections whose other end is gone. Else they are held for hours."""
+"""libpq's parameters: how soon it is to give up a connection whose other end is gone."""
 
 _DISK_FAULTS = {
     sqlite3.SQLITE_FULL,
@@ -83,9 +83,7 @@ def within(seconds: float) -> Callable[[Operation[P, T]], Operation[P, T]]:
                 async with asyncio.timeout(seconds):
                     return await operation(*args, **kwargs)
             except (sqlalchemy.exc.SQLAlchemyError, TimeoutError) as error:
-                raise Unavailable(
-                    "the job database does not answer", {"Retry-After": str(RETRY_AFTER_SECONDS)}
-                ) from error
+                raise Unavailable("the job database does not answer", RETRY_LATER) from error
 
         return bounded
 

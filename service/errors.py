@@ -32,6 +32,7 @@ PROBLEM_JSON = "application/problem+json"
 EXCERPT_LENGTH = 60
 DETAIL_LENGTH = 500
 RETRY_AFTER_SECONDS = 5
+RETRY_LATER = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
 class CrosscheckError(Exception):
@@ -106,7 +107,7 @@ def apology() -> Response:
 def disk_problem(error: OSError) -> Response:
     """The problem document for a disk that does not do its part."""
     detail = f"the artifacts folder cannot be used: {error.strerror or type(error).__name__}"
-    return problem(Unavailable.status, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return problem(Unavailable.status, detail, RETRY_LATER)
 
 
 def printable(text: str, length: int) -> str:

@@ -12,7 +12,7 @@ from models.config import TrainConfig
 from service import database
 from service.database import within
 from service.errors import (
-    RETRY_AFTER_SECONDS,
+    RETRY_LATER,
     Conflict,
     Invalid,
     NotFound,
@@ -203,10 +203,7 @@ class JobStore:
         limit = self.settings.max_queued_jobs
         waiting = await self._list("queued", limit=limit)
         if len(waiting) >= limit:
-            raise QueueFull(
-                f"{limit} jobs are waiting already; try again later",
-                {"Retry-After": str(RETRY_AFTER_SECONDS)},
-            )
+            raise QueueFull(f"{limit} jobs are waiting already; try again later", RETRY_LATER)
 
     async def _enqueue(self, job_id: str, config: TrainConfig) -> None:
         options: EnqueueOptions = {

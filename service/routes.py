@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.config import MODEL_NAMES, ModelName, TrainConfig
 from service import comparison
-from service.errors import Invalid, Unavailable
+from service.errors import RETRY_LATER, Invalid, Unavailable
 from service.job_rows import CURSOR, ENDED
 from service.jobs import JobStore
 from service.registry import Registry
@@ -102,7 +102,7 @@ async def _stream(request: Request, settings: TheSettings) -> AsyncIterator[None
     """Counts an event stream while it is open."""
     state = request.app.state
     if state.event_streams >= settings.max_event_streams:
-        raise Unavailable("too many event streams are open", {"Retry-After": "5"})
+        raise Unavailable("too many event streams are open", RETRY_LATER)
     state.event_streams += 1
     try:
         yield

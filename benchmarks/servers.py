@@ -17,9 +17,9 @@ import psutil
 
 from benchmarks.load import Cores, Request
 from models.onnx_graph import Layer, graph
-from service.manifest import EXTRA, ONNX, seal
-from service.registry import Registry
-from tests.versions import metadata
+from service.registry.manifest import EXTRA, ONNX, seal
+from service.registry.versions import Registry
+from tests.registry.versions import metadata
 
 ROOT = Path(__file__).parent.parent
 

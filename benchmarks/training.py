@@ -229,7 +229,7 @@ def our_fits(cache: Path) -> float:
 
     from models.data import load
     from models.training import train
-    from service import compile_cache
+    from service.jobs import compile_cache
 
     config = TrainConfig.model_validate(SAME_WORK)
     rows = load(config.dataset).train

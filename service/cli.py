@@ -53,7 +53,7 @@ def serve(
 @app.command()
 def worker(supervised: Supervised = False) -> None:
     """Run training jobs, without the API."""
-    from service.worker import work
+    from service.jobs.worker import work
 
     _start(supervised)
     try:

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from service.access import HEALTH
-from service.app import Crosscheck, create_app
+from service.api.app import Crosscheck, create_app
 from service.errors import problem
 from service.settings import Settings
 

@@ -17,7 +17,8 @@ def imported_by(file: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
+            module = node.module or ""
+            names |= {f"service.{a.name}" for a in node.names} if module == "service" else {module}
     return names
 
 
@@ -28,10 +29,33 @@ def modules_after(statement: str) -> set[str]:
     return set(output.split())
 
 
-@pytest.mark.parametrize("module", ["app", "worker", "cli", "supervisor"])
+ROOMS = ("registry", "jobs", "predict", "api")
+"""Of `service/`, from the ground up: each imports only what stands before it."""
+
+GROUND = {"access", "access_log", "errors", "keys", "log_lines", "schemas", "settings"}
+"""The files of `service/` that rooms may import."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_between_rooms_go_one_way(room: str) -> None:
+    below = {*ROOMS[: ROOMS.index(room)]} - ({"jobs"} if room == "predict" else set())
+    for file in (ROOT / "service" / room).rglob("*.py"):
+        parts = {name.split(".")[1] for name in imported_by(file) if name.startswith("service.")}
+        assert parts <= {room, *below, *GROUND}, file
+
+
+def test_nothing_on_the_ground_imports_a_room() -> None:
+    for name in GROUND:
+        ours = {i for i in imported_by(ROOT / "service" / f"{name}.py") if i.startswith("service")}
+        assert not {i for i in ours if i.split(".")[1] not in GROUND}, name
+
+
+@pytest.mark.parametrize(
+    "module", ["service.api.app", "service.jobs.worker", "service.cli", "service.supervisor"]
+)
 def test_no_process_but_the_trainer_imports_tensorflow(module: str) -> None:
-    loaded = modules_after(f"import service.{module}")
-    assert not loaded & {"tensorflow", "keras", "service.trainer"}
+    loaded = modules_after(f"import {module}")
+    assert not loaded & {"tensorflow", "keras", "service.jobs.trainer"}
 
 
 def test_the_supervisor_loads_nothing_heavy() -> None:
@@ -39,7 +63,7 @@ def test_the_supervisor_loads_nothing_heavy() -> None:
 
 
 def test_the_science_knows_nothing_of_the_service() -> None:
-    for file in (ROOT / "models").glob("*.py"):
+    for file in (ROOT / "models").rglob("*.py"):
         assert not [name for name in imported_by(file) if name.startswith("service")], file
 
 
@@ -52,7 +76,8 @@ def test_outside_the_child_the_service_imports_only_the_config_of_the_science() 
 
 def test_nothing_but_the_settings_reads_the_environment() -> None:
     # XLA takes its flags from there, and only from there.
-    for file in set((ROOT / "service").rglob("*.py")) - {ROOT / "service" / "compile_cache.py"}:
+    compile_cache = ROOT / "service" / "jobs" / "compile_cache.py"
+    for file in {*(ROOT / "service").rglob("*.py")} - {compile_cache}:
         assert not re.search(r"os\.(getenv|environ(\[| *\.get))", file.read_text()), file
 
 

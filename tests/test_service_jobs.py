@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from httpx_sse import connect_sse
 
-from service.staging import Staging
+from service.registry.staging import Staging
 from tests.conftest import LONG, SMALL, Service, gone, running
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

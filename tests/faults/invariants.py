@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.config import MODEL_NAMES
-from service.manifest import Damaged, verify
+from service.registry.manifest import Damaged, verify
 from tests.faults.ledger import Ledger
 from tests.faults.load import Answer
 

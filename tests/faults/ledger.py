@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.config import MODEL_NAMES
-from service.manifest import METADATA, ONNX
+from service.registry.manifest import METADATA, ONNX
 from service.schemas import Metadata
 from tests.faults.load import INSTANCES
 

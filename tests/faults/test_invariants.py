@@ -11,7 +11,7 @@ from tests.faults import invariants
 from tests.faults.invariants import PROMISES, Round
 from tests.faults.ledger import Ledger
 from tests.faults.load import Answer
-from tests.versions import JOB, OTHER_JOB, fill, metadata
+from tests.registry.versions import JOB, OTHER_JOB, fill, metadata
 
 RIGHT = Answer(200, {"model": "cross", "version": 1, "predictions": [0.25, 0.5]})
 

@@ -1,0 +1,1 @@
+"""Everything over HTTP but the hot path: the application and its endpoints, a file each noun."""

@@ -1,0 +1,148 @@
+"""The ASGI application of an API process. It never imports TensorFlow."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.types import Receive, Scope, Send
+
+from service import access, access_log, errors
+from service.access_log import AccessLog
+from service.api import document, health, jobs, models
+from service.api.readiness import Readiness
+from service.errors import CrosscheckError, NotFound, TooLarge, problem
+from service.jobs import database
+from service.jobs.store import JobStore
+from service.predict import formats
+from service.predict.predictor import Predictor
+from service.registry.versions import Registry
+from service.schemas import PredictRequest, PredictResponse
+from service.settings import Settings
+
+MAX_CONFIG_BYTES = 64 * 1024
+"""Of every body but that of `POST /predict`."""
+
+DATABASE_SECONDS = 2.0
+"""How long a start waits for the job database; without it, requests about jobs get 503."""
+
+BEARER = HTTPBearer(auto_error=False)
+API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
+
+
+class Crosscheck(FastAPI):
+    """FastAPI, with `POST /predict` answered before FastAPI's own layers."""
+
+    predictor: Predictor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif scope["path"] == "/predict" and scope["method"] == "POST":
+            await self.predictor(scope, receive, send)
+        else:
+            await self.state.access_log(self._admit, scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document.complete(super().openapi(), self.state.settings)
+        return self.openapi_schema
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope["headers"])
+        try:
+            access.admit(self.state.settings, scope, given)
+            if not scope["path"].isprintable():  # a router's `$` matches before a newline, too
+                raise NotFound("there is no such path")
+            # FastAPI would refuse it, too, but in plain text.
+            if self.max_body_size and int(given.get(b"content-length", 0)) > self.max_body_size:
+                raise TooLarge(f"the body is larger than {self.max_body_size} bytes")
+        except CrosscheckError as refusal:
+            await problem(refusal.status, refusal.detail, refusal.headers)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Crosscheck:
+    """Makes the application; it opens nothing before its lifespan starts."""
+    app = Crosscheck(
+        title="Crosscheck",
+        summary="Trains a cross-layer and a dense network, compares them, serves the better one.",
+        version=version("crosscheck"),
+        lifespan=lifespan,
+        redoc_url=None,
+        max_body_size=min(settings.max_body_bytes, MAX_CONFIG_BYTES),
+        redirect_slashes=False,  # each path is spelled in one way, as documented
+    )
+    app.state.settings = settings
+    app.state.registry = Registry(settings.artifacts_dir)
+    app.state.access_log = AccessLog(settings.access_log)
+    app.predictor = Predictor(app.state.registry, settings, app.state.access_log)
+    app.state.predictor = app.predictor
+    app.state.jobs = JobStore(settings)
+    app.state.stopping = asyncio.Event()
+    app.state.event_streams = 0
+    app.state.readiness = Readiness(app.state)
+    app.include_router(health.router)
+    # They document the key; `Crosscheck` has asked for it before a request comes to a router.
+    keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
+    for router in (jobs.router, models.router):
+        app.include_router(router, dependencies=keys)
+    document_predict(app, keys)
+    errors.install(app)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
+    """Prepares both stores, and follows the registry. Predictions do not need the database."""
+    app.state.registry.prepare()
+    preparing = asyncio.create_task(database.prepare(app.state.settings))
+    await asyncio.wait([preparing], timeout=DATABASE_SECONDS)
+    tasks = [
+        preparing,
+        asyncio.create_task(app.predictor.keep_fresh()),
+        asyncio.create_task(app.state.access_log.keep_writing()),
+    ]
+    gc.freeze()  # a full collection need not walk the libraries, which takes 40 ms
+    yield
+    for task in tasks:
+        task.cancel()
+    access_log.write(app.state.access_log.take())
+    app.state.jobs.close()
+
+
+def document_predict(app: FastAPI, keys: list[Any]) -> None:
+    """Adds `POST /predict` to the OpenAPI document; the request itself never gets this far."""
+    binary = {
+        known.media_type: {"schema": {"type": "string", "format": "binary"}}
+        for known in (formats.NPY, formats.ARROW)
+    }
+    example = {"instances": [[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]]}
+    headers = {
+        "X-Model": {"schema": {"type": "string"}, "description": "Who made the predictions."},
+        "X-Model-Version": {"schema": {"type": "integer"}},
+    }
+
+    @app.post(
+        "/predict",
+        tags=["models"],
+        dependencies=keys,
+        openapi_extra={
+            "requestBody": {"content": {"application/json": {"example": example}, **binary}}
+        },
+        responses={200: {"content": binary, "headers": headers}},
+    )
+    async def predict(request: PredictRequest) -> PredictResponse:
+        """Predicts triples with the serving version that has the lowest eval RMSE.
+
+        Takes and, as `Accept` asks, answers JSON, npy (an array `(rows, 3)` of float32 or float64)
+        or an Arrow IPC stream (three columns). Beside a binary body, `model` and `version` go into
+        the URL's query.
+        """
+        raise AssertionError("answered by Crosscheck.__call__")

@@ -1,0 +1,1 @@
+"""Training jobs: their store, the worker, the child that trains."""

@@ -1,0 +1,179 @@
+"""The child process of a job, seen from both ends of the pipe between it and the worker.
+
+The worker sends nothing: the pipe's closing tells the child that the worker is gone. The child
+sends JSON messages with one member each: `progress` any number of times, then one of `results`,
+`failed` and `cancelled`.
+"""
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from models.config import TrainConfig
+from service.registry.staging import Staging
+
+logger = logging.getLogger(__name__)
+
+OnProgress = Callable[[dict[str, Any]], Awaitable[None]]
+
+REASON_LENGTH = 500
+
+START_ATTEMPTS = 20
+START_AGAIN_SECONDS = 0.1
+PUBLISH_AGAIN_SECONDS = 0.5
+
+_processes = multiprocessing.get_context("forkserver")
+
+
+class JobFailed(Exception):
+    """A job's training failed; the text is for the person who posted it."""
+
+
+class JobCancelled(Exception):
+    """A job was cancelled before it published."""
+
+
+def start_fork_server() -> None:
+    """Starts the process that imports TensorFlow once; returns when children start at once."""
+    _processes.set_forkserver_preload(["service.jobs.fork_server", "service.jobs.trainer"])
+    warm_up = _processes.Process(target=int)
+    warm_up.start()
+    warm_up.join()
+
+
+async def run(
+    job_id: str, config: TrainConfig, artifacts_dir: Path, on_progress: OnProgress
+) -> list[dict[str, Any]]:
+    """Runs a job in a fresh child; returns its results. The child ends when this call does.
+
+    A child that fails or dies while it publishes leaves to another one what it has not done, for
+    then the job can no longer fail: one of its versions may be there already.
+
+    Raises:
+        JobFailed: The training failed, or the child was killed.
+        JobCancelled: The child found the job cancelled when it was about to publish.
+    """
+    staging = Staging(artifacts_dir)
+    while True:
+        try:
+            return await _run_once(job_id, config, artifacts_dir, on_progress)
+        except JobFailed as failure:
+            if staging.decision(job_id) != "publish":
+                raise
+            logger.error("another child goes on to publish job %s: %s", job_id, failure)
+            await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
+
+
+async def _run_once(
+    job_id: str, config: TrainConfig, artifacts_dir: Path, on_progress: OnProgress
+) -> list[dict[str, Any]]:
+    ours, child = await _start(job_id, config, artifacts_dir)
+    try:
+        while True:
+            message = json.loads(await asyncio.to_thread(ours.recv_bytes))
+            if "progress" in message:
+                await on_progress(message["progress"])
+            elif "results" in message:
+                return list(message["results"])
+            elif "failed" in message:
+                raise JobFailed(message["failed"])
+            else:
+                raise JobCancelled
+    except (EOFError, ConnectionResetError):
+        await asyncio.to_thread(child.join, 1)
+        raise JobFailed(f"the training process {_end_of(child.exitcode)}") from None
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+
+
+async def _start(
+    job_id: str, config: TrainConfig, artifacts_dir: Path
+) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
+    for _ in range(START_ATTEMPTS):
+        try:
+            return _start_once(job_id, config, artifacts_dir)
+        except (EOFError, OSError) as error:
+            logger.error("could not start a training process: %r", error)
+            # Was the fork server killed? As long as the kernel takes it apart, it answers nobody
+            # and is not dead either; only then does the next attempt start another one.
+            await asyncio.sleep(START_AGAIN_SECONDS)
+    raise JobFailed("no training process could be started")
+
+
+def _start_once(
+    job_id: str, config: TrainConfig, artifacts_dir: Path
+) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
+    ours, theirs = _processes.Pipe()
+    child = _processes.Process(
+        target=_main, args=(theirs, job_id, config.model_dump_json(), artifacts_dir), daemon=True
+    )
+    try:
+        child.start()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return ours, child
+
+
+def _end_of(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        return f"was killed by {name}: by hand, or because memory ran out"
+    return "ended before its work was done"
+
+
+def _main(worker: Connection, job_id: str, config: str, artifacts_dir: Path) -> None:
+    """What the child does."""
+    # Imported by the fork server already; the worker itself never imports TensorFlow.
+    from service.jobs import trainer
+    from service.registry.versions import Registry
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
+    gc.freeze()  # or each collection walks all of TensorFlow: a quarter of a short job
+    threading.Thread(target=_end_with, args=(worker,), daemon=True).start()
+
+    def send(**message: Any) -> None:
+        worker.send_bytes(json.dumps(message).encode())
+
+    try:
+        results = trainer.train(
+            job_id,
+            TrainConfig.model_validate_json(config),
+            Registry(artifacts_dir),
+            lambda progress: send(progress=progress.model_dump()),
+        )
+    except trainer.Cancelled:
+        send(cancelled=True)
+    except Exception as error:
+        logger.exception("job %s failed", job_id)
+        send(failed=_reason(error))
+    else:
+        send(results=[result.model_dump(mode="json") for result in results])
+
+
+def _end_with(worker: Connection) -> None:
+    """Ends this process as soon as the worker's end of the pipe is closed."""
+    with contextlib.suppress(EOFError, OSError):
+        worker.recv_bytes()
+    os._exit(1)
+
+
+def _reason(error: Exception) -> str:
+    """One line for the person who posted the job."""
+    lines = str(error).strip().splitlines()
+    reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return reason[:REASON_LENGTH]

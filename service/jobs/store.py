@@ -1,0 +1,221 @@
+"""Training jobs as the API sees them: submit, get, list, cancel. DBOS keeps them."""
+
+import asyncio
+import logging
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
+
+from models.config import TrainConfig
+from service.errors import (
+    RETRY_LATER,
+    Conflict,
+    Invalid,
+    NotFound,
+    QueueFull,
+)
+from service.jobs import database
+from service.jobs.database import within
+from service.jobs.rows import (
+    ENDED,
+    STATUS_OF,
+    STATUSES,
+    cursor_at,
+    job_of,
+    place_at,
+    place_of,
+)
+from service.registry.staging import Staging
+from service.schemas import Job, Jobs, JobStatus
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+WORKFLOW = QUEUE = "train"
+APPLICATION_VERSION = "1"
+"""Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
+
+ANSWER_SECONDS = 10.0
+CHECK_SECONDS = 2.0
+FORGOTTEN_AT_ONCE = 1000
+
+_IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
+
+
+class JobStore:
+    """The jobs in the job database. All state is there: any process may ask for any job."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.staging = Staging(settings.artifacts_dir)
+        self.client = DBOSClient(
+            system_database_url=database.url(settings), lazy=True, retry_connection_errors=False
+        )
+        self._submitting = asyncio.Lock()
+
+    def close(self) -> None:
+        """Closes the connections to the database."""
+        self.client.destroy()
+
+    @within(CHECK_SECONDS)
+    async def check(self) -> None:
+        """Raises Unavailable if the database does not answer, or has no tables yet."""
+        await self._list(None, limit=1)
+
+    @within(ANSWER_SECONDS)
+    async def submit(self, config: TrainConfig, idempotency_key: str | None = None) -> Job:
+        """Enqueues a job; with a key that was used before, returns the job of that time.
+
+        Raises:
+            Invalid: The key was used with another config.
+            QueueFull: `max_queued_jobs` jobs are waiting already.
+        """
+        job_id = str(
+            uuid.uuid5(_IDEMPOTENCY_KEYS, idempotency_key) if idempotency_key else uuid.uuid4()
+        )
+        await self._enqueue_once(job_id, config, repeated=idempotency_key is not None)
+        job = await self.get(job_id)
+        if job.config != config:
+            raise Invalid("the Idempotency-Key was used before, with another body")
+        return job
+
+    @within(ANSWER_SECONDS)
+    async def get(self, job_id: str) -> Job:
+        """One job. Raises NotFound if there is no such job."""
+        found = await self._find(job_id)
+        if found is None:
+            raise NotFound(f"there is no job {job_id}")
+        return job_of(found)
+
+    @within(ANSWER_SECONDS)
+    async def has_ended(self, job_id: str) -> bool:
+        """Whether nothing more will happen to a job; true of one that is unknown."""
+        found = await self._find(job_id)
+        return found is None or STATUS_OF[found.status] in ENDED
+
+    @within(ANSWER_SECONDS)
+    async def page(
+        self, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
+    ) -> Jobs:
+        """A page of jobs, newest first; `cursor` is the last page's `next_cursor`."""
+        after = place_at(cursor) if cursor else None
+        rows: list[WorkflowStatus] = []
+        until = after[0] if after else None
+        while True:
+            # SQLite stamps whole seconds. So that a second is never cut in two, all of the last
+            # one is read, and our own time of submission orders the jobs within it.
+            batch = await self._list(status, until=until, limit=limit + 1)
+            last = batch[-1].created_at if len(batch) > limit else None
+            if last is not None:
+                batch = [row for row in batch if row.created_at != last]
+                batch += await self._list(status, since=last, until=last)
+            rows += [row for row in batch if after is None or place_of(row) < after]
+            if last is None or len(rows) > limit:
+                break
+            until = last - 1
+        rows.sort(key=place_of, reverse=True)
+        more = len(rows) > limit
+        return Jobs(
+            jobs=[job_of(row) for row in rows[:limit]],
+            next_cursor=cursor_at(place_of(rows[limit - 1])) if more else None,
+        )
+
+    @within(ANSWER_SECONDS)
+    async def cancel(self, job_id: str) -> Job:
+        """Cancels a queued or running job, or one that is cancelled already.
+
+        Raises:
+            Conflict: It has ended, or is publishing its versions at this moment.
+        """
+        job = await self.get(job_id)
+        if job.status == "cancelled":
+            return job
+        if job.status in ENDED or await self._decided_to_publish(job_id):
+            ended = job.status if job.status in ENDED else "about to succeed"
+            raise Conflict(f"the job cannot be cancelled: it is {ended}")
+        await self.client.cancel_workflow_async(job_id)
+        return await self.get(job_id)
+
+    async def _decided_to_publish(self, job_id: str) -> bool:
+        return await asyncio.to_thread(self.staging.decide, job_id, "cancel") == "publish"
+
+    @within(ANSWER_SECONDS)
+    async def put_back(self, job_id: str) -> None:
+        """Queues a running job again. Its worker must end at once."""
+        if (await self.get(job_id)).status != "running":
+            return  # to DBOS, what is cancelled can be resumed
+        await self.note(job_id, progress=None)
+        await self.client.resume_workflow_async(job_id, queue_name=QUEUE)
+
+    @within(ANSWER_SECONDS)
+    async def forget_old(self) -> None:
+        """Deletes jobs that have ended long ago, beyond `max_ended_jobs`; their versions stay."""
+        statuses = [theirs for ours in sorted(ENDED) for theirs in STATUSES[ours]]
+        rows = await self.client.list_workflows_async(
+            name=WORKFLOW,
+            status=statuses,
+            sort_desc=True,
+            offset=self.settings.max_ended_jobs,
+            limit=FORGOTTEN_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        )
+        if rows:
+            await self.client.delete_workflows_async([row.workflow_id for row in rows])
+
+    async def note(self, job_id: str, **attributes: Any) -> None:
+        """Keeps facts with a job that DBOS does not keep; to lose one must not cost the job."""
+        try:
+            await self.client.update_workflow_attributes_async(job_id, attributes, merge=True)
+        except Exception:
+            logger.exception("could not keep %s with job %s", sorted(attributes), job_id)
+
+    async def _find(self, job_id: str) -> WorkflowStatus | None:
+        rows = await self.client.list_workflows_async(workflow_ids=[job_id], name=WORKFLOW, limit=1)
+        return rows[0] if rows else None
+
+    async def _list(
+        self,
+        status: JobStatus | None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+    ) -> list[WorkflowStatus]:
+        return await self.client.list_workflows_async(
+            name=WORKFLOW,
+            status=STATUSES[status] if status else None,
+            start_time=_iso(since),
+            end_time=_iso(until),
+            limit=limit,
+            sort_desc=True,
+        )
+
+    async def _enqueue_once(self, job_id: str, config: TrainConfig, repeated: bool) -> None:
+        async with self._submitting:  # so that the queue does not fill up while we count it
+            if not (repeated and await self._find(job_id)):
+                await self._refuse_if_full()
+                await self._enqueue(job_id, config)
+
+    async def _refuse_if_full(self) -> None:
+        limit = self.settings.max_queued_jobs
+        waiting = await self._list("queued", limit=limit)
+        if len(waiting) >= limit:
+            raise QueueFull(f"{limit} jobs are waiting already; try again later", RETRY_LATER)
+
+    async def _enqueue(self, job_id: str, config: TrainConfig) -> None:
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": QUEUE,
+            "workflow_id": job_id,
+            "app_version": APPLICATION_VERSION,
+            "serialization_type": WorkflowSerializationFormat.PORTABLE,  # JSON; never pickle
+            "attributes": {"submitted_at": datetime.now(UTC).isoformat()},
+        }
+        await self.client.enqueue_async(options, config.model_dump(mode="json"))
+
+
+def _iso(milliseconds: int | None) -> str | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat() if milliseconds else None

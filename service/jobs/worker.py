@@ -1,0 +1,133 @@
+"""The worker: takes one job at a time from the queue and watches the child that trains it."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat
+
+from models.config import TrainConfig
+from service.jobs import child, database
+from service.jobs.store import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore
+from service.registry.versions import Registry
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+POLLING_SECONDS = 0.2
+PUT_BACK_SECONDS = 3.0
+
+
+def work(settings: Settings) -> None:
+    """Runs jobs until the process is told to stop.
+
+    A job that is running then is queued again. After a crash it runs again at the next start:
+    DBOS has recorded that it is ours and not finished.
+    """
+    registry = Registry(settings.artifacts_dir)
+    registry.prepare()
+    _be_the_only_one(settings)
+    # Must be set before TensorFlow is imported, which the fork server does.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The matrices of least squares are small: a second thread makes them three times slower.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    child.start_fork_server()
+    asyncio.run(database.prepare(settings))
+    store = JobStore(settings)
+    asyncio.run(_tidy_up(store))
+    running: set[str] = set()
+    _register_workflow(settings, store, running)
+    DBOS.listen_queues([QUEUE])
+    DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_SECONDS)
+    logger.info("worker %s is ready", settings.executor_id)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+    # Apart, for a database that hangs would hold it.
+    putting_back = threading.Thread(target=_put_back, args=(store, list(running)), daemon=True)
+    putting_back.start()
+    putting_back.join(PUT_BACK_SECONDS)
+    os._exit(0)  # at once; the child ends with its pipe
+
+
+def _put_back(store: JobStore, running: list[str]) -> None:
+    for job_id in running:
+        try:
+            asyncio.run(store.put_back(job_id))
+        except Exception:
+            logger.exception("could not queue job %s again; it runs at the next start", job_id)
+
+
+def _register_workflow(settings: Settings, store: JobStore, running: set[str]) -> None:
+    options: DBOSConfig = {
+        "name": "crosscheck",
+        "system_database_url": database.url(settings),
+        "executor_id": settings.executor_id,
+        "application_version": APPLICATION_VERSION,
+        "log_level": "WARNING",
+    }
+    DBOS(config=options)
+
+    @DBOS.step(preemptible=True)
+    async def run_child(job_id: str, config: dict[str, Any]) -> list[dict[str, Any]]:
+        await _tidy_up(store)
+        await store.note(job_id, started_at=_now(), progress=None)
+
+        async def on_progress(progress: dict[str, Any]) -> None:
+            await store.note(job_id, progress=progress)
+
+        running.add(job_id)
+        try:
+            parsed = TrainConfig.model_validate(config)
+            return await child.run(job_id, parsed, settings.artifacts_dir, on_progress)
+        except child.JobCancelled:
+            await store.client.cancel_workflow_async(job_id)
+            raise
+        finally:
+            running.discard(job_id)
+            await store.note(job_id, finished_at=_now())
+
+    @DBOS.workflow(
+        name=WORKFLOW,
+        max_recovery_attempts=settings.max_job_attempts,
+        serialization_type=WorkflowSerializationFormat.PORTABLE,
+    )
+    async def train(config: dict[str, Any]) -> list[dict[str, Any]]:
+        assert DBOS.workflow_id is not None
+        return await run_child(DBOS.workflow_id, config)
+
+
+def _be_the_only_one(settings: Settings) -> None:
+    """Waits until no other worker of this name runs; two of them would take each other's job.
+
+    The lock ends with this process, however that ends.
+    """
+    path = settings.artifacts_dir / f".worker-{settings.executor_id}.lock"
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logger.info("another worker %s runs; this one stands by", settings.executor_id)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+async def _tidy_up(store: JobStore) -> None:
+    """Removes the staging folders of jobs that have ended, and forgets the oldest of these."""
+    try:
+        for job_id in store.staging.jobs():
+            if await store.has_ended(job_id):
+                store.staging.remove(job_id)
+        await store.forget_old()
+    except Exception:  # no job is to fail for it
+        logger.exception("could not tidy up")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

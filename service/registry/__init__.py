@@ -1,0 +1,1 @@
+"""Trained versions: publish, promote, verify, compare."""

@@ -1,0 +1,66 @@
+"""What the worker does when no child can be started; all else is in test_service_faults.py."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.config import TrainConfig
+from service.jobs import child
+from service.registry.staging import Staging
+from tests.registry.versions import JOB
+
+pytestmark = pytest.mark.anyio
+
+
+class Started(Exception):
+    """Ends a test in the moment in which a child would start."""
+
+
+async def run(artifacts: Path) -> Any:
+    async def on_progress(_: dict[str, Any]) -> None:
+        raise AssertionError
+
+    return await child.run(JOB, TrainConfig(), artifacts, on_progress)
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """What the next attempts to start a child meet."""
+    to_come: list[Exception] = []
+
+    def start(*_: object) -> None:
+        raise to_come.pop(0)
+
+    monkeypatch.setattr(child, "_start_once", start)
+    monkeypatch.setattr(child, "START_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(child, "PUBLISH_AGAIN_SECONDS", 0)
+    return to_come
+
+
+@pytest.mark.parametrize("refusal", [EOFError(), ConnectionRefusedError(), OSError("no memory")])
+async def test_a_child_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, refusals: list[Exception], refusal: Exception
+) -> None:
+    refusals += [refusal, Started()]
+    with pytest.raises(Started):
+        await run(tmp_path)
+
+
+async def test_a_job_for_which_no_child_starts_fails_in_plain_words(
+    tmp_path: Path, refusals: list[Exception]
+) -> None:
+    refusals += [EOFError()] * child.START_ATTEMPTS
+    with pytest.raises(child.JobFailed, match="no training process could be started"):
+        await run(tmp_path)
+
+
+async def test_a_job_that_publishes_does_not_fail_for_want_of_a_child(
+    tmp_path: Path, refusals: list[Exception]
+) -> None:
+    staging = Staging(tmp_path)
+    staging.start_over(JOB)
+    staging.decide(JOB, "publish")
+    refusals += [EOFError()] * child.START_ATTEMPTS + [Started()]
+    with pytest.raises(Started):
+        await run(tmp_path)

@@ -1,0 +1,81 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from dbos._utils import retriable_postgres_exception
+from sqlalchemy import text
+
+from service.errors import NotFound, Unavailable
+from service.jobs import database
+from service.jobs.database import count_disk_faults_as_lost_connections, within
+from service.settings import Settings
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> sqlalchemy.Engine:
+    count_disk_faults_as_lost_connections()
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE jobs (content BLOB)"))
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("PRAGMA max_page_count = 2", "disk is full"),
+        ("PRAGMA query_only = ON", "readonly database"),
+    ],
+)
+def test_dbos_tries_again_and_gets_a_new_connection(
+    engine: sqlalchemy.Engine, trouble: str, said: str
+) -> None:
+    insert = text("INSERT INTO jobs VALUES (zeroblob(100000))")
+    with engine.connect() as connection:
+        connection.execute(text(trouble))  # stays with the connection
+    with (
+        pytest.raises(sqlalchemy.exc.OperationalError, match=said) as refusal,
+        engine.begin() as connection,
+    ):
+        connection.execute(insert)
+    assert retriable_postgres_exception(refusal.value)
+    with engine.begin() as connection:
+        connection.execute(insert)
+    engine.dispose()
+
+
+def test_other_faults_are_not_tried_again(engine: sqlalchemy.Engine) -> None:
+    with pytest.raises(sqlalchemy.exc.OperationalError) as refusal, engine.connect() as connection:
+        connection.execute(text("SELECT * FROM nowhere"))
+    assert not retriable_postgres_exception(refusal.value)
+    engine.dispose()
+
+
+def test_postgres_is_told_to_notice_that_the_other_end_is_gone() -> None:
+    given = "postgresql://user:p%40ss@host:5/jobs?connect_timeout=9"
+    url = sqlalchemy.make_url(database.url(Settings(database_url=given)))
+    assert (url.password, url.host, url.port, url.database) == ("p@ss", "host", 5, "jobs")
+    assert url.query["connect_timeout"] == "9"
+    assert url.query["tcp_user_timeout"] == "10000"
+
+
+@pytest.mark.anyio
+async def test_a_database_that_does_not_answer_in_time_is_unavailable() -> None:
+    @within(0.01)
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(Unavailable, match="does not answer") as refusal:
+        await hang()
+    assert int(refusal.value.headers["Retry-After"]) > 0
+
+
+@pytest.mark.anyio
+async def test_what_is_refused_for_another_reason_stays_so() -> None:
+    @within(1)
+    async def refuse() -> None:
+        raise NotFound("there is no such job")
+
+    with pytest.raises(NotFound):
+        await refuse()

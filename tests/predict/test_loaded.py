@@ -1,0 +1,103 @@
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from models.data import synthetic_triples
+from models.onnx_graph import Layer, graph
+from service.predict.formats.question import Features
+from service.predict.loaded import Loaded
+
+pytestmark = pytest.mark.anyio
+
+ROWS = synthetic_triples(300, seed=7).features
+
+
+def load(folder: Path, width: int, dtype: str) -> Loaded:
+    """Two hidden layers between two cross layers and a linear unit."""
+    draw = np.random.default_rng(width)
+
+    def layer(inputs: int, units: int, kind: str) -> Layer:
+        kernel, bias = draw.normal(size=(inputs, units)), draw.normal(size=units)
+        return Layer(kernel.astype(dtype), bias.astype(dtype), kind)  # type: ignore[arg-type]
+
+    layers = [layer(3, 3, "cross"), layer(3, width, "relu"), layer(width, 3, "relu")]
+    layers += [layer(3, 3, "cross"), layer(3, 1, "linear")]
+    onnx.save(graph(layers), folder / "model.onnx")
+    return Loaded("cross", 1, 0.1, folder / "model.onnx")
+
+
+async def predict_at_once(loaded: Loaded, requests: Sequence[Features]) -> list[Features]:
+    return await asyncio.gather(*map(loaded.predict_together, requests))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 3, 17, 64, 128])
+async def test_company_does_not_change_a_prediction_by_a_bit(
+    tmp_path: Path, width: int, dtype: str
+) -> None:
+    loaded = load(tmp_path, width, dtype)
+    alone = np.concatenate([loaded.predict(ROWS[i : i + 1]) for i in range(len(ROWS))])
+    assert len(np.unique(alone)) > 1
+    for size in (1, 2, 3, 5, 7, 10, 30, 100, 300):
+        requests = [ROWS[i : i + size] for i in range(0, len(ROWS), size)]
+        for _ in range(2):  # in the second turn nobody is taken to be alone
+            answers = await predict_at_once(loaded, requests)
+            for request, answer in zip(requests, answers, strict=False):
+                assert len(answer) == len(request)
+            np.testing.assert_array_equal(np.concatenate(answers), alone)
+
+
+async def test_what_comes_in_one_turn_takes_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load(tmp_path, 3, "float64")
+    runs = []
+    predict = loaded.predict
+
+    def count(rows: Features) -> Features:
+        runs.append(len(rows))
+        return predict(rows)
+
+    monkeypatch.setattr(loaded, "predict", count)
+    await predict_at_once(loaded, [ROWS[:1]])
+    await predict_at_once(loaded, [ROWS[:1]])
+    assert runs == [1, 1]
+    await predict_at_once(loaded, [ROWS[:1], ROWS[1:3], ROWS[3:6]])
+    assert runs == [1, 1, 1, 5]
+    await predict_at_once(loaded, [ROWS[:1], ROWS[1:3], ROWS[3:6]])
+    assert runs == [1, 1, 1, 5, 6]
+
+
+async def test_one_that_gives_up_does_not_disturb_the_others(tmp_path: Path) -> None:
+    loaded = load(tmp_path, 3, "float64")
+    await predict_at_once(loaded, [ROWS[:1], ROWS[1:2]])
+    stays, leaves, stays_too = (
+        asyncio.ensure_future(loaded.predict_together(ROWS[i : i + 1])) for i in range(3)
+    )
+    await asyncio.sleep(0)  # all three have asked
+    leaves.cancel()
+    for task, row in ((stays, 0), (stays_too, 2)):
+        np.testing.assert_array_equal(await task, loaded.predict(ROWS[row : row + 1]))
+    with pytest.raises(asyncio.CancelledError):
+        await leaves
+
+
+async def test_a_fault_reaches_everybody_and_the_next_turn_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load(tmp_path, 3, "float64")
+    await predict_at_once(loaded, [ROWS[:1], ROWS[1:2]])
+    with monkeypatch.context() as patch:
+
+        def fail(rows: Features) -> Features:
+            raise RuntimeError("out of memory")
+
+        patch.setattr(loaded, "predict", fail)
+        tasks = [asyncio.ensure_future(loaded.predict_together(ROWS[:1])) for _ in range(2)]
+        done, _ = await asyncio.wait(tasks)
+        assert [str(task.exception()) for task in done] == ["out of memory"] * 2
+    await predict_at_once(loaded, [ROWS[:1], ROWS[1:2]])

@@ -1,0 +1,51 @@
+"""Small stand-ins for trained versions, for tests that train nothing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from models.config import ModelName, TrainConfig
+from service.registry.manifest import seal
+from service.registry.versions import Registry
+from service.schemas import Metadata, Scores
+
+JOB = "11111111-1111-4111-8111-111111111111"
+OTHER_JOB = "22222222-2222-4222-8222-222222222222"
+
+
+def metadata(name: ModelName = "cross", job_id: str = JOB, refused: str | None = None) -> Metadata:
+    scores = Scores(train_rmse=0.1, eval_rmse=0.1, train_mse=0.01, eval_mse=0.01)
+    return Metadata(
+        model=name,
+        job_id=job_id,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        config=TrainConfig(),
+        dataset_fingerprint="",
+        parameters=16,
+        scores=scores,
+        baseline=scores,
+        refused=refused,
+        losses=[1.0, 0.1],
+        attempts=[],
+        fit_seconds=1.0,
+        libraries={},
+    )
+
+
+def fill(folder: Path, about: Metadata) -> None:
+    """Makes a sealed folder that holds everything but a network."""
+    (folder / "assets.extra").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    (folder / "assets.extra" / "model.onnx").write_bytes(b"twin")
+    seal(folder, about)
+
+
+def stage(registry: Registry, about: Metadata) -> None:
+    fill(registry.staging.start_over(about.job_id) / about.model, about)
+    registry.staging.decide(about.job_id, "publish")
+
+
+def publish(registry: Registry, about: Metadata) -> int:
+    stage(registry, about)
+    number = registry.publish(about.job_id)[about.model]
+    registry.staging.remove(about.job_id)
+    return number

@@ -19,7 +19,7 @@ from benchmarks.load import Cores, Request
 from models.onnx_graph import Layer, graph
 from service.registry.manifest import EXTRA, ONNX, seal
 from service.registry.versions import Registry
-from tests.registry.versions import metadata
+from tests.registry.versions import as_told, metadata
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,7 +37,7 @@ def publish_truth(artifacts: Path) -> None:
     onnx.save(truth(), staged / ONNX)
     seal(staged, about)
     registry.staging.decide(about.job_id, "publish")
-    registry.publish(about.job_id)
+    registry.publish(about.job_id, as_told)
 
 
 def truth() -> onnx.ModelProto:

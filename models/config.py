@@ -25,6 +25,7 @@ FEATURES = 3
 Precision = Literal["float32", "float64"]
 Initializer = Literal["glorot_uniform", "lively"]
 Preset = Literal["seed", "best"]
+Promote = Literal["if_better", "always", "never"]
 OptimizerName = Literal["adagrad", "adam", "sgd", "rmsprop", "nadam", "adamw"]
 
 LEARNING_RATES: dict[OptimizerName, float] = {
@@ -180,6 +181,11 @@ class TrainConfig(_Part):
     )
     dense: DenseNetwork = DenseNetwork()
     cross: CrossNetwork = CrossNetwork()
+    promote: Promote = Field(
+        default="if_better",
+        description="Whether what is trained may take over: if it beats the mean predictor and is "
+        "no worse than what serves, on the same held-out rows; always; or never.",
+    )
 
     @model_validator(mode="before")
     @classmethod

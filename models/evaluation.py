@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.data import Array, Dataset
+from models.data import Array, Dataset, Split
 
 BLOCK_ROWS = 65_536
 """Rows predicted at a time, so that memory stays bounded whatever the size of the split."""
@@ -34,12 +34,14 @@ def in_blocks(predict: Callable[[Array], Array], features: Array) -> Array:
     return predictions
 
 
+def error_on(split: Split, predict: Callable[[Array], Array]) -> float:
+    """The mean squared error of `predict`, a function of features `(rows, 3)`, on one split."""
+    return mean_squared_error(in_blocks(predict, split.features), split.targets)
+
+
 def evaluate(predict: Callable[[Array], Array], dataset: Dataset) -> Scores:
     """Scores `predict`, a function of features `(rows, 3)`, on both splits."""
-    train, held_out = (
-        mean_squared_error(in_blocks(predict, split.features), split.targets)
-        for split in (dataset.train, dataset.eval)
-    )
+    train, held_out = (error_on(split, predict) for split in (dataset.train, dataset.eval))
     return Scores(float(np.sqrt(train)), float(np.sqrt(held_out)), train, held_out)
 
 

@@ -63,7 +63,7 @@ class Metadata(Schema):
     parameters: int
     scores: Scores
     baseline: Scores = Field(description="The mean predictor on the same rows.")
-    refused: str | None = Field(description="Why the version does not serve by itself, if so.")
+    refused: str | None = Field(description="Why the version did not take over, if so.")
     losses: list[float] = Field(
         description="Mean squared error while training, per epoch or evaluation."
     )
@@ -78,6 +78,25 @@ class Version(Schema):
     version: int
     serving: bool
     metadata: Metadata
+
+
+class Change(Schema):
+    """A change of what serves: `serving.json` holds the last one, `history.jsonl` all."""
+
+    version: int = Field(description="Which serves from then on.")
+    previous: int | None = Field(default=None, description="Which served before.")
+    changed_at: datetime | None = None
+    job_id: str | None = Field(default=None, description="The job whose version took over, …")
+    key: str | None = Field(
+        default=None, description="… or the name of the key with which it was promoted by hand."
+    )
+    reason: Detail = "from before there was a history"
+
+
+class History(Schema):
+    """What served and serves of one network, newest change first."""
+
+    changes: list[Change]
 
 
 class VersionSummary(Schema):
@@ -99,10 +118,19 @@ class Model(Schema):
     versions: list[VersionSummary]
 
 
+class Default(Schema):
+    """Who answers where no model is named, and why."""
+
+    model: ModelName
+    version: int
+    reason: str
+
+
 class Models(Schema):
-    """Both networks."""
+    """Both networks, and which of their serving versions answers where none is named."""
 
     models: list[Model]
+    default: Default | None
 
 
 class Promotion(Schema):
@@ -188,7 +216,7 @@ class PredictRequest(Schema):
 
     instances: list[Annotated[list[float], Field(min_length=3, max_length=3)]] = Field(min_length=1)
     model: ModelName | None = Field(
-        default=None, description="Default: the serving one with the lowest eval RMSE."
+        default=None, description="Default: the serving one that errs least on the same rows."
     )
     version: VersionNumber | None = Field(default=None, description="Default: the serving one.")
 

@@ -198,6 +198,7 @@ BAD_CONFIGS: list[tuple[str, Any]] = [
     ("dense.hidden_units[1]", {"dense": {"hidden_units": [3, 0]}}),
     ("cross.layers", {"cross": {"layers": 17}}),
     ("learning_rate", {"learning_rate": 0.4}),
+    ("promote", {"promote": "maybe"}),
     ("the body", []),
 ]
 

@@ -59,6 +59,62 @@ def test_a_network_no_better_than_the_mean_is_kept_but_does_not_serve(service: S
     assert not rows["dense"]["serving"]
 
 
+def test_a_worse_network_is_kept_but_does_not_take_over(service: Service) -> None:
+    better = {**SMALL, "models": ["cross"], "seed": 3}
+    champion = service.wait_for(service.train(**better, promote="always"))["results"][0]
+    job = service.wait_for(service.train(**{**better, "epochs": 1}))
+    (worse,) = job["results"]
+    assert service.get("/models/cross")["serving"] == champion["version"]
+    theirs, ours = champion["scores"]["eval_rmse"], worse["scores"]["eval_rmse"]
+    assert theirs < ours
+    assert worse["refused"] == (
+        f"its eval RMSE of {ours:.10g} is larger than the {theirs:.10g} of version "
+        f"{champion['version']} on the same rows"
+    )
+    again = service.wait_for(service.train(**better))["results"][0]
+    assert again["refused"] is None  # as good is good enough
+    assert service.get("/models/cross")["serving"] == again["version"]
+
+
+def test_a_job_may_ask_to_take_over_in_any_case_or_in_none(service: Service) -> None:
+    recipe = {**SMALL, "models": ["cross"]}
+    for promote, epochs in (("never", 4), ("always", 1)):
+        before = service.get("/models/cross")["serving"]
+        job = service.wait_for(service.train(**{**recipe, "epochs": epochs}, promote=promote))
+        (result,) = job["results"]
+        serving = service.get("/models/cross")["serving"]
+        assert serving == (result["version"] if promote == "always" else before)
+        assert result["refused"] == (None if promote == "always" else "its job says promote: never")
+
+
+def test_the_history_tells_who_changed_what_serves(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    old = service.get("/models/dense")["serving"]
+    job = service.wait_for(service.train(**SMALL, models=["dense"], promote="always"))
+    new = job["results"][0]["version"]
+    service.client.put("/models/dense/serving", json={"version": old}).raise_for_status()
+    back, over, *_ = service.get("/models/dense/history")["changes"]
+    assert (over["previous"], over["version"], over["job_id"]) == (old, new, job["id"])
+    assert over["reason"] == "its job says promote: always"
+    assert (back["previous"], back["version"], back["job_id"]) == (new, old, None)
+    assert back["reason"] == "rolled back by hand"
+    assert over["changed_at"] < back["changed_at"]
+    assert service.get("/models/dense/history", limit=1)["changes"] == [back]
+
+
+def test_the_models_tell_which_answers_by_default_and_why(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    other = {**SMALL, "dataset": {"size": 3000, "seed": 7}}
+    job = service.wait_for(service.train(**other, models=["cross"], promote="always"))
+    default = service.get("/models")["default"]
+    answer = service.predict([0.5, 0.5, 0.5])
+    assert (default["model"], default["version"]) == (answer["model"], answer["version"])
+    assert f"cross version {job['results'][0]['version']}" in default["reason"]
+    assert "rows that the job of cross" in default["reason"]  # it has held out the most
+
+
 def answers_with(service: Service, version: int) -> bool:
     return bool(service.predict([0, 0, 0], model="cross")["version"] == version)
 
@@ -67,7 +123,8 @@ def test_a_version_can_be_rolled_back_and_promoted_again(
     service: Service, trained: dict[str, Any]
 ) -> None:
     old = service.wait_for(service.train(**SMALL, models=["cross"]))["results"][0]["version"]
-    new = service.wait_for(service.train(**SMALL, models=["cross"], seed=7))["results"][0]
+    other = {**SMALL, "models": ["cross"], "seed": 7, "promote": "always"}
+    new = service.wait_for(service.train(**other))["results"][0]
     assert service.get("/models/cross")["serving"] == new["version"]
     for version in (old, new["version"]):
         response = service.client.put("/models/cross/serving", json={"version": version})
@@ -106,6 +163,9 @@ def test_both_models_list_their_versions_newest_first(
         ("PUT", "/models/cross/serving", {"version": 999}, 404),
         ("PUT", "/models/cross/serving", {"version": "1"}, 422),
         ("PUT", "/models/cross/serving", {}, 422),
+        ("GET", "/models/linear/history", None, 422),
+        ("GET", "/models/cross/history?limit=0", None, 422),
+        ("GET", "/models/cross/history?limit=1001", None, 422),
         ("GET", "/metrics?job_id=1", None, 422),
         ("GET", "/nowhere", None, 404),
     ],
@@ -141,6 +201,7 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/models",
         "/models/{name}",
         "/models/{name}/versions/{number}",
+        "/models/{name}/history",
         "/models/{name}/serving",
         "/livez",
         "/readyz",

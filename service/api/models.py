@@ -1,14 +1,18 @@
 """`/metrics` and `/models`: the comparison, and the versions behind it."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query, Request
 
 from models.config import MODEL_NAMES, ModelName
 from service.api.dependencies import TheRegistry
+from service.predict.predictor import Predictor
 from service.registry import comparison
 from service.schemas import (
     Comparison,
+    Default,
+    History,
     Model,
     Models,
     Promotion,
@@ -28,10 +32,22 @@ def metrics(registry: TheRegistry, job_id: UUID | None = None) -> Comparison:
     return comparison.of_serving(registry)
 
 
+async def _default(request: Request) -> Default | None:
+    predictor: Predictor = request.app.state.predictor
+    await predictor.refresh()
+    if predictor.default is None:
+        return None
+    loaded, reason = predictor.default
+    return Default(model=loaded.model, version=loaded.version, reason=reason)
+
+
 @router.get("/models")
-def list_models(registry: TheRegistry) -> Models:
-    """Both networks and their versions."""
-    return Models(models=[get_model(registry, name) for name in MODEL_NAMES])
+def list_models(
+    registry: TheRegistry, default: Annotated[Default | None, Depends(_default)]
+) -> Models:
+    """Both networks and their versions, and which one answers where none is named."""
+    models = [get_model(registry, name) for name in MODEL_NAMES]
+    return Models(models=models, default=default)
 
 
 @router.get("/models/{name}")
@@ -57,7 +73,19 @@ def get_version(registry: TheRegistry, name: ModelName, number: VersionNumber) -
     return registry.version(name, number)
 
 
+@router.get("/models/{name}/history")
+def get_history(
+    registry: TheRegistry,
+    name: ModelName,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> History:
+    """What served and serves of a network, newest change first."""
+    return History(changes=registry.changes(name, limit))
+
+
 @router.put("/models/{name}/serving")
-def promote(registry: TheRegistry, name: ModelName, promotion: Promotion) -> Version:
+def promote(
+    request: Request, registry: TheRegistry, name: ModelName, promotion: Promotion
+) -> Version:
     """Makes a version the serving one: promotes a new one or rolls back to an old one."""
-    return registry.promote(name, promotion.version)
+    return registry.promote(name, promotion.version, request.scope.get("key"))

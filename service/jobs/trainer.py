@@ -8,29 +8,33 @@ import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import keras
-import numpy
+import numpy as np
 import onnxruntime
 import tensorflow
 
 from models import evaluation, training
 from models.config import ModelName, TrainConfig
-from models.data import Dataset, load
+from models.data import Dataset, Split, load
 from models.export import check_parity, export, load_onnx
 from models.training import TrainingDiverged
 from service.jobs import compile_cache
-from service.registry.manifest import seal
-from service.registry.versions import Registry
+from service.registry.manifest import HELD_OUT, seal
+from service.registry.versions import Judgement, Registry
 from service.schemas import Attempt, Metadata, Progress, Result, Scores
 
 PROGRESS_SECONDS = 0.2
 """The least time between two reports of progress."""
 
 LIBRARIES = {
-    library.__name__: library.__version__ for library in (tensorflow, keras, numpy, onnxruntime)
+    library.__name__: library.__version__ for library in (tensorflow, keras, np, onnxruntime)
 }
+
+HELD_OUT_ROWS = 10_000
+"""At most so many are kept with a version: all that the experiment holds out."""
 
 Report = Callable[[Progress], None]
 
@@ -46,10 +50,10 @@ def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) 
         Cancelled: The job was cancelled; nothing is published.
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
+    dataset = load(config.dataset)
     published = registry.published(job_id)
     cache = compile_cache.enable(registry.root / ".compiled", tensorflow.__version__)
     if registry.staging.decision(job_id) is None and not published:
-        dataset = load(config.dataset)
         baseline = evaluation.mean_predictor(dataset)
         folder = registry.staging.start_over(job_id)
         for name in config.models:
@@ -59,9 +63,10 @@ def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) 
             compile_cache.record(cache)
     if registry.staging.decision(job_id) == "cancel":
         raise Cancelled
+
+    published = registry.publish(job_id, partial(judge, registry, dataset.eval))
     return [
-        result(name, number, registry.metadata(name, number))
-        for name, number in registry.publish(job_id).items()
+        result(name, number, registry.metadata(name, number)) for name, number in published.items()
     ]
 
 
@@ -99,23 +104,45 @@ def stage(
         parameters=network.count_params(),
         scores=Scores(**scores._asdict()),
         baseline=Scores(**baseline._asdict()),
-        refused=gate(scores, baseline),
+        refused=None,
         losses=trained.losses,
         attempts=[Attempt(**attempt._asdict()) for attempt in trained.attempts],
         fit_seconds=trained.seconds,
         libraries=LIBRARIES,
     )
+    keep_held_out(dataset.eval, folder)
     seal(folder, metadata)
 
 
-def gate(scores: evaluation.Scores, baseline: evaluation.Scores) -> str | None:
-    """Why a version with these scores must not serve by itself; None if it may."""
-    if scores.eval_rmse >= baseline.eval_rmse:
-        return (
-            f"its eval RMSE of {scores.eval_rmse:.6g} is no better than "
-            f"the mean predictor's {baseline.eval_rmse:.6g}"
-        )
-    return None
+def keep_held_out(split: Split, folder: Path) -> None:
+    """Keeps rows beside a version, so that others can be compared with it on the same ones."""
+    rows = np.column_stack([*split.features.T, split.targets])[:HELD_OUT_ROWS]
+    np.save(folder / HELD_OUT, rows, allow_pickle=False)
+
+
+def judge(
+    registry: Registry, held_out: Split, challenger: Metadata, champion: int | None
+) -> Judgement:
+    """Whether a version takes over from the champion, the version that serves, if any does.
+
+    Both are held against each other on the rows that the challenger's job holds out.
+    """
+    promote = challenger.config.promote
+    if promote != "if_better":
+        return Judgement(promote == "always", f"its job says promote: {promote}")
+    ours, mean = challenger.scores.eval_rmse, challenger.baseline.eval_rmse
+    its = f"its eval RMSE of {ours:.10g}"
+    if ours >= mean:
+        return Judgement(False, f"{its} is no better than the mean predictor's {mean:.10g}")
+    if champion is None:
+        return Judgement(True, f"{its} beats the mean predictor's {mean:.10g}")
+    predict = load_onnx(registry.folder(challenger.model, champion))
+    theirs = math.sqrt(evaluation.error_on(held_out, predict))
+    worse = ours > theirs  # never than one whose error is not a number: it has to go
+    than = "larger than" if worse else "not larger than"
+    return Judgement(
+        not worse, f"{its} is {than} the {theirs:.10g} of version {champion} on the same rows"
+    )
 
 
 def result(name: ModelName, number: int, metadata: Metadata) -> Result:

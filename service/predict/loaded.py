@@ -18,10 +18,9 @@ TOGETHER_ROWS = 1000
 class Loaded:
     """A version that is ready to answer."""
 
-    def __init__(self, model: ModelName, version: int, eval_rmse: float, onnx: Path) -> None:
+    def __init__(self, model: ModelName, version: int, onnx: Path) -> None:
         self.model = model
         self.version = version
-        self.eval_rmse = eval_rmse
         self.headers = [(b"x-model", model.encode()), (b"x-model-version", b"%d" % version)]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -34,6 +33,9 @@ class Loaded:
         self._alone = True
         self._asked = 0
         self._gathered: list[tuple[Features, asyncio.Future[Features]]] = []
+
+    def __str__(self) -> str:
+        return f"{self.model} version {self.version}"
 
     def predict(self, features: Features) -> Features:
         """The predictions `(rows,)` for features `(rows, 3)`."""
@@ -94,8 +96,7 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
     Raises:
         NotFound: There is no such version, or it is damaged.
     """
-    metadata = registry.version(model, version).metadata
-    onnx = registry.folder(model, version) / ONNX
-    loaded = Loaded(model, version, metadata.scores.eval_rmse, onnx)
+    registry.version(model, version)
+    loaded = Loaded(model, version, registry.folder(model, version) / ONNX)
     loaded.predict(np.zeros((1, FEATURES)))
     return loaded

@@ -30,6 +30,7 @@ from service.errors import (
     problem,
 )
 from service.predict import formats
+from service.predict.default import Default, choose
 from service.predict.formats import Format
 from service.predict.formats.question import Question
 from service.predict.loaded import TOGETHER_ROWS, Loaded, load
@@ -54,9 +55,10 @@ class Predictor:
         self.log = log
         self.settings = settings
         self.serving: dict[ModelName, Loaded] = {}
-        self._best: Loaded | None = None
+        self.default: Default | None = None
         self._others: dict[tuple[ModelName, float], Loaded] = {}
         self._state: tuple[object, ...] = ()
+        self._refreshing = asyncio.Lock()
         self._large = 0
         # Of its own: a database that does not answer holds the threads that all others share.
         self._threads = ThreadPoolExecutor(settings.max_large_requests)
@@ -180,7 +182,7 @@ class Predictor:
     def _at_hand(self, question: Question) -> Loaded | None:
         """The version that is asked for, if it is loaded."""
         if question.model is None:
-            return self._best
+            return self.default and self.default.loaded
         serving = self.serving.get(question.model)
         if question.version is None or (serving and serving.version == question.version):
             return serving
@@ -203,11 +205,12 @@ class Predictor:
 
     async def refresh(self) -> None:
         """Loads what the registry serves now, and swaps it in whole."""
-        state = await self._in_thread(self.registry.state)
-        if state != self._state:
-            self.serving = await self._in_thread(self._load_serving)
-            self._best = min(self.serving.values(), key=_eval_rmse, default=None)
-            self._state = state
+        async with self._refreshing:
+            state = await self._in_thread(self.registry.state)
+            if state != self._state:
+                serving = await self._in_thread(self._load_serving)
+                chosen = await self._in_thread(choose, serving.values(), self.registry)
+                self.serving, self.default, self._state = serving, chosen, state
 
     async def keep_fresh(self) -> None:
         """Follows the registry until cancelled."""
@@ -228,12 +231,8 @@ class Predictor:
             number = self.registry.serving(name)
             if number is not None and (name not in serving or serving[name].version != number):
                 serving[name] = load(self.registry, name, number)
-                logger.info("serving %s version %d", name, number)
+                logger.info("serving %s", serving[name])
         return serving
-
-
-def _eval_rmse(loaded: Loaded) -> float:
-    return loaded.eval_rmse
 
 
 def _unpacked(response: Response) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:

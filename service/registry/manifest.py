@@ -9,6 +9,9 @@ from service.schemas import Metadata
 EXTRA = Path("assets.extra")
 ONNX = EXTRA / "model.onnx"
 METADATA = EXTRA / "metadata.json"
+HELD_OUT = EXTRA / "held_out.npy"
+"""Rows that the version was not trained on: float64 `(rows, 4)`, features and target."""
+
 MANIFEST = EXTRA / "manifest.sha256"
 """SHA-256 of every other file, as `sha256sum --check` reads it."""
 
@@ -18,10 +21,14 @@ class Damaged(Exception):
 
 
 def seal(folder: Path, metadata: Metadata) -> None:
-    """Completes a folder with its metadata and its manifest, and brings all of it to the disk."""
-    (folder / METADATA).write_text(metadata.model_dump_json(indent=1) + "\n")
-    digests = [f"{_sha256(path)}  {path.relative_to(folder)}\n" for path in _files(folder)]
-    (folder / MANIFEST).write_text("".join(digests))
+    """Completes a folder with its metadata and its manifest, and brings all of it to the disk.
+
+    A folder may be sealed again with other metadata, and so after a call that was cut short.
+    """
+    write_whole(folder / METADATA, metadata.model_dump_json(indent=1) + "\n")
+    sealed = [path for path in _files(folder) if path != folder / MANIFEST]
+    digests = [f"{_sha256(path)}  {path.relative_to(folder)}\n" for path in sealed]
+    write_whole(folder / MANIFEST, "".join(digests))
     for path in folder.rglob("*"):
         sync(path)
     sync(folder)
@@ -58,6 +65,18 @@ def signature(folder: Path) -> bytes:
         status = path.lstat()
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.digest()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that a reader finds as it was or as it is now; one writer at a time."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_text(text)
+        sync(temporary)
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
 
 
 def sync(path: Path) -> None:

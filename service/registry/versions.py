@@ -3,28 +3,39 @@
 artifacts/
   cross/            a TensorFlow Serving base path
     1/ 2/ …         a version: SavedModel; ONNX twin, metadata and manifest in assets.extra/
-    serving.json    which version is served
+    serving.json    which version is served, and history.jsonl: see history.py
   dense/ …
   .staging/         see staging.py
 """
 
-import errno
 import fcntl
-import json
 import logging
 import os
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from models.config import MODEL_NAMES, ModelName
 from service.errors import NotFound
-from service.registry.manifest import Damaged, signature, sync, verify
+from service.registry import history
+from service.registry.manifest import METADATA, Damaged, seal, signature, sync, verify
 from service.registry.staging import Staging
-from service.schemas import Metadata, Version
+from service.schemas import Change, Metadata, Version
 
 logger = logging.getLogger(__name__)
+
+
+class Judgement(NamedTuple):
+    """Whether a challenger takes over, and why or why not."""
+
+    takes_over: bool
+    reason: str
+
+
+Judge = Callable[[Metadata, int | None], Judgement]
+"""Asked with a challenger and the number of the champion: the version that serves, if any."""
 
 
 class Registry:
@@ -98,10 +109,10 @@ class Registry:
 
         Where the promoted one is gone or damaged, it is the newest one that may serve.
         """
-        promoted = self._promoted(name)
+        change = history.last_change(self.root / name)
         try:
-            if promoted is not None and self.metadata(name, promoted):
-                return promoted
+            if change is not None and self.metadata(name, change.version):
+                return change.version
         except (NotFound, Damaged):
             pass
         return next((number for number, version in self._whole(name) if not version.refused), None)
@@ -128,30 +139,53 @@ class Registry:
         return tuple(
             value
             for name in MODEL_NAMES
-            for value in ((self.root / name).stat().st_mtime_ns, self._pointer(name))
+            for value in (
+                (self.root / name).stat().st_mtime_ns,
+                history.pointer(self.root / name),
+            )
         )
 
-    def promote(self, name: ModelName, number: int) -> Version:
+    def promote(self, name: ModelName, number: int, key: str | None = None) -> Version:
         """Makes a version the serving one, whether it is newer or older than the one before.
+
+        Args:
+            key: The name of the key of whoever asks for it.
 
         Raises:
             NotFound: There is no such version, or it is damaged.
         """
         self.version(name, number)
         with self._locked(name):
-            self._point(name, number)
+            last = history.last_change(self.root / name)
+            if last is None or last.version != number:
+                champion = self.serving(name)
+                back = champion is not None and number < champion
+                reason = "rolled back by hand" if back else "promoted by hand"
+                self._point(name, number, champion, reason, key=key)
         return self.version(name, number)
 
-    def _point(self, name: ModelName, number: int) -> None:
-        path = self.root / name / "serving.json"
-        temporary = path.with_name(f".serving.{uuid.uuid4().hex}")
-        try:
-            temporary.write_text(json.dumps({"version": number}) + "\n")
-            sync(temporary)
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync(path.parent)
+    def changes(self, name: ModelName, limit: int) -> list[Change]:
+        """The newest changes of what serves, newest first."""
+        return history.changes(self.root / name, limit)
+
+    def _point(
+        self,
+        name: ModelName,
+        number: int,
+        champion: int | None,
+        reason: str,
+        job_id: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        change = Change(
+            changed_at=datetime.now(UTC),
+            previous=champion,
+            version=number,
+            job_id=job_id,
+            key=key,
+            reason=reason,
+        )
+        history.record(self.root / name, change)
 
     @contextmanager
     def _locked(self, name: ModelName) -> Iterator[None]:
@@ -172,35 +206,47 @@ class Registry:
             if metadata.job_id == job_id
         }
 
-    def publish(self, job_id: str) -> dict[ModelName, int]:
+    def publish(self, job_id: str, judge: Judge) -> dict[ModelName, int]:
         """Publishes what a job has staged and sealed; returns all of the job's versions.
 
-        To be called once the decision is to publish; and again if a call was cut short: the next
-        one goes on where it stopped.
+        Each takes over from the serving version if `judge` says so; nothing else can change what
+        serves in between. To be called once the decision is to publish; and again if a call was
+        cut short: the next one goes on where it stopped.
         """
         for name in MODEL_NAMES:
-            staged = self.staging.folder(job_id) / name
-            if staged.exists():
-                self._publish(name, staged)
-        published = self.published(job_id)
-        for name, number in published.items():
             with self._locked(name):
-                passed = self.metadata(name, number).refused is None
-                if passed and number > (self._promoted(name) or 0):
-                    self._point(name, number)
-        return published
+                staged = self.staging.folder(job_id) / name
+                if staged.exists():
+                    self._publish(name, staged, judge)
+                else:
+                    self._take_up(name, job_id, judge)
+        return self.published(job_id)
 
-    def _publish(self, name: ModelName, staged: Path) -> None:
-        while True:
-            number = max(self.numbers(name), default=0) + 1
-            try:
-                staged.rename(self.folder(name, number))
-            except OSError as error:
-                if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                    continue  # another job took the number
-                raise
-            sync(self.root / name)
+    def _publish(self, name: ModelName, staged: Path, judge: Judge) -> None:
+        champion = self.serving(name)
+        challenger = Metadata.model_validate_json((staged / METADATA).read_bytes())
+        judgement = judge(challenger, champion)
+        refused = None if judgement.takes_over else judgement.reason
+        seal(staged, challenger.model_copy(update={"refused": refused}))
+        number = max(self.numbers(name), default=0) + 1
+        staged.rename(self.folder(name, number))
+        sync(self.root / name)
+        if judgement.takes_over:
+            self._point(name, number, champion, judgement.reason, challenger.job_id)
+
+    def _take_up(self, name: ModelName, job_id: str, judge: Judge) -> None:
+        """Goes on after a call that was cut short: a version is out, and may not serve yet."""
+        number = next((n for n, about in self._whole(name) if about.job_id == job_id), None)
+        if number is None or any(
+            change.version == number for change in history.changes(self.root / name)
+        ):
             return
+        challenger, champion = self.metadata(name, number), self.serving(name)
+        champion = None if champion == number else champion  # as the newest, without a pointer
+        if challenger.refused is None:
+            judgement = judge(challenger, champion)
+            if judgement.takes_over:
+                self._point(name, number, champion, judgement.reason, job_id)
 
     def _whole(self, name: ModelName) -> Iterator[tuple[int, Metadata]]:
         for number in self.numbers(name):
@@ -208,19 +254,3 @@ class Registry:
                 yield number, self.metadata(name, number)
             except (Damaged, NotFound):
                 continue
-
-    def _pointer(self, name: ModelName) -> bytes | None:
-        try:
-            return (self.root / name / "serving.json").read_bytes()
-        except FileNotFoundError:
-            return None
-        except IsADirectoryError:
-            return b"a directory"  # as damaged as any other text that is no pointer
-
-    def _promoted(self, name: ModelName) -> int | None:
-        text = self._pointer(name)
-        try:
-            return int(json.loads(text)["version"]) if text is not None else None
-        except (ValueError, TypeError, KeyError):
-            logger.error("%s/serving.json is damaged: the newest version is served", name)
-            return None

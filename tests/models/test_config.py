@@ -51,6 +51,7 @@ def test_an_empty_config_is_the_experiment() -> None:
         "max_restarts": 10,
         "dense": {"hidden_units": [3, 3, 3], "initializer": "glorot_uniform"},
         "cross": {"layers": 1},
+        "promote": "if_better",
     }
     assert TrainConfig() == TrainConfig.model_validate_json("{}")
 

@@ -27,7 +27,7 @@ def load(folder: Path, width: int, dtype: str) -> Loaded:
     layers = [layer(3, 3, "cross"), layer(3, width, "relu"), layer(width, 3, "relu")]
     layers += [layer(3, 3, "cross"), layer(3, 1, "linear")]
     onnx.save(graph(layers), folder / "model.onnx")
-    return Loaded("cross", 1, 0.1, folder / "model.onnx")
+    return Loaded("cross", 1, folder / "model.onnx")
 
 
 async def predict_at_once(loaded: Loaded, requests: Sequence[Features]) -> list[Features]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from models.config import ModelName, TrainConfig
 from service.registry.manifest import seal
-from service.registry.versions import Registry
+from service.registry.versions import Judgement, Registry
 from service.schemas import Metadata, Scores
 
 JOB = "11111111-1111-4111-8111-111111111111"
@@ -39,6 +39,11 @@ def fill(folder: Path, about: Metadata) -> None:
     seal(folder, about)
 
 
+def as_told(challenger: Metadata, champion: int | None) -> Judgement:
+    """Lets a version take over unless it says that it is refused."""
+    return Judgement(challenger.refused is None, challenger.refused or f"better than {champion}")
+
+
 def stage(registry: Registry, about: Metadata) -> None:
     fill(registry.staging.start_over(about.job_id) / about.model, about)
     registry.staging.decide(about.job_id, "publish")
@@ -46,6 +51,6 @@ def stage(registry: Registry, about: Metadata) -> None:
 
 def publish(registry: Registry, about: Metadata) -> int:
     stage(registry, about)
-    number = registry.publish(about.job_id)[about.model]
+    number = registry.publish(about.job_id, as_told)[about.model]
     registry.staging.remove(about.job_id)
     return number

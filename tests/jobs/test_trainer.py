@@ -1,0 +1,78 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from models.config import TrainConfig
+from models.data import Split, load
+from models.onnx_graph import Layer, graph
+from service.jobs.trainer import HELD_OUT_ROWS, judge, keep_held_out
+from service.registry.manifest import HELD_OUT, ONNX
+from service.registry.versions import Judgement, Registry
+from service.schemas import Metadata, Scores
+from tests.registry.versions import fill, metadata
+
+ROWS = Split(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]), np.zeros(4))
+"""A linear unit with only a bias errs on them by that bias."""
+
+
+def challenger(eval_rmse: float, **config: Any) -> Metadata:
+    scores = Scores(train_rmse=0, eval_rmse=eval_rmse, train_mse=0, eval_mse=eval_rmse**2)
+    baseline = scores.model_copy(update={"eval_rmse": 0.5})
+    made = {"scores": scores, "baseline": baseline, "config": TrainConfig.model_validate(config)}
+    return metadata().model_copy(update=made)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """Version 1 errs by 0.25, whatever it says of itself; version 2 by what is no number."""
+    made = Registry(tmp_path)
+    made.prepare()
+    for number, bias in ((1, 0.25), (2, np.nan)):
+        fill(made.folder("cross", number), metadata())
+        layer = Layer(np.zeros((3, 1)), np.array([bias], np.float64), "linear")
+        onnx.save(graph([layer]), made.folder("cross", number) / ONNX)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("eval_rmse", "champion", "takes_over", "says"),
+    [
+        (0.5, None, False, "0.5 is no better than the mean predictor's 0.5"),
+        (0.49, None, True, "0.49 beats the mean predictor's 0.5"),
+        (0.26, 1, False, "0.26 is larger than the 0.25 of version 1 on the same rows"),
+        (0.25, 1, True, "0.25 is not larger than the 0.25 of version 1"),
+        (0.1, 1, True, "0.1 is not larger than the 0.25 of version 1"),
+        (0.6, 2, False, "mean predictor"),
+        (0.49, 2, True, "0.49 is not larger than the nan of version 2"),
+    ],
+)
+def test_a_challenger_must_beat_the_mean_and_be_no_worse_than_the_champion(
+    registry: Registry, eval_rmse: float, champion: int | None, takes_over: bool, says: str
+) -> None:
+    judgement = judge(registry, ROWS, challenger(eval_rmse), champion)
+    assert judgement.takes_over is takes_over
+    assert says in judgement.reason
+
+
+@pytest.mark.parametrize("champion", [None, 1])
+@pytest.mark.parametrize(("promote", "takes_over"), [("always", True), ("never", False)])
+@pytest.mark.parametrize("eval_rmse", [0.1, 0.3, 0.6])
+def test_a_job_may_decide_for_itself(
+    registry: Registry, champion: int | None, promote: str, takes_over: bool, eval_rmse: float
+) -> None:
+    judgement = judge(registry, ROWS, challenger(eval_rmse, promote=promote), champion)
+    assert judgement == Judgement(takes_over, f"its job says promote: {promote}")
+
+
+def test_all_that_the_experiment_holds_out_is_kept_and_no_more_of_others(tmp_path: Path) -> None:
+    (tmp_path / HELD_OUT.parent).mkdir()
+    for size in (100_000, 200_000):
+        held_out = load(TrainConfig.model_validate({"dataset": {"size": size}}).dataset).eval
+        keep_held_out(held_out, tmp_path)
+        kept = np.load(tmp_path / HELD_OUT)
+        assert kept.shape == (HELD_OUT_ROWS, 4)
+        np.testing.assert_array_equal(kept[:, :3], held_out.features[:HELD_OUT_ROWS])
+        np.testing.assert_array_equal(kept[:, 3], held_out.targets[:HELD_OUT_ROWS])

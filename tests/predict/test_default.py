@@ -1,0 +1,105 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from models.config import ModelName, TrainConfig
+from models.onnx_graph import Layer, graph
+from service.predict.default import choose
+from service.predict.loaded import Loaded, load
+from service.registry.manifest import HELD_OUT, ONNX, seal
+from service.registry.versions import Registry
+from service.schemas import Scores
+from tests.registry.versions import fill, metadata
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    made = Registry(tmp_path)
+    made.prepare()
+    return made
+
+
+def version(
+    registry: Registry,
+    name: ModelName,
+    *,
+    bias: float,
+    says: float,
+    rows: int = 0,
+    day: int = 1,
+    **dataset: Any,
+) -> Loaded:
+    """A version that answers its bias to everything, where 0 is right, and says it errs so much."""
+    about = metadata(name).model_copy(
+        update={
+            "scores": Scores(train_rmse=0, eval_rmse=says, train_mse=0, eval_mse=0),
+            "config": TrainConfig.model_validate({"dataset": dataset}),
+            "created_at": datetime(2026, 1, day, tzinfo=UTC),
+        }
+    )
+    folder = registry.folder(name, 1)
+    fill(folder, about)
+    onnx.save(
+        graph([Layer(np.zeros((3, 1)), np.array([bias], np.float64), "linear")]), folder / ONNX
+    )
+    if rows:
+        np.save(folder / HELD_OUT, np.zeros((rows, 4)))
+    seal(folder, about)
+    return load(registry, name, 1)
+
+
+def test_where_nothing_serves_nobody_answers(registry: Registry) -> None:
+    assert choose([], registry) is None
+
+
+def test_the_only_one_answers(registry: Registry) -> None:
+    only = version(registry, "dense", bias=1, says=1)
+    default = choose([only], registry)
+    assert default is not None
+    assert default.loaded is only
+    assert default.reason == "no other network serves"
+
+
+def test_figures_from_the_same_dataset_are_compared_as_they_are(registry: Registry) -> None:
+    dense = version(registry, "dense", bias=1, says=0.1)
+    cross = version(registry, "cross", bias=0, says=0.2)
+    default = choose([dense, cross], registry)
+    assert default is not None
+    assert default.loaded is dense
+    assert "0.1 on the rows that the jobs of all of them held out" in default.reason
+    assert "cross version 1 is 0.2" in default.reason
+
+
+def test_figures_from_other_datasets_are_not_but_both_are_measured_on_the_most_rows(
+    registry: Registry,
+) -> None:
+    dense = version(registry, "dense", bias=0.25, says=0.1, rows=10, size=100, day=2)
+    cross = version(registry, "cross", bias=0, says=0.2, rows=20, size=200)
+    default = choose([dense, cross], registry)
+    assert default is not None
+    assert default.loaded is cross
+    assert default.reason == (
+        "its RMSE is 0 on 20 rows that the job of cross version 1 held out; "
+        "that of dense version 1 is 0.25"
+    )
+
+
+def test_one_whose_error_is_no_number_does_not_answer(registry: Registry) -> None:
+    dense = version(registry, "dense", bias=np.nan, says=0.1, rows=10, size=100, day=2)
+    cross = version(registry, "cross", bias=9, says=0.2, size=200)
+    default = choose([dense, cross], registry)
+    assert default is not None
+    assert default.loaded is cross
+
+
+def test_where_no_rows_are_kept_the_newest_answers(registry: Registry) -> None:
+    dense = version(registry, "dense", bias=1, says=0.1, size=100)
+    cross = version(registry, "cross", bias=1, says=0.2, size=200, day=2)
+    default = choose([dense, cross], registry)
+    assert default is not None
+    assert default.loaded is cross
+    assert "newest" in default.reason

@@ -10,6 +10,7 @@ if its maker dies before it stands in the history as well, the next change puts 
 import logging
 import os
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,13 +39,13 @@ def pointer(folder: Path) -> bytes | None:
 
 
 def last_change(folder: Path) -> Change | None:
-    """The change that stands; None if there was none, or if the pointer is damaged."""
+    """The change that stands; where the pointer is gone or damaged, the last in the history."""
     text = pointer(folder)
-    try:
-        return Change.model_validate_json(text) if text is not None else None
-    except ValidationError:
-        logger.error("%s is damaged: the newest version is served", folder / POINTER)
-        return None
+    if text is not None:
+        with suppress(ValidationError):
+            return Change.model_validate_json(text)
+        logger.error("%s is damaged: its history says what is served", folder / POINTER)
+    return next(_parsed(_lines(folder), folder), None)
 
 
 def record(folder: Path, change: Change) -> None:
@@ -61,13 +62,11 @@ def record(folder: Path, change: Change) -> None:
 
 def changes(folder: Path, limit: int | None = None) -> list[Change]:
     """All changes, newest first, or the newest of them."""
-    lines: deque[bytes] = deque(maxlen=limit)
-    with suppress(FileNotFoundError), (folder / HISTORY).open("rb") as file:
-        lines.extend(line for line in file if line.endswith(b"\n"))
+    lines = _lines(folder, limit)
     last = last_change(folder)  # read after the history, or another could slip between them
     if last is not None and (not lines or lines[-1] != _line(last)):
         lines.append(_line(last))
-    return [change for line in reversed(lines) if (change := _parsed(line, folder))]
+    return list(_parsed(lines, folder))
 
 
 def _complete(folder: Path) -> None:
@@ -93,9 +92,18 @@ def _line(change: Change) -> bytes:
     return change.model_dump_json().encode() + b"\n"
 
 
-def _parsed(line: bytes, folder: Path) -> Change | None:
+def _lines(folder: Path, limit: int | None = None) -> deque[bytes]:
     try:
-        return Change.model_validate_json(line)
-    except ValidationError:
-        logger.error("a line of %s is damaged", folder / HISTORY)
-        return None
+        with (folder / HISTORY).open("rb") as file:
+            return deque((line for line in file if line.endswith(b"\n")), limit)
+    except FileNotFoundError:
+        return deque(maxlen=limit)
+
+
+def _parsed(lines: deque[bytes], folder: Path) -> Iterator[Change]:
+    """The changes that whole lines tell of, from the last to the first."""
+    for line in reversed(lines):
+        try:
+            yield Change.model_validate_json(line)
+        except ValidationError:
+            logger.error("a line of %s is damaged", folder / HISTORY)

@@ -107,7 +107,8 @@ class Registry:
     def serving(self, name: ModelName) -> int | None:
         """The number of the serving version.
 
-        Where the promoted one is gone or damaged, it is the newest one that may serve.
+        Where the one that was last made to serve is gone or damaged, it is the newest one that
+        was not refused.
         """
         change = history.last_change(self.root / name)
         try:
@@ -157,7 +158,9 @@ class Registry:
         self.version(name, number)
         with self._locked(name):
             last = history.last_change(self.root / name)
-            if last is None or last.version != number:
+            if last is not None and last.version == number:
+                history.record(self.root / name, last)  # no change, but a damaged pointer is mended
+            else:
                 champion = self.serving(name)
                 back = champion is not None and number < champion
                 reason = "rolled back by hand" if back else "promoted by hand"

@@ -122,6 +122,17 @@ def what_serves_is_whole(round_: Round) -> Iterator[str]:
             yield f"version {number} of {name} serves"
 
 
+def no_version_takes_over_twice(round_: Round) -> Iterator[str]:
+    """The history tells once of each version that took over, and names its job."""
+    for name, changes in round_.ledger.history.items():
+        made = [(change["version"], change["job_id"]) for change in changes if change["job_id"]]
+        for (version, job_id), count in Counter(made).items():
+            if count > 1:
+                yield f"version {version} of {name} took over {count} times"
+            if round_.ledger.published.get((name, version)) != job_id:
+                yield f"version {version} of {name} is not of job {job_id}"
+
+
 def every_question_is_answered(round_: Round) -> Iterator[str]:
     """`/predict` answers, unless there is no process that could."""
     for answer in failed(round_):
@@ -157,6 +168,7 @@ PROMISES: list[Callable[[Round], Iterator[str]]] = [
     every_version_is_whole,
     what_is_damaged_is_named,
     what_serves_is_whole,
+    no_version_takes_over_twice,
     every_question_is_answered,
     every_answer_is_right,
     every_refusal_is_orderly,

@@ -35,6 +35,8 @@ class Ledger:
     """The damaged versions that the service told of after the last round."""
     serving: dict[str, int] = field(default_factory=dict)
     """The versions that served after the last round."""
+    history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """The changes of what serves, newest first, as the service told of them after the round."""
     published: dict[Key, str] = field(default_factory=dict)
     """The job of each version, as it lies on the disk."""
     predictions: dict[Key, NDArray[np.float32]] = field(default_factory=dict)

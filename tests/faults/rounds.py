@@ -147,7 +147,10 @@ def _look_at_versions(service: Service, ledger: Ledger) -> None:
         if ledger.named == damaged or time.monotonic() > deadline:
             break
         time.sleep(0.05)
-    ledger.serving = {model["name"]: model["serving"] for model in service.get("/models")["models"]}
+    for model in service.get("/models")["models"]:
+        name = model["name"]
+        ledger.serving[name] = model["serving"]
+        ledger.history[name] = service.get(f"/models/{name}/history", limit=1000)["changes"]
 
 
 def _jobs(service: Service) -> dict[str, Job]:

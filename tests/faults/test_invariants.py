@@ -36,6 +36,8 @@ def kept(tmp_path: Path) -> Round:
     ledger.published = {("cross", 1): JOB}
     ledger.predictions = {("cross", 1): np.array([0.25, 0.5], np.float32)}
     ledger.serving = {"dense": 1, "cross": 1}
+    by_hand = {"version": 1, "job_id": None}
+    ledger.history = {"cross": [by_hand, by_hand, {"version": 1, "job_id": JOB}]}
     fill(tmp_path / "cross" / "1", metadata())
     return Round(
         ledger=ledger,
@@ -133,6 +135,16 @@ def serve_what_is_damaged(kept: Round) -> Round:
     return kept
 
 
+def take_over_twice(kept: Round) -> Round:
+    kept.ledger.history["cross"] *= 2
+    return kept
+
+
+def take_over_for_another(kept: Round) -> Round:
+    kept.ledger.history["cross"][-1]["job_id"] = OTHER_JOB
+    return kept
+
+
 def refuse_a_question(kept: Round) -> Round:
     return replace(kept, answers=[Answer(503, {})])
 
@@ -170,6 +182,8 @@ def take_long(kept: Round) -> Round:
         (overlook_damage, invariants.what_is_damaged_is_named),
         (call_a_whole_version_damaged, invariants.what_is_damaged_is_named),
         (serve_what_is_damaged, invariants.what_serves_is_whole),
+        (take_over_twice, invariants.no_version_takes_over_twice),
+        (take_over_for_another, invariants.no_version_takes_over_twice),
         (refuse_a_question, invariants.every_question_is_answered),
         (predict_something_else, invariants.every_answer_is_right),
         (predict_with_an_unknown_version, invariants.every_answer_is_right),

@@ -73,6 +73,21 @@ def test_a_pointer_from_before_there_was_a_history_is_its_first_line(tmp_path: P
     assert old.changed_at is None
 
 
+@pytest.mark.parametrize("text", ["", "{", None])
+def test_where_the_pointer_is_damaged_or_gone_the_history_says_what_serves(
+    tmp_path: Path, text: str | None
+) -> None:
+    for each in (ONE, TWO, ONE):
+        record(tmp_path, each)
+    (tmp_path / POINTER).unlink()
+    if text is not None:
+        (tmp_path / POINTER).write_text(text)
+    assert last_change(tmp_path) == ONE
+    assert changes(tmp_path) == [ONE, TWO, ONE]
+    record(tmp_path, THREE)
+    assert changes(tmp_path) == [THREE, ONE, TWO, ONE]
+
+
 def test_a_damaged_line_is_passed_over(tmp_path: Path) -> None:
     record(tmp_path, ONE)
     with (tmp_path / HISTORY).open("a") as file:

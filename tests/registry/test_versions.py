@@ -188,6 +188,10 @@ def test_a_folder_in_the_place_of_the_pointer_is_a_damaged_pointer(registry: Reg
     assert registry.serving("cross") == 1
     with pytest.raises(IsADirectoryError):
         registry.promote("cross", 1)
+    pointer.rmdir()
+    registry.promote("cross", 1)
+    assert pointer.is_file()
+    assert len(registry.changes("cross", 10)) == 1
 
 
 def test_names_that_are_no_versions_are_passed_over(registry: Registry) -> None:

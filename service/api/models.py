@@ -1,5 +1,6 @@
 """`/metrics` and `/models`: the comparison, and the versions behind it."""
 
+from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from models.config import MODEL_NAMES, ModelName
 from service.api.dependencies import TheRegistry
+from service.errors import NotFound
 from service.predict.predictor import Predictor
 from service.registry import comparison
 from service.schemas import (
@@ -34,7 +36,8 @@ def metrics(registry: TheRegistry, job_id: UUID | None = None) -> Comparison:
 
 async def _default(request: Request) -> Default | None:
     predictor: Predictor = request.app.state.predictor
-    await predictor.refresh()
+    with suppress(NotFound):  # a version that vanished as it was looked at; the next look is soon
+        await predictor.refresh()
     if predictor.default is None:
         return None
     loaded, reason = predictor.default

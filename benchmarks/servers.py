@@ -17,6 +17,7 @@ import psutil
 
 from benchmarks.load import Cores, Request
 from models.onnx_graph import Layer, graph
+from service.registry import promotion
 from service.registry.manifest import EXTRA, ONNX, seal
 from service.registry.versions import Registry
 from tests.registry.versions import as_told, metadata
@@ -37,7 +38,7 @@ def publish_truth(artifacts: Path) -> None:
     onnx.save(truth(), staged / ONNX)
     seal(staged, about)
     registry.staging.decide(about.job_id, "publish")
-    registry.publish(about.job_id, as_told)
+    promotion.publish(registry, about.job_id, as_told)
 
 
 def truth() -> onnx.ModelProto:

@@ -10,7 +10,7 @@ from models.config import MODEL_NAMES, ModelName
 from service.api.dependencies import TheRegistry
 from service.errors import NotFound
 from service.predict.predictor import Predictor
-from service.registry import comparison
+from service.registry import comparison, promotion
 from service.schemas import (
     Comparison,
     Default,
@@ -87,8 +87,6 @@ def get_history(
 
 
 @router.put("/models/{name}/serving")
-def promote(
-    request: Request, registry: TheRegistry, name: ModelName, promotion: Promotion
-) -> Version:
+def promote(request: Request, registry: TheRegistry, name: ModelName, wanted: Promotion) -> Version:
     """Makes a version the serving one: promotes a new one or rolls back to an old one."""
-    return registry.promote(name, promotion.version, request.scope.get("key"))
+    return promotion.promote(registry, name, wanted.version, request.scope.get("key"))

@@ -22,8 +22,10 @@ from models.data import Dataset, Split, load
 from models.export import check_parity, export, load_onnx
 from models.training import TrainingDiverged
 from service.jobs import compile_cache
+from service.registry import promotion
 from service.registry.manifest import HELD_OUT, seal
-from service.registry.versions import Judgement, Registry
+from service.registry.promotion import Judgement
+from service.registry.versions import Registry
 from service.schemas import Attempt, Metadata, Progress, Result, Scores
 
 PROGRESS_SECONDS = 0.2
@@ -64,7 +66,7 @@ def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) 
     if registry.staging.decision(job_id) == "cancel":
         raise Cancelled
 
-    published = registry.publish(job_id, partial(judge, registry, dataset.eval))
+    published = promotion.publish(registry, job_id, partial(judge, registry, dataset.eval))
     return [
         result(name, number, registry.metadata(name, number)) for name, number in published.items()
     ]

@@ -8,34 +8,19 @@ artifacts/
   .staging/         see staging.py
 """
 
-import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from models.config import MODEL_NAMES, ModelName
 from service.errors import NotFound
 from service.registry import history
-from service.registry.manifest import METADATA, Damaged, seal, signature, sync, verify
+from service.registry.manifest import Damaged, signature, verify
 from service.registry.staging import Staging
 from service.schemas import Change, Metadata, Version
 
 logger = logging.getLogger(__name__)
-
-
-class Judgement(NamedTuple):
-    """Whether a challenger takes over, and why or why not."""
-
-    takes_over: bool
-    reason: str
-
-
-Judge = Callable[[Metadata, int | None], Judgement]
-"""Asked with a challenger and the number of the champion: the version that serves, if any."""
 
 
 class Registry:
@@ -101,7 +86,7 @@ class Registry:
     def versions(self, name: ModelName) -> Iterator[Version]:
         """All whole versions, newest first, one at a time: there may be thousands."""
         serving = self.serving(name)
-        for number, metadata in self._whole(name):
+        for number, metadata in self.whole(name):
             yield Version(version=number, serving=number == serving, metadata=metadata)
 
     def serving(self, name: ModelName) -> int | None:
@@ -116,7 +101,7 @@ class Registry:
                 return change.version
         except (NotFound, Damaged):
             pass
-        return next((number for number, version in self._whole(name) if not version.refused), None)
+        return next((number for number, version in self.whole(name) if not version.refused), None)
 
     def damaged(self) -> list[str]:
         """Each damaged version and what is wrong with it."""
@@ -146,112 +131,20 @@ class Registry:
             )
         )
 
-    def promote(self, name: ModelName, number: int, key: str | None = None) -> Version:
-        """Makes a version the serving one, whether it is newer or older than the one before.
-
-        Args:
-            key: The name of the key of whoever asks for it.
-
-        Raises:
-            NotFound: There is no such version, or it is damaged.
-        """
-        self.version(name, number)
-        with self._locked(name):
-            last = history.last_change(self.root / name)
-            if last is not None and last.version == number:
-                history.record(self.root / name, last)  # no change, but a damaged pointer is mended
-            else:
-                champion = self.serving(name)
-                back = champion is not None and number < champion
-                reason = "rolled back by hand" if back else "promoted by hand"
-                self._point(name, number, champion, reason, key=key)
-        return self.version(name, number)
-
     def changes(self, name: ModelName, limit: int) -> list[Change]:
         """The newest changes of what serves, newest first."""
         return history.changes(self.root / name, limit)
-
-    def _point(
-        self,
-        name: ModelName,
-        number: int,
-        champion: int | None,
-        reason: str,
-        job_id: str | None = None,
-        key: str | None = None,
-    ) -> None:
-        change = Change(
-            changed_at=datetime.now(UTC),
-            previous=champion,
-            version=number,
-            job_id=job_id,
-            key=key,
-            reason=reason,
-        )
-        history.record(self.root / name, change)
-
-    @contextmanager
-    def _locked(self, name: ModelName) -> Iterator[None]:
-        """Lets one process at a time decide which version of a model serves."""
-        descriptor = os.open(self.root / name, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def published(self, job_id: str) -> dict[ModelName, int]:
         """The versions that a job has published."""
         return {
             name: number
             for name in MODEL_NAMES
-            for number, metadata in self._whole(name)
+            for number, metadata in self.whole(name)
             if metadata.job_id == job_id
         }
 
-    def publish(self, job_id: str, judge: Judge) -> dict[ModelName, int]:
-        """Publishes what a job has staged and sealed; returns all of the job's versions.
-
-        Each takes over from the serving version if `judge` says so; nothing else can change what
-        serves in between. To be called once the decision is to publish; and again if a call was
-        cut short: the next one goes on where it stopped.
-        """
-        for name in MODEL_NAMES:
-            with self._locked(name):
-                staged = self.staging.folder(job_id) / name
-                if staged.exists():
-                    self._publish(name, staged, judge)
-                else:
-                    self._take_up(name, job_id, judge)
-        return self.published(job_id)
-
-    def _publish(self, name: ModelName, staged: Path, judge: Judge) -> None:
-        champion = self.serving(name)
-        challenger = Metadata.model_validate_json((staged / METADATA).read_bytes())
-        judgement = judge(challenger, champion)
-        refused = None if judgement.takes_over else judgement.reason
-        seal(staged, challenger.model_copy(update={"refused": refused}))
-        number = max(self.numbers(name), default=0) + 1
-        staged.rename(self.folder(name, number))
-        sync(self.root / name)
-        if judgement.takes_over:
-            self._point(name, number, champion, judgement.reason, challenger.job_id)
-
-    def _take_up(self, name: ModelName, job_id: str, judge: Judge) -> None:
-        """Goes on after a call that was cut short: a version is out, and may not serve yet."""
-        number = next((n for n, about in self._whole(name) if about.job_id == job_id), None)
-        if number is None or any(
-            change.version == number for change in history.changes(self.root / name)
-        ):
-            return
-        challenger, champion = self.metadata(name, number), self.serving(name)
-        champion = None if champion == number else champion  # as the newest, without a pointer
-        if challenger.refused is None:
-            judgement = judge(challenger, champion)
-            if judgement.takes_over:
-                self._point(name, number, champion, judgement.reason, job_id)
-
-    def _whole(self, name: ModelName) -> Iterator[tuple[int, Metadata]]:
+    def whole(self, name: ModelName) -> Iterator[tuple[int, Metadata]]:
         for number in self.numbers(name):
             try:
                 yield number, self.metadata(name, number)

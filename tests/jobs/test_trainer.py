@@ -10,7 +10,8 @@ from models.data import Split, load
 from models.onnx_graph import Layer, graph
 from service.jobs.trainer import HELD_OUT_ROWS, judge, keep_held_out
 from service.registry.manifest import HELD_OUT, ONNX
-from service.registry.versions import Judgement, Registry
+from service.registry.promotion import Judgement
+from service.registry.versions import Registry
 from service.schemas import Metadata, Scores
 from tests.registry.versions import fill, metadata
 

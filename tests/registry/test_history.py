@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service.registry import promotion
 from service.registry.history import HISTORY, POINTER, changes, last_change, record
 from service.registry.manifest import write_whole
 from service.registry.versions import Registry
@@ -105,7 +106,7 @@ def test_of_many_changes_at_once_each_follows_another(tmp_path: Path) -> None:
 
     def promote(number: int) -> None:
         for _ in range(10):
-            Registry(tmp_path).promote("cross", number, "ops")
+            promotion.promote(Registry(tmp_path), "cross", number, "ops")
 
     threads = [threading.Thread(target=promote, args=(number,)) for number in range(1, 10)]
     for thread in threads:

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from models.config import ModelName, TrainConfig
+from service.registry import promotion
 from service.registry.manifest import seal
-from service.registry.versions import Judgement, Registry
+from service.registry.promotion import Judgement
+from service.registry.versions import Registry
 from service.schemas import Metadata, Scores
 
 JOB = "11111111-1111-4111-8111-111111111111"
@@ -51,6 +53,6 @@ def stage(registry: Registry, about: Metadata) -> None:
 
 def publish(registry: Registry, about: Metadata) -> int:
     stage(registry, about)
-    number = registry.publish(about.job_id, as_told)[about.model]
+    number = promotion.publish(registry, about.job_id, as_told)[about.model]
     registry.staging.remove(about.job_id)
     return number

@@ -1,0 +1,145 @@
+import threading
+
+import pytest
+
+from service.errors import Unavailable
+from service.registry import promotion
+from service.registry.manifest import METADATA, write_whole
+from service.registry.promotion import Judgement
+from service.registry.versions import Registry
+from service.schemas import Metadata
+from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
+
+
+def test_a_version_that_was_refused_can_be_promoted_by_hand(registry: Registry) -> None:
+    publish(registry, metadata(refused="no better than the mean"))
+    promotion.promote(registry, "cross", 1)
+    assert registry.serving("cross") == 1
+
+
+def test_a_roll_back_holds_until_the_next_version(registry: Registry) -> None:
+    publish(registry, metadata(job_id=JOB))
+    publish(registry, metadata(job_id=OTHER_JOB))
+    promotion.promote(registry, "cross", 1)
+    assert Registry(registry.root).serving("cross") == 1
+    publish(registry, metadata(job_id=JOB.replace("1", "3")))
+    assert registry.serving("cross") == 3
+
+
+def test_publishing_goes_on_where_it_was_cut_short(registry: Registry) -> None:
+    for name in ("dense", "cross"):
+        fill(registry.staging.folder(JOB) / name, metadata(name))
+    # Half-way: one of the two is out, and neither serves.
+    (registry.staging.folder(JOB) / "dense").rename(registry.folder("dense", 1))
+    assert promotion.publish(registry, JOB, as_told) == {"dense": 1, "cross": 1}
+    assert promotion.publish(registry, JOB, as_told) == {"dense": 1, "cross": 1}
+    assert registry.serving("dense") == registry.serving("cross") == 1
+
+
+def test_the_judge_is_asked_about_what_serves_and_its_reason_is_kept(registry: Registry) -> None:
+    publish(registry, metadata(job_id=JOB))
+    asked: list[tuple[str, int | None]] = []
+
+    def refuse(challenger: Metadata, champion: int | None) -> Judgement:
+        asked.append((challenger.job_id, champion))
+        return Judgement(False, f"worse than {champion}")
+
+    stage(registry, metadata(job_id=OTHER_JOB))
+    assert promotion.publish(registry, OTHER_JOB, refuse) == {"cross": 2}
+    assert asked == [(OTHER_JOB, 1)]
+    assert registry.serving("cross") == 1
+    assert registry.version("cross", 2).metadata.refused == "worse than 1"
+    assert [change.version for change in registry.changes("cross", 10)] == [1]
+
+
+def test_each_change_of_what_serves_says_who_made_it(registry: Registry) -> None:
+    publish(registry, metadata(job_id=JOB))
+    publish(registry, metadata(job_id=OTHER_JOB))
+    promotion.promote(registry, "cross", 1, "ops")
+    promotion.promote(registry, "cross", 1)  # changes nothing
+    promotion.promote(registry, "cross", 2)
+    seen = [
+        (change.previous, change.version, change.job_id, change.key, change.reason)
+        for change in Registry(registry.root).changes("cross", 10)
+    ]
+    assert seen == [
+        (1, 2, None, None, "promoted by hand"),
+        (2, 1, None, "ops", "rolled back by hand"),
+        (1, 2, OTHER_JOB, None, "better than 1"),
+        (None, 1, JOB, None, "better than None"),
+    ]
+
+
+def test_a_version_that_is_out_takes_over_when_its_job_goes_on(registry: Registry) -> None:
+    publish(registry, metadata(job_id=JOB))
+    fill(registry.folder("cross", 2), metadata(job_id=OTHER_JOB))  # died before it took over
+    assert registry.serving("cross") == 1
+    assert promotion.publish(registry, OTHER_JOB, as_told) == {"cross": 2}
+    assert registry.serving("cross") == 2
+    (change, _) = registry.changes("cross", 10)
+    assert (change.previous, change.job_id) == (1, OTHER_JOB)
+
+
+def test_a_job_that_goes_on_does_not_undo_a_roll_back(registry: Registry) -> None:
+    publish(registry, metadata(job_id=JOB))
+    publish(registry, metadata(job_id=OTHER_JOB))
+    promotion.promote(registry, "cross", 1)
+    promotion.publish(registry, OTHER_JOB, as_told)
+    assert registry.serving("cross") == 1
+
+
+def test_a_job_that_died_while_it_sealed_goes_on(registry: Registry) -> None:
+    stage(registry, metadata())
+    staged = registry.staging.folder(JOB) / "cross"
+    changed = metadata().model_copy(update={"refused": "half-way"})
+    write_whole(staged / METADATA, changed.model_dump_json())  # and the manifest is the old one
+    (staged / METADATA).with_name(".metadata.json.new").write_text("{")
+
+    def judge(challenger: Metadata, champion: int | None) -> Judgement:
+        return Judgement(True, "better")
+
+    promotion.publish(registry, JOB, judge)
+    assert registry.version("cross", 1).metadata == metadata()
+    assert registry.serving("cross") == 1
+
+
+def test_a_promotion_does_not_wait_for_ever_for_who_is_deciding(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(registry, metadata(job_id=JOB))
+    publish(registry, metadata(job_id=OTHER_JOB))
+    monkeypatch.setattr("service.registry.promotion.LOCK_SECONDS", 0.1)
+    with promotion._locked(registry, "cross"), pytest.raises(Unavailable, match="being changed"):
+        promotion.promote(Registry(registry.root), "cross", 1)
+    assert promotion.promote(registry, "cross", 1).serving
+
+
+def test_jobs_that_publish_at_once_take_different_numbers(registry: Registry) -> None:
+    jobs = [JOB.replace("1", digit) for digit in "3456789"]
+    for job in jobs:
+        stage(registry, metadata(job_id=job))
+    threads = [
+        threading.Thread(target=promotion.publish, args=(Registry(registry.root), job, as_told))
+        for job in jobs
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert registry.numbers("cross") == [7, 6, 5, 4, 3, 2, 1]
+    assert {version.metadata.job_id for version in registry.versions("cross")} == set(jobs)
+    assert registry.serving("cross") == 7
+
+
+def test_a_folder_in_the_place_of_the_pointer_is_a_damaged_pointer(registry: Registry) -> None:
+    publish(registry, metadata())
+    pointer = registry.root / "cross" / "serving.json"
+    pointer.unlink()
+    pointer.mkdir()
+    assert registry.serving("cross") == 1
+    with pytest.raises(IsADirectoryError):
+        promotion.promote(registry, "cross", 1)
+    pointer.rmdir()
+    promotion.promote(registry, "cross", 1)
+    assert pointer.is_file()
+    assert len(registry.changes("cross", 10)) == 1

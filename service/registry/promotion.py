@@ -1,7 +1,6 @@
 """Which version serves: a job's version takes over, or one is promoted by hand.
 
-Whoever changes it holds the lock of the model, a `flock` on its folder, so that nothing else changes
-in between.
+Whoever changes it holds the lock of the model, a `flock` on its folder; nothing else changes then.
 """
 
 import fcntl

@@ -1,18 +1,25 @@
 """The commands: serve, worker, demo."""
 
 import socket
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from service import log_lines
+from service import log_lines, surroundings
 from service.errors import element
 from service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
+
+
+@app.callback()
+def crosscheck() -> None:
+    """Train a cross-layer and a dense network, compare them, serve the better one."""
+    surroundings.put_in_order()
 
 
 @app.command()
@@ -46,7 +53,8 @@ def serve(
         )
         raise typer.Exit(1) from None
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
-    typer.echo(f"Crosscheck listens on http://{address}:{listener.getsockname()[1]}")
+    with suppress(OSError):  # nobody may be left to read it
+        typer.echo(f"Crosscheck listens on http://{address}:{listener.getsockname()[1]}")
     supervisor.supervise(listener, settings, workers, worker)
 
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,8 @@ LONG: dict[str, Any] = {"dataset": {"size": 100_000}, "epochs": 10_000}
 
 WAIT_SECONDS = 60.0
 
+CROSSCHECK = str(Path(sys.executable).with_name("crosscheck"))
+"""The command, as it is installed."""
 
 T = TypeVar("T")
 
@@ -41,7 +43,10 @@ def gone(process: psutil.Process) -> bool:
 class Service:
     """A running `crosscheck serve`, its processes and a client for it."""
 
-    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, launcher: Sequence[str] = (), **settings: str
+    ) -> None:
+        self.launcher = launcher  # a command that becomes the one that stands behind it
         self.artifacts = folder / "artifacts"
         self.log = folder / "service.log"
         self.options = options
@@ -58,7 +63,7 @@ class Service:
             "CROSSCHECK_ARTIFACTS_DIR": str(self.artifacts),
             **{f"CROSSCHECK_{name.upper()}": value for name, value in self.settings.items()},
         }
-        command = [sys.executable, "-m", "service", "serve", "--port", str(port), *self.options]
+        command = [*self.launcher, CROSSCHECK, "serve", "--port", str(port), *self.options]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
@@ -155,9 +160,11 @@ class Service:
 
 
 @contextmanager
-def running(folder: Path, *options: str, **settings: str) -> Iterator[Service]:
+def running(
+    folder: Path, *options: str, launcher: Sequence[str] = (), **settings: str
+) -> Iterator[Service]:
     """A service with its artifacts in `folder`; every process of it is gone afterwards."""
-    service = Service(folder, *options, **settings)
+    service = Service(folder, *options, launcher=launcher, **settings)
     try:
         yield service
     finally:

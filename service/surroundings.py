@@ -1,0 +1,34 @@
+"""What a process finds around it, put in order before it does anything else."""
+
+import os
+import sys
+
+
+def put_in_order() -> None:
+    """Makes sure of the standard streams, and of where our own processes look for modules."""
+    _open_missing_streams()
+    _keep_the_working_folder_out()
+
+
+def _open_missing_streams() -> None:
+    """Opens `/dev/null` where there is no standard input, output or error.
+
+    The next pipe or socket would take its number, and be read, written to or closed in its stead.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # always the lowest that is free
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _keep_the_working_folder_out() -> None:
+    """Has every Python that is started from here on pass over modules in the working folder.
+
+    A user's `logging.py` is none of ours. An empty entry of PYTHONPATH means that folder, too.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    if "PYTHONPATH" in os.environ:
+        entries = os.environ["PYTHONPATH"].split(os.pathsep)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, entries))

@@ -150,10 +150,12 @@ def _main(worker: Connection, job_id: str, config: str, artifacts_dir: Path) -> 
         worker.send_bytes(json.dumps(message).encode())
 
     try:
+        # By a relative path: TensorFlow would take some signs in an absolute one for a pattern.
+        os.chdir(artifacts_dir)
         results = trainer.train(
             job_id,
             TrainConfig.model_validate_json(config),
-            Registry(artifacts_dir),
+            Registry(Path()),
             lambda progress: send(progress=progress.model_dump()),
         )
     except trainer.Cancelled:

@@ -49,7 +49,9 @@ _DISK_FAULTS = {
 def url(settings: Settings) -> str:
     """The URL of the job database."""
     if not settings.database_url:
-        return f"sqlite:///{(settings.artifacts_dir / 'jobs.sqlite').absolute()}"
+        file = (settings.artifacts_dir / "jobs.sqlite").absolute()
+        # Not put together by hand: a path may hold `?` and `%`, which mean something in a URL.
+        return sqlalchemy.URL.create("sqlite", database=str(file)).render_as_string()
     given = sqlalchemy.make_url(settings.database_url)
     return given.update_query_dict({**LIVELY, **given.query}).render_as_string(hide_password=False)
 

@@ -60,6 +60,18 @@ def test_postgres_is_told_to_notice_that_the_other_end_is_gone() -> None:
     assert url.query["tcp_user_timeout"] == "10000"
 
 
+@pytest.mark.parametrize("folder", ["%2F", "?mode=ro", "a b", "#", "'", '"', "ü", "@:", "\\", "+"])
+def test_the_file_lies_in_the_artifacts_folder_whatever_that_is_called(
+    tmp_path: Path, folder: str
+) -> None:
+    settings = Settings(artifacts_dir=tmp_path / folder)
+    settings.artifacts_dir.mkdir()
+    engine = sqlalchemy.create_engine(database.url(settings))
+    with engine.connect():
+        assert (settings.artifacts_dir / "jobs.sqlite").exists()
+    engine.dispose()
+
+
 @pytest.mark.anyio
 async def test_a_database_that_does_not_answer_in_time_is_unavailable() -> None:
     @within(0.01)

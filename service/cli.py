@@ -1,7 +1,10 @@
-"""The commands: serve, worker, demo."""
+"""The commands: serve, worker, health, demo."""
 
+import logging
+import os
 import socket
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +12,9 @@ from pydantic import ValidationError
 
 from service import log_lines, surroundings
 from service.errors import element
-from service.settings import Settings
+from service.settings import Settings, without_effect
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -35,6 +40,7 @@ def serve(
     """Serve the API, and run training jobs beside it."""
     from service import supervisor
 
+    _start(supervised=False)
     settings = _settings(host=host, port=port)
     if not (settings.is_local or settings.api_keys or insecure):
         typer.echo(
@@ -84,6 +90,26 @@ def api(
 
 
 @app.command()
+def health() -> None:
+    """Ask the service that these settings start on this machine whether it lives."""
+    from http.client import HTTPConnection, HTTPException
+
+    settings = _settings()
+    every = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+    # No proxy stands between, whatever the environment says of proxies.
+    connection = HTTPConnection(every.get(settings.host, settings.host), settings.port, timeout=5)
+    try:
+        connection.request("GET", "/livez")
+        status = connection.getresponse().status
+    except (OSError, HTTPException, ValueError) as error:
+        typer.echo(f"Nothing answers on {settings.host} port {settings.port}: {error}", err=True)
+        raise typer.Exit(1) from None
+    if status != HTTPStatus.OK:
+        typer.echo(f"GET /livez was answered with {status}.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     url: Annotated[
         str | None, typer.Option(help="Of a running service; else one is started.")
@@ -115,3 +141,6 @@ def _start(supervised: bool) -> None:
         from service.supervisor import end_with_supervisor
 
         end_with_supervisor()
+    else:
+        for line in without_effect(os.environ):
+            logger.warning(line)

@@ -38,10 +38,9 @@ def parse_keys(text: str) -> tuple[Key, ...]:
     """
     if ":" not in text and text.strip():
         try:
-            text = Path(text).expanduser().read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise ValueError(f"the file of keys cannot be read: {reason}") from None
+            text = Path(text).expanduser().read_text("utf-8-sig")  # Windows puts a mark first
+        except (OSError, RuntimeError, UnicodeDecodeError) as error:
+            raise ValueError(f"the file of keys cannot be read: {_why(error)}") from None
     keys: list[Key] = []
     for place, entry in enumerate(text.replace(",", " ").split(), start=1):
         name, _, rest = entry.partition(":")
@@ -58,6 +57,12 @@ def parse_keys(text: str) -> tuple[Key, ...]:
     if not keys:
         raise ValueError("it holds no key")
     return tuple(keys)
+
+
+def _why(error: OSError | RuntimeError | UnicodeDecodeError) -> str | None:
+    if isinstance(error, OSError):
+        return error.strerror
+    return "there is no such home folder" if isinstance(error, RuntimeError) else "it is not text"
 
 
 def digest_of(secret: bytes) -> bytes:

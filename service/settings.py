@@ -1,6 +1,8 @@
 """Every setting, from environment variables that start with `CROSSCHECK_`."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,9 +12,25 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.keys import Key, parse_keys
+from service.origins import parse_origins
+
+PREFIX = "CROSSCHECK_"
 
 FOR_OTHERS = {"CROSSCHECK_API_KEY"}
 """What the demo reads."""
+
+DEFAULT_PORT = 8000
+
+NEAR = 0.8
+"""How much alike two names are of which one may be meant by the other: these begin alike."""
+
+_looks_like_ours = re.compile(r"CROS+_?CHECK").match
+
+# Kubernetes tells each container of all services beside it, and one may be called `crosscheck`.
+_names_service_link = re.compile(
+    r"CROSSCHECK_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)"
+).fullmatch
+_is_service_link = re.compile(r"(tcp|udp|sctp)://").match
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -21,6 +39,23 @@ def _keys(given: Any) -> Any:
     if not given:
         return ()
     return parse_keys(given) if isinstance(given, str) else given
+
+
+def _folder(given: Any) -> Any:
+    path = str(given)
+    if "://" in path:
+        raise ValueError("it must be a folder, not a URL")
+    try:
+        path.encode()
+        return Path(path).expanduser()
+    except UnicodeEncodeError:
+        raise ValueError("its name must be UTF-8") from None
+    except RuntimeError:
+        raise ValueError("there is no such home folder") from None
+
+
+def _port(given: Any) -> Any:
+    return DEFAULT_PORT if isinstance(given, str) and _is_service_link(given) else given
 
 
 def _postgres(given: str) -> str:
@@ -36,18 +71,18 @@ def _postgres(given: str) -> str:
     return given
 
 
-def _words(given: Any) -> Any:
-    return given.replace(",", " ").split() if isinstance(given, str) else given
+def _origins(given: Any) -> Any:
+    return parse_origins(given) if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
     """The one place that reads the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CROSSCHECK_", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
     )
 
-    artifacts_dir: Path = Path("artifacts")
+    artifacts_dir: Annotated[Path, BeforeValidator(_folder)] = Path("artifacts")
     database_url: Annotated[str, AfterValidator(_postgres)] = Field(
         default="",
         description="`postgresql://host/database`. Empty: an SQLite file in the artifacts folder.",
@@ -59,14 +94,14 @@ class Settings(BaseSettings):
         "another one on each machine.",
     )
     host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
+    port: Annotated[int, BeforeValidator(_port)] = Field(default=DEFAULT_PORT, ge=0, le=65535)
 
     api_keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_keys)] = Field(
         default=(),
         description="`name:role:key` entries, or the path of a file that holds them; a role is "
         "predict, train or admin. Empty: nobody is asked for a key.",
     )
-    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_words)] = Field(
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_origins)] = Field(
         default=[], description="Origins of pages whose scripts may call the service."
     )
 
@@ -101,20 +136,35 @@ class Settings(BaseSettings):
 
     access_log: bool = True
 
-    @classmethod
-    def unknown(cls, names: Iterable[str]) -> list[str]:
-        """Of names of environment variables, those that look like settings and are none."""
-        known = {f"CROSSCHECK_{name.upper()}" for name in cls.model_fields}
-        return sorted(
-            name
-            for name in names
-            if name.startswith("CROSSCHECK_") and name not in known | FOR_OTHERS
-        )
-
     @cached_property
     def is_local(self) -> bool:
         """Whether only this machine can reach the service."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host.lower() == "localhost"
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or a name, is this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def without_effect(environment: Mapping[str, str]) -> Iterator[str]:
+    """What to tell of environment variables that look like settings and are not read as such."""
+    settings = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    for name, value in sorted(environment.items()):
+        given = name.upper()  # pydantic does not tell cases apart either
+        if _is_service_link(value):
+            if given == f"{PREFIX}PORT":
+                yield (
+                    f"{name} is passed over: Kubernetes put the address of a service there; "
+                    "`enableServiceLinks: false` in the pod's spec keeps it from that"
+                )
+        elif (
+            _looks_like_ours(given)
+            and given not in settings | FOR_OTHERS
+            and not _names_service_link(given)
+        ):
+            nearest = get_close_matches(given, settings, 1, NEAR)
+            yield f"{name} is no setting" + "".join(f": did you mean {near}?" for near in nearest)

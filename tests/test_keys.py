@@ -22,6 +22,24 @@ def test_they_may_stand_in_a_file(tmp_path: Path) -> None:
     assert parse_keys(str(file)) == parse_keys(f"web:predict:{SECRET}")
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"web:predict:{SECRET}\r\n", "utf-8-sig")
+    assert parse_keys(str(file)) == parse_keys(f"web:predict:{SECRET}")
+
+
+def test_a_file_of_utf_16_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"web:predict:{SECRET}", "utf-16")
+    with pytest.raises(ValueError, match="it is not text"):
+        parse_keys(str(file))
+
+
+def test_a_file_in_the_home_folder_of_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match="no such home folder"):
+        parse_keys("~nobody-of-this-name/keys")
+
+
 def test_a_key_may_hold_colons() -> None:
     assert parse_keys(f"web:predict:{SECRET}:x")[0].digest == digest_of(f"{SECRET}:x".encode())
 

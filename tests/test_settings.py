@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings
+from service.settings import Settings, without_effect
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,79 @@ def test_every_other_address_is_not(host: str) -> None:
     assert not Settings(host=host).is_local
 
 
-def test_misspelt_variables_are_found() -> None:
-    names = ["CROSSCHECK_PORT", "CROSSCHECK_PROT", "CROSSCHECK_API_KEY", "PATH"]
-    assert Settings.unknown(names) == ["CROSSCHECK_PROT"]
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_variable_that_is_set_but_empty_leaves_the_default(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"CROSSCHECK_{name.upper()}", "")
+    assert getattr(Settings(), name) == Settings.model_fields[name].get_default()
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("CROSSCHECK_PROT", "CROSSCHECK_PORT"),
+        ("crosscheck_prot", "CROSSCHECK_PORT"),
+        ("CROSSCHECK_DB_URL", "CROSSCHECK_DATABASE_URL"),
+        ("CROSSCHECK_CORS_ORIGIN", "CROSSCHECK_CORS_ORIGINS"),
+        ("CROSCHECK_PORT", "CROSSCHECK_PORT"),
+        ("CROSS_CHECK_PORT", "CROSSCHECK_PORT"),
+        ("CROSSCHECK_LOG_LEVEL", None),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_the_one_that_may_be_meant(
+    misspelt: str, meant: str | None
+) -> None:
+    suggestion = f": did you mean {meant}?" if meant else ""
+    assert list(without_effect({misspelt: "1"})) == [f"{misspelt} is no setting{suggestion}"]
+
+
+def test_settings_and_what_others_read_are_not_told() -> None:
+    names = ["CROSSCHECK_PORT", "crosscheck_port", "CROSSCHECK_API_KEY", "PATH"]
+    assert not [*without_effect(dict.fromkeys(names, "1"))]
+
+
+SERVICE_LINKS = {
+    "CROSSCHECK_SERVICE_HOST": "10.0.0.1",
+    "CROSSCHECK_SERVICE_PORT": "8000",
+    "CROSSCHECK_SERVICE_PORT_HTTP": "8000",
+    "CROSSCHECK_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "CROSSCHECK_PORT_8000_TCP_PROTO": "tcp",
+    "CROSSCHECK_PORT_8000_TCP_PORT": "8000",
+    "CROSSCHECK_PORT_8000_TCP_ADDR": "10.0.0.1",
+    "CROSSCHECK_WORKER_SERVICE_HOST": "10.0.0.2",
+    "CROSSCHECK_WORKER_PORT": "udp://10.0.0.2:53",
+}
+
+
+def test_service_links_of_kubernetes_are_no_misspelt_settings() -> None:
+    assert not [*without_effect(SERVICE_LINKS)]
+
+
+def test_a_service_link_in_the_place_of_the_port_is_told_and_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link = {"CROSSCHECK_PORT": "tcp://10.0.0.1:8000"}
+    (line,) = without_effect(SERVICE_LINKS | link)
+    assert "CROSSCHECK_PORT" in line
+    assert "enableServiceLinks: false" in line
+    monkeypatch.setenv("CROSSCHECK_PORT", link["CROSSCHECK_PORT"])
+    assert Settings().port == 8000
+    assert Settings(port=80).port == 80
+
+
+def test_the_home_folder_may_be_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CROSSCHECK_ARTIFACTS_DIR", "~/artifacts")
+    assert Settings().artifacts_dir == tmp_path / "artifacts"
+
+
+@pytest.mark.parametrize(
+    "folder", ["~nobody-of-this-name/a", "s3://bucket/a", "file:///a", "\udcff"]
+)
+def test_what_cannot_be_a_folder_of_artifacts_is_refused(
+    monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("CROSSCHECK_ARTIFACTS_DIR", folder)
+    with pytest.raises(ValidationError, match=r"home folder|not a URL|UTF-8"):
+        Settings()

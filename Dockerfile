@@ -20,7 +20,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements-serve.lock \
  && pip install --no-cache-dir --no-deps .
 USER crosscheck
 EXPOSE 8000
-HEALTHCHECK --start-period=10s CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8000/livez').raise_for_status()"]
+HEALTHCHECK --start-period=10s CMD ["crosscheck", "health"]
 CMD ["crosscheck", "serve", "--no-worker"]
 
 FROM base AS train

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from service.settings import Settings
+from service.settings import Settings, is_loopback
 
 TRIPLES = [[0.5, 0.5, 0.5], [0.1, 0.2, 0.3], [0.9, 0.0, 0.7]]
 
@@ -32,15 +32,22 @@ console = Console(highlight=False)
 
 def run(url: str | None, api_key: str | None, settings: Settings) -> None:
     """Runs the demo against the service at `url`, or one started for it, which asks for no key."""
-    if url is not None:
-        _demonstrate(url.rstrip("/"), {"X-API-Key": api_key} if api_key else {})
+    if url is None:
+        with _service(settings) as started:
+            _demonstrate(started, {})
         return
-    with _service(settings) as started:
-        _demonstrate(started, {})
+    try:
+        _demonstrate(url.rstrip("/"), {"X-API-Key": api_key} if api_key else {})
+    # The last two: of a proxy that the environment names, and that httpx does not take.
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:
+        console.print(f"'{url}' cannot be asked: {error}", markup=False, soft_wrap=True)
+        raise SystemExit(1) from None
 
 
 def _demonstrate(url: str, headers: dict[str, str]) -> None:
-    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+    # No proxy can reach this machine under the names by which it calls itself.
+    proxied = not is_loopback(httpx.URL(url).host)
+    with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=proxied) as client:
         console.print("\nThe experiment, as it was published:")
         _show(f"curl -X POST {url}/train")
         _train(client, None)
@@ -174,7 +181,7 @@ def _wait_for(url: str, service: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and service.poll() is None:
         try:
-            httpx.get(f"{url}/livez", timeout=1)
+            httpx.get(f"{url}/livez", timeout=1, trust_env=False)
             return
         except httpx.TransportError:
             time.sleep(0.05)

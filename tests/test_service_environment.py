@@ -1,11 +1,16 @@
 """A service among what it finds around it: files, streams, variables."""
 
+import os
+import socket
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL, running
+from tests.conftest import CROSSCHECK, SMALL, Service, running
+from tests.test_settings import SERVICE_LINKS
 
 STRANGERS = ["json", "keras", "logging", "models", "service", "tensorflow", "uvicorn"]
 """Modules that a user may have, and that we or the libraries import under the same names."""
@@ -68,3 +73,99 @@ def test_it_trains_without_any_of_the_standard_streams(tmp_path: Path) -> None:
     with running(tmp_path, launcher=redirected("0<&- 1>&- 2>&-")) as service:
         assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
         assert service.stop() == 0
+
+
+ODD = "~ %2F?mode=ro #x 'q' \"d\" \\ $HOME ;&|+=:@ [a-b]* ü\nline"
+
+
+@pytest.mark.slow
+def test_a_job_trains_in_an_artifacts_folder_of_any_name(tmp_path: Path) -> None:
+    (tmp_path / ODD).mkdir()
+    with running(tmp_path / ODD) as service:
+        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+        assert service.predict([0.5, 0.5, 0.5])["version"] == 1
+        assert [*service.artifacts.glob(".compiled/*/*.pb")]
+    assert [*tmp_path.iterdir()] == [tmp_path / ODD]
+
+
+PROXIES = {
+    name: "socks5://127.0.0.1:9"
+    for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    for name in (proxy, proxy.lower())
+}
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service beside others of Kubernetes, with variables that are empty or misspelt."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in SERVICE_LINKS.items():
+            environment.setenv(name, value)
+        environment.setenv("CROSSCHECK_PORT", "tcp://10.0.0.1:8000")
+        environment.setenv("CROSSCHECK_PROT", "1")
+        environment.setenv("CROSSCHECK_EXECUTOR_ID", "")
+        service = Service(tmp_path_factory.mktemp("linked"))
+    try:
+        yield service
+    finally:
+        service.kill_all()
+
+
+def test_it_starts_beside_service_links_and_says_once_what_has_no_effect(linked: Service) -> None:
+    linked.until(lambda: "worker local is ready" in linked.log.read_text())
+    log = linked.log.read_text()
+    assert log.count("enableServiceLinks: false") == 1
+    assert log.count("CROSSCHECK_PROT is no setting: did you mean CROSSCHECK_PORT?") == 1
+    assert log.count("is no setting") == 1
+
+
+def crosscheck(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [CROSSCHECK, *arguments],
+        env={**os.environ, **environment},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("name", ["CROSSCHECK_ARTIFACTS_DIR", "CROSSCHECK_API_KEYS"])
+@pytest.mark.parametrize("command", ["serve", "worker", "health"])
+def test_the_home_folder_of_nobody_is_one_plain_line(command: str, name: str) -> None:
+    refused = crosscheck(command, **{name: "~nobody-of-this-name/x"})
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"{name}: ")
+    assert refused.stderr.endswith("there is no such home folder\n")
+    assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104
+def test_health_is_asked_where_the_settings_say_and_through_no_proxy(
+    service: Service, host: str
+) -> None:
+    where = {"CROSSCHECK_HOST": host, "CROSSCHECK_PORT": str(service.client.base_url.port)}
+    healthy = crosscheck("health", **where, **PROXIES)
+    assert (healthy.returncode, healthy.stdout, healthy.stderr) == (0, "", "")
+
+
+def test_health_of_what_does_not_answer_is_bad() -> None:
+    with socket.socket() as bound:  # and does not listen
+        bound.bind(("127.0.0.1", 0))
+        ill = crosscheck("health", CROSSCHECK_PORT=str(bound.getsockname()[1]))
+    assert ill.returncode == 1
+    assert "Connection refused" in ill.stderr
+    assert ill.stderr.count("\n") == 1
+
+
+def test_health_of_what_is_no_service_is_bad() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        asking = subprocess.Popen(
+            [CROSSCHECK, "health"], env={**os.environ, "CROSSCHECK_PORT": str(port)}
+        )
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"SSH-2.0-garbage\r\n")
+        assert asking.wait(30) == 1

@@ -15,9 +15,12 @@ def _open_missing_streams() -> None:
 
     The next pipe or socket would take its number, and be read, written to or closed in its stead.
     """
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # always the lowest that is free
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # under the lowest number that is free, which is this
+            os.set_inheritable(descriptor, True)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

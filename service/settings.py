@@ -1,6 +1,8 @@
 """Every setting, from environment variables that start with `CROSSCHECK_`."""
 
 import re
+import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
@@ -58,8 +60,15 @@ def _port(given: Any) -> Any:
     return DEFAULT_PORT if isinstance(given, str) and _is_service_link(given) else given
 
 
-def _postgres(given: str) -> str:
-    if given:
+def _database(given: str) -> str:
+    if not given:
+        # What DBOS makes of time in a file of SQLite: milliseconds from Python 3.12 on.
+        if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
+            raise ValueError(
+                f"a file needs SQLite 3.42, and this Python comes with {sqlite3.sqlite_version}: "
+                "set it to a Postgres database, or use Python 3.11"
+            )
+    else:
         import sqlalchemy
 
         try:
@@ -83,8 +92,9 @@ class Settings(BaseSettings):
     )
 
     artifacts_dir: Annotated[Path, BeforeValidator(_folder)] = Path("artifacts")
-    database_url: Annotated[str, AfterValidator(_postgres)] = Field(
+    database_url: Annotated[str, AfterValidator(_database)] = Field(
         default="",
+        validate_default=True,
         description="`postgresql://host/database`. Empty: an SQLite file in the artifacts folder.",
     )
     executor_id: str = Field(

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -24,6 +25,18 @@ def test_what_is_no_url_of_a_postgres_database_is_refused_without_being_shown(ur
     ) as refusal:
         Settings(database_url=url)
     assert "secret" not in str(refusal.value)
+
+
+def test_an_sqlite_that_is_too_old_for_a_newer_python_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.settings.sys", SimpleNamespace(version_info=(3, 12)))
+    monkeypatch.setattr("service.settings.sqlite3.sqlite_version_info", (3, 41, 9))
+    with pytest.raises(ValidationError, match=r"SQLite 3\.42"):
+        Settings()
+    assert Settings(database_url="postgresql://host/jobs")
+    monkeypatch.setattr("service.settings.sqlite3.sqlite_version_info", (3, 42, 0))
+    assert Settings().database_url == ""
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"])

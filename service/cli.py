@@ -5,6 +5,7 @@ import os
 import socket
 from contextlib import suppress
 from http import HTTPStatus
+from tempfile import TemporaryFile
 from typing import Annotated, Any
 
 import typer
@@ -49,6 +50,7 @@ def serve(
             err=True,
         )
         raise typer.Exit(2)
+    _prepare(settings, to_write=worker)
     try:
         listener = supervisor.bind(settings)
     except OSError as error:
@@ -67,13 +69,19 @@ def serve(
 @app.command()
 def worker(supervised: Supervised = False) -> None:
     """Run training jobs, without the API."""
+    from service.jobs.child import CannotTrain
     from service.jobs.worker import work
 
     _start(supervised)
+    settings = _settings()
+    _prepare(settings, to_write=True)
     try:
-        work(_settings())
+        work(settings)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    except CannotTrain as error:
+        typer.echo(f"This worker cannot train: {error}.", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command(hidden=True)
@@ -133,6 +141,26 @@ def _settings(**given: Any) -> Settings:
             why = fault["msg"].removeprefix("Value error, ")
             typer.echo(f"CROSSCHECK_{element(fault['loc']).upper()}: {why}", err=True)
         raise typer.Exit(2) from None
+
+
+def _prepare(settings: Settings, to_write: bool) -> None:
+    """Makes the artifacts folder, or ends the command: nothing works without it."""
+    from service.registry.versions import Registry
+
+    folder = settings.artifacts_dir
+    try:
+        Registry(folder).prepare()
+        os.listdir(folder)
+        if to_write:
+            with TemporaryFile(dir=folder):
+                pass
+    except OSError as error:
+        typer.echo(
+            f"The artifacts folder {folder} cannot be used: {error.strerror}. "
+            "CROSSCHECK_ARTIFACTS_DIR names another one.",
+            err=True,
+        )
+        raise typer.Exit(1) from None
 
 
 def _start(supervised: bool) -> None:

@@ -192,6 +192,9 @@ class Job(Schema):
     finished_at: datetime | None = None
     progress: Progress | None = None
     results: list[Result] = []
+    waiting_for: str | None = Field(
+        default=None, description="Why it does not start, if no worker can take it."
+    )
     error: str | None = Field(default=None, description="Why it failed.")
     config: TrainConfig
 
@@ -235,10 +238,18 @@ class Live(Schema):
     status: Literal["ok"] = "ok"
 
 
+class Training(Schema):
+    """Whether jobs can be posted and run, and what is missing for that."""
+
+    ready: bool
+    missing: list[str]
+
+
 class Ready(Schema):
-    """Whether the service can do its work, and what is missing or damaged."""
+    """Whether the service can do what was asked about, and what is missing or damaged."""
 
     ready: bool
     missing: list[str]
     damaged: list[str]
     serving: dict[ModelName, int]
+    training: Training

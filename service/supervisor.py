@@ -24,8 +24,8 @@ BACK_OFF_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30)
 ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
 """For glibc, which else gives each thread a heap of its own, and little of it back."""
 
-STEADY_SECONDS = 10.0
-"""A process that ran for so long is not one that keeps on dying."""
+STEADY_SECONDS = 60.0
+"""A process that ran for so long is not one that keeps on dying; a worker imports for ten."""
 
 
 @dataclass

@@ -5,7 +5,7 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from service import access, access_log, errors
 from service.access_log import AccessLog
 from service.api import document, health, jobs, models
-from service.api.readiness import Readiness
+from service.api.readiness import Readiness, Subject
 from service.errors import CrosscheckError, NotFound, TooLarge, problem
 from service.jobs import database
 from service.jobs.store import JobStore
@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.jobs = JobStore(settings)
     app.state.stopping = asyncio.Event()
     app.state.event_streams = 0
-    app.state.readiness = Readiness(app.state)
+    app.state.readiness = {subject: Readiness(app.state, subject) for subject in get_args(Subject)}
     app.include_router(health.router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []

@@ -1,7 +1,10 @@
 """`/livez` and `/readyz`, which ask for no key."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Request, Response
+
+from service.api.readiness import Subject
 from service.schemas import Live, Ready
 
 router = APIRouter(tags=["health"])
@@ -14,8 +17,15 @@ async def livez() -> Live:
 
 
 @router.get("/readyz", responses={503: {"model": Ready}})
-async def readyz(request: Request, response: Response) -> Ready:
-    """Whether the service can do its work; 503 and what is missing if it cannot."""
-    ready: Ready = await request.app.state.readiness.check()
+async def readyz(
+    request: Request,
+    response: Response,
+    subject: Annotated[Subject, Query(alias="for")] = "predictions",
+) -> Ready:
+    """Whether the service can predict or, with `for=jobs`, train; 503 and what is missing if not.
+
+    Predictions need neither the job database nor a worker.
+    """
+    ready: Ready = await request.app.state.readiness[subject].check()
     response.status_code = 200 if ready.ready else 503
     return ready

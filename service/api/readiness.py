@@ -1,59 +1,86 @@
-"""What the service needs to do its work, and what of it is missing or damaged."""
+"""Whether the service can predict and whether it can train, and what is missing for either."""
 
 import asyncio
 import os
 import time
+from typing import Literal
 
 from anyio import to_thread
 from starlette.datastructures import State
 
-from models.config import ModelName
 from service.errors import Unavailable
-from service.registry.versions import Registry
-from service.schemas import Ready
+from service.jobs import worker_state
+from service.schemas import Ready, Training
 
 KEPT_SECONDS = 0.5
 """How long an answer is given again: it needs no key, and each costs a look at every file."""
 
+DATABASE_SECONDS = {"predictions": 0.25, "jobs": 2.0}
+"""How long the job database may take to answer; predictions can do without it."""
+
+Subject = Literal["predictions", "jobs"]
+
 
 class Readiness:
-    """What an API process depends on, looked at by one request at a time."""
+    """What an API process depends on for its subject, looked at by one request at a time."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, subject: Subject) -> None:
         self._state = state
+        self._subject = subject
         self._looking = asyncio.Lock()
         self._looked_at = -KEPT_SECONDS
-        self._found = Ready(ready=False, missing=[], damaged=[], serving={})
+        self._asking: asyncio.Task[str | None] | None = None
 
     async def check(self) -> Ready:
         """What is missing or damaged. Damaged versions do not make the service unready."""
-        if self._state.stopping.is_set():
-            missing = ["the service is stopping"]
-            return self._found.model_copy(update={"ready": False, "missing": missing})
         async with self._looking:
             if time.monotonic() - self._looked_at > KEPT_SECONDS:
                 self._found = await self._look()
                 self._looked_at = time.monotonic()
-            return self._found
+        if self._state.stopping.is_set():
+            missing = ["the service is stopping"]
+            return self._found.model_copy(update={"ready": False, "missing": missing})
+        return self._found
 
     async def _look(self) -> Ready:
+        predictor, root = self._state.predictor, self._state.registry.root
         missing: list[str] = []
         damaged: list[str] = []
-        serving: dict[ModelName, int] = {}
+        try:
+            damaged = await to_thread.run_sync(self._state.registry.damaged)
+        except OSError as error:
+            missing.append(f"the artifacts folder cannot be used: {error.strerror}")
+        if not predictor.has_looked:
+            missing.append("the versions that serve are not loaded yet")
+        not_training = [
+            await self._ask_database(),
+            await to_thread.run_sync(worker_state.why_down, root),
+            None if os.access(root, os.W_OK) else "the artifacts folder cannot be written to",
+        ]
+        training = Training(
+            ready=not any(not_training), missing=[each for each in not_training if each]
+        )
+        if self._subject == "jobs":
+            missing = training.missing
+        return Ready(
+            ready=not missing,
+            missing=missing,
+            damaged=damaged,
+            serving={name: loaded.version for name, loaded in predictor.serving.items()},
+            training=training,
+        )
+
+    async def _ask_database(self) -> str | None:
+        """What is wrong with the job database; it is asked one question at a time, if it hangs."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._database())
+        seconds = DATABASE_SECONDS[self._subject]
+        answered, _ = await asyncio.wait([self._asking], timeout=seconds)
+        return self._asking.result() if answered else "the job database does not answer"
+
+    async def _database(self) -> str | None:
         try:
             await self._state.jobs.check()
         except Unavailable as error:
-            missing.append(error.detail)
-        try:
-            damaged = await to_thread.run_sync(_damaged, self._state.registry)
-            loaded = self._state.predictor.serving.items()
-            serving = {name: version.version for name, version in loaded}
-        except OSError as error:
-            missing.append(f"the artifacts folder cannot be used: {error.strerror}")
-        return Ready(ready=not missing, missing=missing, damaged=damaged, serving=serving)
-
-
-def _damaged(registry: Registry) -> list[str]:
-    if not os.access(registry.root, os.W_OK):
-        raise PermissionError(0, "it cannot be written to")
-    return registry.damaged()
+            return error.detail
+        return None

@@ -35,6 +35,10 @@ PUBLISH_AGAIN_SECONDS = 0.5
 _processes = multiprocessing.get_context("forkserver")
 
 
+class CannotTrain(Exception):
+    """Nothing can be trained here; the text is for the operator."""
+
+
 class JobFailed(Exception):
     """A job's training failed; the text is for the person who posted it."""
 
@@ -44,11 +48,35 @@ class JobCancelled(Exception):
 
 
 def start_fork_server() -> None:
-    """Starts the process that imports TensorFlow once; returns when children start at once."""
+    """Starts the process that imports TensorFlow once; returns when children start at once.
+
+    Raises:
+        CannotTrain: No child can train, now or later.
+    """
     _processes.set_forkserver_preload(["service.jobs.fork_server", "service.jobs.trainer"])
-    warm_up = _processes.Process(target=int)
-    warm_up.start()
-    warm_up.join()
+    ours, theirs = _processes.Pipe()
+    attempt = _processes.Process(target=_try_out, args=(theirs,), daemon=True)
+    try:
+        attempt.start()
+        theirs.close()
+        reason = ours.recv_bytes().decode()
+    except (EOFError, OSError):
+        reason = "the process that imports TensorFlow was killed, or has too little memory"
+    if reason:
+        raise CannotTrain(reason)
+    attempt.join()
+
+
+def _try_out(worker: Connection) -> None:
+    """Tells why training is not possible: the fork server passes over what it cannot import."""
+    reason = ""
+    try:
+        from service.jobs import trainer  # noqa: F401
+    except ModuleNotFoundError as error:
+        reason = f"{error.name} is not installed; `pip install .[train]` brings all that it needs"
+    except Exception as error:
+        reason = _reason(error)
+    worker.send_bytes(reason.encode())
 
 
 async def run(

@@ -62,11 +62,14 @@ async def prepare(settings: Settings) -> None:
     Any process may do so at any time.
     """
     count_disk_faults_as_lost_connections()
+    told = ""
     while True:
         try:
             return await asyncio.to_thread(_make_tables, settings)
         except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-            logger.error("the job database cannot be used yet: %s", error)
+            if str(error) != told:  # a replica that can only read would say it for ever
+                logger.error("the job database cannot be used yet: %s", error)
+            told = str(error)
         except Exception:
             logger.exception("the job database cannot be used yet")
         await asyncio.sleep(RETRY_AFTER_SECONDS)

@@ -16,7 +16,7 @@ from service.errors import (
     NotFound,
     QueueFull,
 )
-from service.jobs import database
+from service.jobs import database, worker_state
 from service.jobs.database import within
 from service.jobs.rows import (
     ENDED,
@@ -87,7 +87,11 @@ class JobStore:
         found = await self._find(job_id)
         if found is None:
             raise NotFound(f"there is no job {job_id}")
-        return job_of(found)
+        job = job_of(found)
+        if job.status != "queued":
+            return job
+        down = await asyncio.to_thread(worker_state.why_down, self.settings.artifacts_dir)
+        return job.model_copy(update={"waiting_for": down})
 
     @within(ANSWER_SECONDS)
     async def has_ended(self, job_id: str) -> bool:

@@ -1,7 +1,6 @@
 """The worker: takes one job at a time from the queue and watches the child that trains it."""
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
@@ -14,7 +13,7 @@ from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat
 from models.config import TrainConfig
 from service.jobs import child, database
 from service.jobs.store import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore
-from service.registry.versions import Registry
+from service.jobs.worker_state import WorkerState
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -24,19 +23,22 @@ PUT_BACK_SECONDS = 3.0
 
 
 def work(settings: Settings) -> None:
-    """Runs jobs until the process is told to stop.
+    """Runs jobs until the process is told to stop. Raises CannotTrain if it never could.
 
     A job that is running then is queued again. After a crash it runs again at the next start:
     DBOS has recorded that it is ours and not finished.
     """
-    registry = Registry(settings.artifacts_dir)
-    registry.prepare()
-    _be_the_only_one(settings)
+    state = WorkerState(settings.artifacts_dir, settings.executor_id)
     # Must be set before TensorFlow is imported, which the fork server does.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # The matrices of least squares are small: a second thread makes them three times slower.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    child.start_fork_server()
+    try:
+        child.start_fork_server()
+    except child.CannotTrain as error:
+        state.say("failed", str(error))
+        raise
+    state.say("starting", "it waits for the job database")
     asyncio.run(database.prepare(settings))
     store = JobStore(settings)
     asyncio.run(_tidy_up(store))
@@ -45,11 +47,13 @@ def work(settings: Settings) -> None:
     DBOS.listen_queues([QUEUE])
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_SECONDS)
+    state.say("ready")
     logger.info("worker %s is ready", settings.executor_id)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
+    state.say("stopped")
     # Apart, for a database that hangs would hold it.
     putting_back = threading.Thread(target=_put_back, args=(store, list(running)), daemon=True)
     putting_back.start()
@@ -102,20 +106,6 @@ def _register_workflow(settings: Settings, store: JobStore, running: set[str]) -
     async def train(config: dict[str, Any]) -> list[dict[str, Any]]:
         assert DBOS.workflow_id is not None
         return await run_child(DBOS.workflow_id, config)
-
-
-def _be_the_only_one(settings: Settings) -> None:
-    """Waits until no other worker of this name runs; two of them would take each other's job.
-
-    The lock ends with this process, however that ends.
-    """
-    path = settings.artifacts_dir / f".worker-{settings.executor_id}.lock"
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        logger.info("another worker %s runs; this one stands by", settings.executor_id)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 async def _tidy_up(store: JobStore) -> None:

@@ -203,6 +203,11 @@ class Predictor:
         what = f"the model {model} has" if model else "there is"
         raise Conflict(f"{what} no serving version yet: train one with POST /train")
 
+    @property
+    def has_looked(self) -> bool:
+        """Whether what the registry served, now or a while ago, is loaded."""
+        return bool(self._state)
+
     async def refresh(self) -> None:
         """Loads what the registry serves now, and swaps it in whole."""
         async with self._refreshing:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from service.jobs.worker_state import WorkerState
 from tests.conftest import Service, running
 
 EXAMPLES = os.environ.get("CROSSCHECK_TEST_EXAMPLES", "10")
@@ -28,11 +29,12 @@ def queueing(
     trained: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """A service with trained versions, whose jobs are queued and never run."""
+    """A service with trained versions and a worker, as it believes, whose jobs never run."""
     folder = tmp_path_factory.mktemp("queueing")
     for result in trained["results"]:
         place = Path("artifacts", result["model"], str(result["version"]))
         shutil.copytree(service.artifacts.parent / place, folder / place)
+    WorkerState(folder / "artifacts", "asleep").say("ready")
     settings = {"max_queued_jobs": "100000", "api_keys": request.param}
     with running(folder, "--no-worker", **settings) as made:
         yield made

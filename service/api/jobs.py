@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.config import TrainConfig
 from service.api.dependencies import TheJobs, TheSettings
+from service.api.json_route import JsonRoute
 from service.errors import RETRY_LATER, Invalid, Unavailable
 from service.jobs.rows import CURSOR, ENDED
 from service.schemas import Job, Jobs, JobStatus
@@ -27,7 +28,7 @@ LOOKS_PER_SECOND = 40
 
 THE_EXPERIMENT = TrainConfig()
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=JsonRoute)
 
 
 @router.post("/train", status_code=202)

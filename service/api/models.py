@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from models.config import MODEL_NAMES, ModelName
 from service.api.dependencies import TheRegistry
+from service.api.json_route import JsonRoute
 from service.errors import NotFound
 from service.predict.predictor import Predictor
 from service.registry import comparison, promotion
@@ -23,7 +24,7 @@ from service.schemas import (
     VersionSummary,
 )
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=JsonRoute)
 
 
 @router.get("/metrics")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from models.config import ModelName
-from service.errors import UnsupportedMediaType
+from service.json_body import MEDIA_TYPE, check_content_type
 from service.predict.formats import arrow_format, json_format, npy_format
 from service.predict.formats.question import Features, Question
 
@@ -24,7 +24,7 @@ class Format(NamedTuple):
     write: Callable[[Features, ModelName, int], bytes]
 
 
-JSON = Format("application/json", b"application/json", 100_000, json_format.read, json_format.write)
+JSON = Format(MEDIA_TYPE, MEDIA_TYPE.encode(), 100_000, json_format.read, json_format.write)
 NPY = Format("application/x-npy", b"application/x-npy", 300_000, npy_format.read, npy_format.write)
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 ARROW = Format(ARROW_STREAM, ARROW_STREAM.encode(), 300_000, arrow_format.read, arrow_format.write)
@@ -35,13 +35,7 @@ def of_body(content_type: bytes) -> Format:
     """The format of a body. Raises UnsupportedMediaType if there is none."""
     if content_type == JSON.content_type:
         return JSON
-    media_type = content_type.partition(b";")[0].strip().lower().decode("latin-1")
-    try:
-        return FORMATS[media_type]
-    except KeyError:
-        raise UnsupportedMediaType(
-            f"the content type must be one of {', '.join(FORMATS)}"
-        ) from None
+    return FORMATS[check_content_type(content_type.decode("latin-1"), tuple(FORMATS))]
 
 
 def of_answer(accept: bytes) -> Format:

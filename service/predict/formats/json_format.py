@@ -8,7 +8,8 @@ import numpy as np
 import orjson
 
 from models.config import FEATURES, ModelName
-from service.errors import BadRequest, Invalid
+from service import json_body
+from service.errors import Invalid
 from service.predict.formats.question import (
     Choice,
     Features,
@@ -33,8 +34,8 @@ def read(body: bytes, query: bytes) -> Question:
         asked = _decode(body)
     except msgspec.ValidationError as error:
         raise Invalid(element_first(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"the body is not JSON: {error}") from None
+    except json_body.UNREADABLE as error:
+        return read(json_body.without_mark(body, error), query)
     count = len(asked.instances)
     # `np.array` takes two to three times as long.
     packed = struct.pack(f"{FEATURES * count}d", *chain.from_iterable(asked.instances))

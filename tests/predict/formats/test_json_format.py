@@ -46,7 +46,7 @@ def obvious(content: bytes) -> tuple[Any, Any, Any] | None:
         raise ValueError(constant)
 
     try:
-        asked = json.loads(content.decode(), parse_constant=refuse)
+        asked = json.loads(content.decode("utf-8-sig"), parse_constant=refuse)
     except (ValueError, RecursionError):
         return None
     if not isinstance(asked, dict) or not {"instances"} <= asked.keys() <= {

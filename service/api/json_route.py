@@ -1,0 +1,46 @@
+"""Endpoints whose bodies are read by the rules of `POST /predict`."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from service import json_body
+from service.errors import BadRequest
+
+
+class JsonRoute(APIRoute):
+    """Reads a body before FastAPI looks at it, which has other rules."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def read_and_handle(request: Request) -> Response:
+            return await handle(await _read(request))
+
+        return read_and_handle
+
+
+class _ReadRequest(Request):
+    """A request whose body is empty or stands for `value`."""
+
+    value: Any = None
+
+    async def json(self) -> Any:
+        return self.value
+
+
+async def _read(request: Request) -> Request:
+    read = _ReadRequest(request.scope, request.receive)
+    try:
+        body = await read.body()
+    except ClientDisconnect:
+        raise BadRequest("the client went away") from None
+    if body:
+        json_body.check_content_type(request.headers.get("content-type", ""))
+        read.value = json_body.read(body)
+    return read

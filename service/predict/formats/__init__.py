@@ -10,6 +10,7 @@ from typing import NamedTuple
 from models.config import ModelName
 from service.json_body import MEDIA_TYPE, check_content_type
 from service.predict.formats import arrow_format, json_format, npy_format
+from service.predict.formats.accept import preferred
 from service.predict.formats.question import Features, Question
 
 
@@ -39,11 +40,8 @@ def of_body(content_type: bytes) -> Format:
 
 
 def of_answer(accept: bytes) -> Format:
-    """The format that `Accept` asks for first, among those known; JSON if it names none."""
-    if not accept or accept == b"*/*":
+    """The format that `Accept` asks for; JSON if it takes none of them."""
+    if not accept or accept in (b"*/*", JSON.content_type):
         return JSON
-    for media_range in accept.decode("latin-1").lower().split(","):
-        named = FORMATS.get(media_range.partition(";")[0].strip())
-        if named is not None:
-            return named
-    return JSON
+    found = preferred(accept.decode("latin-1"), list(FORMATS))
+    return FORMATS[found] if found else JSON

@@ -27,23 +27,38 @@ def test_a_query_that_cannot_be_meant_is_refused(query: bytes) -> None:
         formats.NPY.read(npy(ROWS), query)
 
 
-@pytest.mark.parametrize(
-    ("accept", "media_type"),
-    [
-        (b"", "application/json"),
-        (b"*/*", "application/json"),
-        (b"application/x-npy", "application/x-npy"),
-        (b"text/html, application/X-NPY;q=0.9", "application/x-npy"),
-        (b"application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.stream"),
-        (b"image/png", "application/json"),
-        (b"\xff", "application/json"),
-    ],
-)
-def test_the_answer_is_in_the_first_known_format(accept: bytes, media_type: str) -> None:
-    assert formats.of_answer(accept).media_type == media_type
-
-
 @pytest.mark.parametrize("content_type", [b"", b"text/plain", b"application/x-npyz", b"\xff"])
 def test_an_unknown_content_type_is_refused(content_type: bytes) -> None:
     with pytest.raises(UnsupportedMediaType):
         formats.of_body(content_type)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        b"application/json;charset=utf-8",
+        b'Application/JSON ; a=b; Charset="UTF-8"',
+        b"application/json; charset=utf8",
+        b"application/json; charset=us-ascii",
+        b"application/json;;=\xff",
+    ],
+)
+def test_json_is_known_however_it_is_spelled(content_type: bytes) -> None:
+    assert formats.of_body(content_type) is formats.JSON
+
+
+@pytest.mark.parametrize("charset", [b"latin-1", b"utf-16", b'"utf-7"', b"\xff", b"x" * 5000])
+def test_json_in_another_character_set_is_refused(charset: bytes) -> None:
+    with pytest.raises(UnsupportedMediaType, match="UTF-8") as refusal:
+        formats.of_body(b"application/json; charset=" + charset)
+    assert len(refusal.value.detail) < 200
+
+
+def test_who_sends_another_content_type_is_told_which_header_to_send() -> None:
+    with pytest.raises(UnsupportedMediaType) as refusal:
+        formats.of_body(b"application/x-www-form-urlencoded")
+    assert refusal.value.detail == (
+        "send the header `Content-Type: application/json`, `Content-Type: application/x-npy` or "
+        "`Content-Type: application/vnd.apache.arrow.stream`; "
+        'received "application/x-www-form-urlencoded"'
+    )

@@ -221,8 +221,8 @@ def _with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT"],
         allow_headers=[
-            *("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
-            *("X-API-Key", "X-Request-Id"),
+            *("Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key"),
+            *("Last-Event-ID", "X-API-Key", "X-Request-Id"),
         ],
         expose_headers=[
             *("Location", "Retry-After", "X-Model", "X-Model-Version", "X-Request-Id"),

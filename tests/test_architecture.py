@@ -33,8 +33,8 @@ ROOMS = ("registry", "jobs", "predict", "api")
 """Of `service/`, from the ground up: each imports only what stands before it."""
 
 GROUND = {
-    *("access", "access_log", "errors", "json_body", "keys", "log_lines", "origins"),
-    *("schemas", "settings"),
+    *("access", "access_log", "content_coding", "errors", "json_body", "keys", "log_lines"),
+    *("origins", "schemas", "settings"),
 }
 """The files of `service/` that rooms may import."""
 

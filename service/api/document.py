@@ -9,6 +9,8 @@ from service.schemas import Problem
 from service.settings import Settings
 
 DESCRIPTION = """\
+Bodies may be compressed: `Content-Encoding` is gzip, deflate or zstd. JSON is UTF-8.
+
 Every refusal is an `application/problem+json` document. A path that is not described here is
 answered with 404, a method with 405 and `Allow`.
 """
@@ -20,7 +22,7 @@ REFUSALS = {
     404: "There is no such job, model or version.",
     409: "Not now, in this state.",
     413: "More bytes or rows than are allowed.",
-    415: "The body has another content type.",
+    415: "The body has another content type, or a content encoding that is not known.",
     422: "Understood, and not allowed; `detail` names the element.",
     429: "Too many jobs are waiting.",
     503: "Too busy, or the job database does not answer.",
@@ -41,6 +43,7 @@ REQUEST_ID = {"X-Request-Id": {"schema": TEXT, "description": "The request's, or
 HEADERS: dict[int, dict[str, Any]] = {
     202: {"Location": {"schema": TEXT, "description": "Of the job."}},
     401: {"WWW-Authenticate": {"schema": TEXT}},
+    415: {"Accept-Encoding": {"schema": TEXT, "description": "If it is the encoding."}},
     429: {"Retry-After": {"schema": COUNT, "description": "Seconds."}},
     503: {"Retry-After": {"schema": COUNT, "description": "Seconds."}},
 }

@@ -7,12 +7,12 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from service import json_body
+from service import content_coding, json_body
 from service.errors import BadRequest
 
 
 class JsonRoute(APIRoute):
-    """Reads a body before FastAPI looks at it, which has other rules."""
+    """Decodes and reads a body before FastAPI looks at it, which has other rules."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -35,7 +35,11 @@ class _ReadRequest(Request):
 
 
 async def _read(request: Request) -> Request:
-    read = _ReadRequest(request.scope, request.receive)
+    receive = request.receive
+    if coding := request.headers.get("content-encoding"):
+        most = request.app.max_body_size
+        receive = content_coding.decoded(coding.encode("latin-1"), receive, most)
+    read = _ReadRequest(request.scope, receive)
     try:
         body = await read.body()
     except ClientDisconnect:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from models.config import MODEL_NAMES, ModelName
-from service import access, access_log
+from service import access, access_log, content_coding
 from service.access_log import AccessLog
 from service.errors import (
     BadRequest,
@@ -90,6 +90,9 @@ class Predictor:
     ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         asked_in = formats.of_body(given.get(b"content-type", b""))
         answer_in = formats.of_answer(given.get(b"accept", b""))
+        if b"content-encoding" in given:
+            most = self.settings.max_body_bytes
+            receive = content_coding.decoded(given[b"content-encoding"], receive, most)
         message = await receive()
         at_once = min(asked_in.large_bytes, self.settings.max_body_bytes)
         whole = message["type"] == "http.request" and not message["more_body"]

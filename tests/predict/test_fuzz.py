@@ -1,9 +1,11 @@
 """`POST /predict` survives whatever is sent to it, in every content type."""
 
+import gzip
 import io
 import json
 import os
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from http.client import HTTPConnection
@@ -15,6 +17,11 @@ import pyarrow
 
 from service.predict import formats
 from tests.conftest import Service
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 BODIES = int(os.environ.get("CROSSCHECK_TEST_BODIES", "6000"))
 SEED = int(os.environ.get("CROSSCHECK_TEST_SEED", SystemRandom().randrange(2**32)))
@@ -41,7 +48,8 @@ ODD_HEADERS = [
     {"Accept": formats.ARROW_STREAM.upper() + ";q=0.1, */*"},
     {"Accept": "text/html;;;=,,,\xff"},
     {"X-Request-Id": "a b" + "z" * 2000},
-    {"Content-Encoding": "gzip"},
+    {"Content-Encoding": "identity"},
+    {"Content-Encoding": "br, \xff"},
     {"Expect": "nothing"},
     {"Cookie": "\xe9" * 500},
     {"Content-Type": "Application/JSON; charset=utf-7"},
@@ -100,6 +108,13 @@ MAKERS: dict[str, Callable[[Random], bytes]] = {
 }
 
 
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstd.compress,
+}
+
+
 def mutated(rng: Random, content: bytes) -> bytes:
     """The body with some of its bytes changed, cut off, repeated, or taken from another one."""
     place = rng.randint(0, len(content))
@@ -149,6 +164,11 @@ def test_no_body_is_answered_with_a_fault(service: Service, trained: Any) -> Non
         if rng.random() < 0.002:
             content += b" " * 150_000  # a large body goes through a thread
         headers = {"Content-Type": media_type}
+        if rng.random() < 0.1:
+            headers["Content-Encoding"] = rng.choice(list(ENCODERS))
+            content = ENCODERS[headers["Content-Encoding"]](content)
+            if rng.random() < 0.5:
+                content = mutated(rng, content)
         if rng.random() < 0.1:
             headers |= rng.choice(ODD_HEADERS)
         query = rng.choice(ODD_QUERIES) if rng.random() < 0.1 else ""

@@ -121,7 +121,7 @@ def test_all_formats_give_the_same_predictions(service: Service, trained: Any) -
     features = np.random.default_rng(0).random((5, 3))
     file = io.BytesIO()
     np.save(file, features)
-    table = pyarrow.table({name: features[:, index] for index, name in enumerate("abc")})
+    table = pyarrow.table({f"x{index}": features[:, index] for index in (2, 0, 1)})
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

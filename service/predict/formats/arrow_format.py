@@ -1,5 +1,7 @@
 """Arrow IPC streams.
 
+Columns are known by their names, in any order: a tool that reorders them changes no prediction.
+
 They may not be compressed: some kilobytes can hold gigabytes of zeros. pyarrow takes the memory
 before it tells how many rows there are, and does not tell whether a stream is compressed.
 """
@@ -11,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from models.config import FEATURES, ModelName
-from service.errors import BadRequest, Invalid, UnsupportedMediaType
+from service.errors import BadRequest, Invalid, UnsupportedMediaType, excerpt
 from service.predict.formats.question import Features, Question, choice, finite, finite_predictions
+
+COLUMNS = [f"x{number}" for number in range(FEATURES)]
 
 HEADER, COMPRESSION = 2, 3
 """The fields of Message and RecordBatch in Arrow's Message.fbs."""
@@ -23,23 +27,25 @@ _short = struct.Struct("<H").unpack_from
 
 
 def read(body: bytes, query: bytes) -> Question:
-    """Reads an Arrow IPC stream of three columns of float32 or float64, without nulls."""
+    """Reads an Arrow IPC stream of the columns x0, x1, x2, of float32 or float64, without nulls."""
     pyarrow = _pyarrow()
     try:
         _refuse_compressed(pyarrow.ipc.MessageReader.open_stream(body))
         table = pyarrow.ipc.open_stream(body).read_all()
         table.validate(full=True)
+        names = table.column_names
     except (pyarrow.ArrowException, OSError, MemoryError, UnicodeDecodeError, struct.error):
         raise BadRequest("the body is not an Arrow IPC stream") from None
-    if table.num_columns != FEATURES:
-        raise Invalid(f"the table must have 3 columns, received {table.num_columns}")
-    for number, column in enumerate(table.columns):
+    _check_names(names)
+    columns = []
+    for name in COLUMNS:
+        column = table.column(name)
         if column.type not in (pyarrow.float32(), pyarrow.float64()):
             received = str(column.type)[:60]
-            raise Invalid(f"column {number}: must be float32 or float64, received {received}")
+            raise Invalid(f"column {name}: must be float32 or float64, received {received}")
         if column.null_count:
-            raise Invalid(f"column {number}: holds nulls")
-    columns = [column.to_numpy() for column in table.columns]
+            raise Invalid(f"column {name}: holds nulls")
+        columns.append(column.to_numpy())
     return Question(finite(np.stack(columns, axis=1)), *choice(query))
 
 
@@ -52,6 +58,18 @@ def write(predictions: Features, model: ModelName, version: int) -> bytes:
         writer.write_table(table)
     stream: bytes = sink.getvalue().to_pybytes()
     return stream
+
+
+def _check_names(names: list[str]) -> None:
+    """Raises Invalid if a column is missing, unknown or repeated."""
+    if sorted(names) == COLUMNS:
+        return
+    missing = [name for name in COLUMNS if name not in names]
+    unknown = [name for name in names if name not in COLUMNS]
+    repeated = [name for name in COLUMNS if names.count(name) > 1]
+    wrong = {"missing": missing, "unknown": unknown, "repeated": repeated}
+    found = "; ".join(f"{what}: {excerpt(which)}" for what, which in wrong.items() if which)
+    raise Invalid(f"the columns must be {', '.join(COLUMNS)}, in any order; {found}")
 
 
 def _refuse_compressed(messages: Iterable[Any]) -> None:

@@ -1,6 +1,7 @@
 """Binary bodies, good and bad."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ def npy(array: Any, version: tuple[int, int] | None = None) -> bytes:
     return file.getvalue()
 
 
-def arrow(*columns: Any, compression: str | None = None) -> bytes:
-    table = pyarrow.table({f"x{number}": column for number, column in enumerate(columns)})
+def arrow(
+    *columns: Any, names: Sequence[str] | None = None, compression: str | None = None
+) -> bytes:
+    names = names or [f"x{number}" for number in range(len(columns))]
+    table = pyarrow.Table.from_arrays([pyarrow.array(column) for column in columns], names)
     sink = pyarrow.BufferOutputStream()
     options = pyarrow.ipc.IpcWriteOptions(compression=compression)
     with pyarrow.ipc.new_stream(sink, table.schema, options=options) as writer:

@@ -1,4 +1,5 @@
 import math
+from itertools import permutations
 
 import numpy as np
 import pyarrow
@@ -15,6 +16,40 @@ def test_an_arrow_stream_is_read_column_by_column(dtype: str) -> None:
     question = arrow_format.read(arrow(*array.T), b"model=cross")
     np.testing.assert_array_equal(question.features, array)
     assert question.model == "cross"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_columns_are_known_by_their_names_in_any_order(order: tuple[int, ...]) -> None:
+    content = arrow(*ROWS.T[list(order)], names=[f"x{number}" for number in order])
+    np.testing.assert_array_equal(arrow_format.read(content, b"").features, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("abc", 'missing: ["x0", "x1", "x2"]; unknown: ["a", "b", "c"]'),
+        (["x1", "x2", "x3"], 'missing: ["x0"]; unknown: ["x3"]'),
+        (["x0", "x1", "X2"], 'missing: ["x2"]; unknown: ["X2"]'),
+        (["x0", "x1"], 'missing: ["x2"]'),
+        (["x0", "x1", "x2", "y"], 'unknown: ["y"]'),
+        (["x0", "x1", "x1"], 'missing: ["x2"]; repeated: ["x1"]'),
+        (["x0", "x1", "x2", "x0"], 'repeated: ["x0"]'),
+        ([], 'missing: ["x0", "x1", "x2"]'),
+        (["x0", "x1", ""], 'missing: ["x2"]; unknown: [""]'),
+    ],
+)
+def test_other_columns_are_refused_by_their_names(names: list[str], found: str) -> None:
+    content = arrow(*([0.5] for _ in names), names=list(names))
+    with pytest.raises(Invalid) as refusal:
+        arrow_format.read(content, b"")
+    assert refusal.value.detail == f"the columns must be x0, x1, x2, in any order; {found}"
+
+
+def test_no_more_is_said_of_many_columns_than_of_few() -> None:
+    content = arrow(*([0.5] for _ in range(5000)), names=["x" * 100] * 5000)
+    with pytest.raises(Invalid) as refusal:
+        arrow_format.read(content, b"")
+    assert len(refusal.value.detail) < 250
 
 
 def test_a_written_arrow_stream_is_read_back() -> None:

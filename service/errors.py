@@ -148,6 +148,8 @@ def install(app: FastAPI) -> None:
 
     async def refuse_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == HTTPStatus.NO_CONTENT:  # no refusal, but it has no body, either
+            return Response(status_code=error.status_code, headers=error.headers)
         return problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
     async def refuse_invalid(request: Request, error: Exception) -> Response:

@@ -118,10 +118,58 @@ def test_events_report_progress_and_end_with_the_job(service: Service) -> None:
 def test_a_client_that_comes_back_is_told_only_what_is_new(
     service: Service, trained: dict[str, Any]
 ) -> None:
+    job_id = service.train(**LONG)
+    service.wait_for_progress(job_id)
+    path = f"/jobs/{job_id}/events"
+    with connect_sse(service.client, "GET", path) as source:
+        known = next(event.id for event in source.iter_sse() if event.data)
+    service.client.post(f"/jobs/{job_id}/cancel")
+    seen = events(service, job_id, last_event_id=known)
+    assert known not in [identifier for _, identifier, _ in seen]
+    assert seen[-1][0] == "end"
+
+
+def test_a_client_that_knows_the_end_is_told_not_to_come_back(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    path = f"/jobs/{trained['id']}/events"
     ((kind, identifier, _),) = events(service, trained["id"])
     assert kind == "end"
-    assert events(service, trained["id"], last_event_id=identifier) == []
-    assert len(events(service, trained["id"], last_event_id="something-older")) == 1
+    for _ in range(2):
+        response = service.client.get(path, headers={"Last-Event-ID": identifier})
+        assert response.status_code == 204
+        assert response.content == b""
+        assert "content-type" not in response.headers
+        assert response.headers["x-request-id"]
+
+
+def test_any_other_id_of_a_last_event_is_told_the_end(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    job_id = service.train(**LONG)
+    service.client.post(f"/jobs/{job_id}/cancel")
+    ((_, of_another_job, _),) = events(service, job_id)
+    ((*_, job),) = events(service, trained["id"])
+    for last in ("older", of_another_job, "x" * 60_000, "\xe9", job["id"]):
+        headers = {"Last-Event-ID": last.encode("latin-1")}
+        path = f"/jobs/{trained['id']}/events"
+        with connect_sse(service.client, "GET", path, headers=headers) as source:
+            assert [event.event for event in source.iter_sse()] == ["end"]
+
+
+def test_a_client_that_knows_the_end_needs_no_place_among_the_streams(tmp_path: Path) -> None:
+    with running(tmp_path, max_event_streams="1") as service:
+        ended = service.train(**SMALL)
+        service.wait_for(ended)
+        ((_, identifier, _),) = events(service, ended)
+        waiting = service.train(**LONG)
+        with connect_sse(service.client, "GET", f"/jobs/{waiting}/events") as source:
+            open_stream = source.iter_sse()
+            next(open_stream)
+            for last, status in ((identifier, 204), ("", 503)):
+                headers = {"Last-Event-ID": last}
+                response = service.client.get(f"/jobs/{ended}/events", headers=headers)
+                assert response.status_code == status
 
 
 def test_a_running_job_is_cancelled_at_once_and_publishes_nothing(service: Service) -> None:

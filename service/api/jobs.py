@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.config import TrainConfig
@@ -60,6 +60,24 @@ async def list_jobs(
     return await jobs.page(status, limit, cursor)
 
 
+async def _job(jobs: TheJobs, job_id: UUID) -> Job:
+    return await jobs.get(str(job_id))
+
+
+TheJob = Annotated[Job, Depends(_job)]
+LastEventId = Annotated[str | None, Header()]
+
+
+def _digest(job: Job) -> str:
+    return hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:16]
+
+
+async def _more_to_tell(job: TheJob, last_event_id: LastEventId = None) -> None:
+    """Answers a client that has had the end with 204: only that keeps it from coming back."""
+    if job.status in ENDED and last_event_id == _digest(job):
+        raise HTTPException(204)
+
+
 async def _stream(request: Request, settings: TheSettings) -> AsyncIterator[None]:
     """Counts an event stream while it is open."""
     state = request.app.state
@@ -72,12 +90,8 @@ async def _stream(request: Request, settings: TheSettings) -> AsyncIterator[None
         state.event_streams -= 1
 
 
-async def _job(jobs: TheJobs, job_id: UUID) -> Job:
-    return await jobs.get(str(job_id))
-
-
 @router.get("/jobs/{job_id}")
-async def get_job(job: Annotated[Job, Depends(_job)]) -> Job:
+async def get_job(job: TheJob) -> Job:
     """One job: its status, progress and results."""
     return job
 
@@ -91,23 +105,25 @@ async def cancel_job(jobs: TheJobs, job_id: UUID) -> Job:
 @router.get(
     "/jobs/{job_id}/events",
     response_class=EventSourceResponse,
-    dependencies=[Depends(_stream)],
+    dependencies=[Depends(_more_to_tell), Depends(_stream)],
+    responses={204: {"description": "The job has ended, and the client knows its end."}},
 )
 async def job_events(
     request: Request,
     jobs: TheJobs,
-    job: Annotated[Job, Depends(_job)],
-    last_event_id: Annotated[str | None, Header()] = None,
+    job: TheJob,
+    last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """The job whenever it changes, as events `progress`, and once more as `end`.
 
     An event's id is a digest of the job as it was. A client that comes back with the last one is
-    told nothing that it knows already. A service that stops ends the stream with `stopping`.
+    told nothing that it knows already, and gets 204 once that is the end. A service that stops
+    ends the stream with `stopping`.
     """
     stopping: asyncio.Event = request.app.state.stopping
     told = last_event_id
     while True:
-        digest = hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:16]
+        digest = _digest(job)
         ended = job.status in ENDED
         if digest != told:
             yield ServerSentEvent(id=digest, event="end" if ended else "progress", data=job)

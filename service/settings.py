@@ -34,6 +34,13 @@ _names_service_link = re.compile(
 ).fullmatch
 _is_service_link = re.compile(r"(tcp|udp|sctp)://").match
 
+OWN_PATHS = frozenset(
+    ("docs", "jobs", "livez", "metrics", "models", "openapi.json", "predict", "readyz", "train")
+)
+"""How our own paths begin. Below one of them, nobody could tell whether a proxy took it off."""
+
+_is_root_path = re.compile(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+").fullmatch
+
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -84,6 +91,16 @@ def _origins(given: Any) -> Any:
     return parse_origins(given) if isinstance(given, str) else given
 
 
+def _root_path(given: str) -> str:
+    if not given:
+        return given
+    if not _is_root_path(given):
+        raise ValueError("it must be like /crosscheck: begin with / and not end with it")
+    if given.split("/")[1] in OWN_PATHS:
+        raise ValueError("it must not begin like a path of the service itself")
+    return given
+
+
 class Settings(BaseSettings):
     """The one place that reads the environment."""
 
@@ -105,6 +122,11 @@ class Settings(BaseSettings):
     )
     host: str = "127.0.0.1"
     port: Annotated[int, BeforeValidator(_port)] = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    root_path: Annotated[str, AfterValidator(_root_path)] = Field(
+        default="",
+        description="Where a proxy shows the service, like `/crosscheck`, whether or not it takes "
+        "that off the paths that it passes on.",
+    )
 
     api_keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_keys)] = Field(
         default=(),

@@ -125,3 +125,26 @@ def test_what_cannot_be_a_folder_of_artifacts_is_refused(
     monkeypatch.setenv("CROSSCHECK_ARTIFACTS_DIR", folder)
     with pytest.raises(ValidationError, match=r"home folder|not a URL|UTF-8"):
         Settings()
+
+
+@pytest.mark.parametrize("root_path", ["", "/crosscheck", "/a/b-c/d_e.f~1", "/trains"])
+def test_a_root_path_is_taken_as_it_is(root_path: str) -> None:
+    assert Settings(root_path=root_path).root_path == root_path
+
+
+@pytest.mark.parametrize(
+    "root_path",
+    [
+        *("/", "crosscheck", "/crosscheck/", "//crosscheck", "/a//b", "/..", "/a/../b", "/."),
+        *("/a b", "/a%2Fb", "/a?b", "/a#b", "/a\n", "/é", "https://example.org/a", "/a/.."),
+    ],
+)
+def test_what_is_no_root_path_is_refused_in_plain_words(root_path: str) -> None:
+    with pytest.raises(ValidationError, match="like /crosscheck: begin with / and not end with it"):
+        Settings(root_path=root_path)
+
+
+@pytest.mark.parametrize("root_path", ["/models", "/train/x", "/openapi.json"])
+def test_a_root_path_like_one_of_the_services_paths_is_refused(root_path: str) -> None:
+    with pytest.raises(ValidationError, match="like a path of the service itself"):
+        Settings(root_path=root_path)

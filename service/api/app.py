@@ -38,8 +38,11 @@ class Crosscheck(FastAPI):
     """FastAPI, with `POST /predict` answered before FastAPI's own layers."""
 
     predictor: Predictor
+    below: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.below:
+            scope = _without(self.below, scope)
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif scope["path"] == "/predict" and scope["method"] == "POST":
@@ -68,6 +71,17 @@ class Crosscheck(FastAPI):
             await super().__call__(scope, receive, send)
 
 
+def _without(root_path: str, scope: Scope) -> Scope:
+    """The scope as if a proxy had taken the root path off.
+
+    Everything after it, roles first of all, sees this one path, from which no more is taken off.
+    """
+    path = scope.get("path", "")
+    if path != root_path and not path.startswith(f"{root_path}/"):
+        return scope
+    return {**scope, "path": path.removeprefix(root_path) or "/"}
+
+
 def create_app(settings: Settings) -> Crosscheck:
     """Makes the application; it opens nothing before its lifespan starts."""
     app = Crosscheck(
@@ -79,6 +93,7 @@ def create_app(settings: Settings) -> Crosscheck:
         max_body_size=min(settings.max_body_bytes, MAX_CONFIG_BYTES),
         redirect_slashes=False,  # each path is spelled in one way, as documented
     )
+    app.below = settings.root_path
     app.state.settings = settings
     app.state.registry = Registry(settings.artifacts_dir)
     app.state.access_log = AccessLog(settings.access_log)

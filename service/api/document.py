@@ -62,6 +62,8 @@ REFUSED_RECIPES: list[dict[str, Any]] = [
 def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Completes the document that FastAPI has made."""
     document["info"]["description"] = DESCRIPTION
+    if settings.root_path:
+        document["servers"] = [{"url": settings.root_path}]
     components = document["components"]
     schemas = components["schemas"]
     for of_fastapi in ("HTTPValidationError", "ValidationError"):

@@ -45,7 +45,7 @@ async def train(
     if config.epochs > settings.max_epochs:
         raise Invalid(f"epochs: at most {settings.max_epochs} are allowed here")
     job = await jobs.submit(config, idempotency_key)
-    response.headers["Location"] = f"/jobs/{job.id}"
+    response.headers["Location"] = f"{settings.root_path}/jobs/{job.id}"
     return job
 
 

@@ -10,9 +10,17 @@ from service.keys import ROLES, Role, digest_of
 from service.settings import Settings
 
 HEALTH = frozenset({"/livez", "/readyz"})
-"""What asks for no key."""
+"""What is answered whatever else is wrong."""
 
-READABLE = ("/predict", "/metrics", "/models", "/docs", "/openapi.json")
+DOCUMENTATION = frozenset(
+    {
+        *("/openapi.json", "/docs", "/docs/start.js", "/docs/swagger-ui-bundle.js"),
+        "/docs/swagger-ui.css",
+    }
+)
+"""The same for everybody: a browser that opens a page sends no key."""
+
+READABLE = ("/predict", "/metrics", "/models")
 """What begins so is for everybody with a key; what nobody has thought of is for few."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -26,7 +34,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="crosscheck"'}
 
 def role_for(method: str, path: str) -> Role | None:
     """The least role that a request needs; None where it needs no key."""
-    if path in HEALTH:
+    if path in HEALTH or path in DOCUMENTATION:
         return None
     if method == "PUT":
         return "admin"

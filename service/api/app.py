@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from service import access, access_log, errors
 from service.access_log import AccessLog
-from service.api import document, health, jobs, models
+from service.api import docs, document, health, jobs, models
 from service.api.readiness import Readiness, Subject
 from service.errors import CrosscheckError, NotFound, TooLarge, problem
 from service.jobs import database
@@ -89,6 +89,7 @@ def create_app(settings: Settings) -> Crosscheck:
         summary="Trains a cross-layer and a dense network, compares them, serves the better one.",
         version=version("crosscheck"),
         lifespan=lifespan,
+        docs_url=None,  # ours is in `docs/`
         redoc_url=None,
         max_body_size=min(settings.max_body_bytes, MAX_CONFIG_BYTES),
         redirect_slashes=False,  # each path is spelled in one way, as documented
@@ -104,6 +105,7 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.event_streams = 0
     app.state.readiness = {subject: Readiness(app.state, subject) for subject in get_args(Subject)}
     app.include_router(health.router)
+    app.include_router(docs.router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
     for router in (jobs.router, models.router):

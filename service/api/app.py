@@ -159,7 +159,7 @@ def document_predict(app: FastAPI, keys: list[Any]) -> None:
         """Predicts triples with the serving version that has the lowest eval RMSE.
 
         Takes and, as `Accept` asks, answers JSON, npy (an array `(rows, 3)` of float32 or float64)
-        or an Arrow IPC stream (columns `x0`, `x1` and `x2`, in any order). Beside a binary body,
-        `model` and `version` go into the URL's query.
+        or an Arrow IPC stream (columns `x0`, `x1` and `x2`, in any order). With any of them,
+        `model` and `version` may stand in the URL's query.
         """
         raise AssertionError("answered by Crosscheck.__call__")

@@ -14,6 +14,7 @@ from service.predict.formats.question import (
     Choice,
     Features,
     Question,
+    choice,
     element_first,
     finite_predictions,
 )
@@ -29,7 +30,10 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 def read(body: bytes, query: bytes) -> Question:
-    """Reads `{"instances": [[x0, x1, x2], …], "model"?: …, "version"?: …}`."""
+    """Reads `{"instances": [[x0, x1, x2], …], "model"?: …, "version"?: …}`.
+
+    As with other formats, the model and the version may stand in the URL's query instead.
+    """
     try:
         asked = _decode(body)
     except msgspec.ValidationError as error:
@@ -40,7 +44,17 @@ def read(body: bytes, query: bytes) -> Question:
     # `np.array` takes two to three times as long.
     packed = struct.pack(f"{FEATURES * count}d", *chain.from_iterable(asked.instances))
     features = np.frombuffer(packed).reshape(count, FEATURES)
+    if query:
+        return Question(features, *_one_choice(asked, query))
     return Question(features, asked.model, asked.version)
+
+
+def _one_choice(asked: Choice, query: bytes) -> tuple[ModelName | None, float | None]:
+    in_body = asked.model, asked.version
+    in_query = choice(query)
+    if in_body != (None, None) != in_query:
+        raise Invalid("model and version: they are in the body and in the URL's query")
+    return in_body if in_query == (None, None) else in_query
 
 
 def write(predictions: Features, model: ModelName, version: int) -> bytes:

@@ -3,10 +3,11 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.errors import CrosscheckError
+from service.errors import CrosscheckError, Invalid
 from service.predict.formats import json_format
 
 ODD_VERSIONS = [None, True, "1", 1.5, 2.0, 2**53 - 1, 2**53, 1e300]
@@ -100,6 +101,23 @@ def test_json_is_read_and_refused_as_an_obvious_reader_does(content: bytes) -> N
     else:
         assert expected is not None
         assert (question.features.tolist(), question.model, question.version) == expected
+
+
+ROW = b'{"instances": [[1, 2, 3]]}'
+CHOSEN = b'{"instances": [[1, 2, 3]], "model": "cross", "version": 2}'
+
+
+def test_a_choice_in_the_query_is_no_less_than_one_in_the_body() -> None:
+    for body, query in ((CHOSEN, b""), (ROW, b"model=cross&version=2")):
+        assert json_format.read(body, query)[1:] == ("cross", 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "query"), [(CHOSEN, b"model=cross"), (CHOSEN, b"version=2"), (ROW, b"modle=cross")]
+)
+def test_two_choices_and_misspelt_ones_are_refused(body: bytes, query: bytes) -> None:
+    with pytest.raises(Invalid):
+        json_format.read(body, query)
 
 
 @given(st.lists(finite, min_size=1))

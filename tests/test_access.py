@@ -27,6 +27,7 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "GET", "/models"),
     ("predict", "GET", "/models/cross"),
     ("predict", "GET", "/models/cross/versions/1"),
+    ("predict", "GET", "/models/cross/history"),
     ("admin", "PUT", "/models/cross/serving"),
     ("train", "POST", "/train"),
     ("admin", "POST", "/train/"),

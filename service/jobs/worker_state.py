@@ -27,9 +27,6 @@ TELLING_ATTEMPTS = 10
 SAID_BYTES = 1024
 """Each word is as long as any other, so that one write replaces it whole."""
 
-LOOKED_AT = 20
-"""At most so many locks, the ones last written to: workers may have been given many names."""
-
 REASON_LENGTH = 200
 
 
@@ -49,7 +46,7 @@ class WorkerState:
     def __init__(self, artifacts: Path, name: str) -> None:
         """Waits until no other worker of this name runs: the two would take each other's job."""
         path = artifacts / f".worker-{name}.lock"
-        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
         attempts = 0
         while not _lock(self._descriptor, fcntl.LOCK_EX):
             attempts += 1
@@ -69,22 +66,22 @@ class WorkerState:
 
 def why_down(artifacts: Path) -> str | None:
     """Why no job is taken from the queue; None if there is a worker that does."""
-    locks: list[tuple[float, Path]] = []
+    newest, why = 0.0, "no worker has been started: `crosscheck worker` is one"
     for path in artifacts.glob(".worker-*.lock"):
         with suppress(OSError):
-            locks.append((path.stat().st_mtime, path))
-    reasons = []
-    for _, path in sorted(locks, reverse=True)[:LOOKED_AT]:
-        with suppress(OSError):
-            reason = _why_down(path)
+            try:
+                reason = _why_down(path)
+            except PermissionError:
+                reason = "cannot be asked: its lock belongs to another user"
             if reason is None:
                 return None
-            reasons.append(f"the worker {path.stem.removeprefix('.worker-')} {reason}")
-    return reasons[0] if reasons else "no worker has been started: `crosscheck worker` is one"
+            if (written := path.stat().st_mtime) > newest:
+                newest, why = written, f"the worker {path.stem.removeprefix('.worker-')} {reason}"
+    return why
 
 
 def _why_down(path: Path) -> str | None:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would hold us
     try:
         is_held = not _lock(descriptor, fcntl.LOCK_SH)
         said = Said.model_validate_json(os.pread(descriptor, SAID_BYTES, 0))

@@ -37,6 +37,27 @@ def test_one_of_several_workers_is_enough(tmp_path: Path) -> None:
     assert why_down(tmp_path) is None
 
 
+def test_a_worker_is_found_among_any_number_that_came_later_and_are_gone(tmp_path: Path) -> None:
+    WorkerState(tmp_path, "long-lived").say("ready")
+    for number in range(200):
+        (tmp_path / f".worker-{number}.lock").touch()
+    assert why_down(tmp_path) is None
+
+
+def test_of_several_that_are_down_the_last_to_speak_says_why(tmp_path: Path) -> None:
+    for name, time in (("a", 1e9), ("b", 3e9), ("c", 2e9)):
+        WorkerState(tmp_path, name).say("failed", "no memory")
+        os.utime(tmp_path / f".worker-{name}.lock", (time, time))
+    assert why_down(tmp_path) == "the worker b cannot train: no memory"
+
+
+def test_another_user_may_ask_what_a_worker_does(tmp_path: Path) -> None:
+    umask = os.umask(0o022)
+    WorkerState(tmp_path, "a")
+    os.umask(umask)
+    assert (tmp_path / ".worker-a.lock").stat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -76,6 +97,8 @@ input()
 def test_a_lock_that_says_nothing_sensible_does_no_harm(tmp_path: Path, said: bytes) -> None:
     (tmp_path / ".worker-a.lock").write_bytes(said)
     (tmp_path / ".worker-b.lock").mkdir()
+    (tmp_path / ".worker-c.lock").symlink_to("nowhere")
+    os.mkfifo(tmp_path / ".worker-d.lock")
     assert why_down(tmp_path) == "the worker a died as it started"
     WorkerState(tmp_path, "a").say("ready")
     assert why_down(tmp_path) is None

@@ -118,6 +118,22 @@ def test_a_folder_that_cannot_be_used_ends_the_start_in_one_line(
     assert len(ended.stderr.splitlines()) == 1
 
 
+def test_a_lock_that_a_worker_cannot_open_ends_its_start_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".worker-local.lock").mkdir()
+    ended = subprocess.run(
+        [CROSSCHECK, "worker"],
+        env={**os.environ, "CROSSCHECK_ARTIFACTS_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "This worker cannot train: .worker-local.lock cannot be used: Is a directory.\n"
+    )
+
+
 def test_a_replica_that_can_only_read_predicts(tmp_path: Path) -> None:
     artifacts = tmp_path / "artifacts"
     publish_truth(artifacts)

@@ -28,7 +28,11 @@ def work(settings: Settings) -> None:
     A job that is running then is queued again. After a crash it runs again at the next start:
     DBOS has recorded that it is ours and not finished.
     """
-    state = WorkerState(settings.artifacts_dir, settings.executor_id)
+    try:
+        state = WorkerState(settings.artifacts_dir, settings.executor_id)
+    except OSError as error:  # it belongs to another user, or the file system knows no locks
+        why = f".worker-{settings.executor_id}.lock cannot be used: {error.strerror}"
+        raise child.CannotTrain(why) from None
     # Must be set before TensorFlow is imported, which the fork server does.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # The matrices of least squares are small: a second thread makes them three times slower.

@@ -44,7 +44,10 @@ class WorkerState:
     """The lock of a worker, in its own hands."""
 
     def __init__(self, artifacts: Path, name: str) -> None:
-        """Waits until no other worker of this name runs: the two would take each other's job."""
+        """Waits until no other worker of this name runs: the two would take each other's job.
+
+        Raises OSError if the lock cannot be opened, or not be locked.
+        """
         path = artifacts / f".worker-{name}.lock"
         self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
         attempts = 0

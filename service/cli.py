@@ -130,7 +130,10 @@ def demo(
     """Train both networks over HTTP, print the comparison, predict."""
     from service.demo import run
 
-    run(url, api_key, _settings())
+    settings = _settings()
+    if url is None:
+        _prepare(settings, to_write=True)
+    run(url, api_key, settings)
 
 
 def _settings(**given: Any) -> Settings:

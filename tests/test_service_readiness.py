@@ -89,7 +89,7 @@ def test_a_worker_with_too_little_memory_says_so_while_predictions_go_on(tmp_pat
         assert service.predict([0.5, 0.5, 0.5])["predictions"] == [1.0]
 
 
-@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["worker"]])
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["worker"], ["demo"]])
 @pytest.mark.parametrize("kind", ["a file", "of the kernel", "read-only"])
 def test_a_folder_that_cannot_be_used_ends_the_start_in_one_line(
     tmp_path: Path, command: list[str], kind: str

@@ -1,3 +1,3 @@
-from service.cli import app
+from service.init import main
 
-app(prog_name="crosscheck")
+main()

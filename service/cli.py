@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from contextlib import suppress
 from http import HTTPStatus
@@ -39,6 +40,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the API, and run training jobs beside it."""
+    _end_when_told()
     from service import supervisor
 
     _start(supervised=False)
@@ -69,6 +71,7 @@ def serve(
 @app.command()
 def worker(supervised: Supervised = False) -> None:
     """Run training jobs, without the API."""
+    _end_when_told()
     from service.jobs.child import CannotTrain
     from service.jobs.worker import work
 
@@ -77,8 +80,6 @@ def worker(supervised: Supervised = False) -> None:
     _prepare(settings, to_write=True)
     try:
         work(settings)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
     except CannotTrain as error:
         typer.echo(f"This worker cannot train: {error}.", err=True)
         raise typer.Exit(1) from None
@@ -164,6 +165,12 @@ def _prepare(settings: Settings, to_write: bool) -> None:
             err=True,
         )
         raise typer.Exit(1) from None
+
+
+def _end_when_told() -> None:
+    """Ends this process at once when it is told to stop, until it has something to put in order."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
 
 
 def _start(supervised: bool) -> None:

@@ -78,8 +78,8 @@ def test_outside_the_child_the_service_imports_only_the_config_of_the_science() 
 
 
 def test_nothing_but_the_settings_reads_the_environment() -> None:
-    # XLA takes its flags from there, and Python its paths, and only from there.
-    others = {"compile_cache.py", "surroundings.py"}
+    # Libraries take their flags from there, and Python its paths, and only from there.
+    others = {"compile_cache.py", "fork_server.py", "surroundings.py"}
     for file in (file for file in (ROOT / "service").rglob("*.py") if file.name not in others):
         assert not re.search(r"os\.(getenv|environ(\[| *\.get))", file.read_text()), file
 

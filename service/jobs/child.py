@@ -32,6 +32,9 @@ START_ATTEMPTS = 20
 START_AGAIN_SECONDS = 0.1
 PUBLISH_AGAIN_SECONDS = 0.5
 
+WORKER = "_CROSSCHECK_WORKER"
+"""The variable that tells the fork server the process id of its worker."""
+
 _processes = multiprocessing.get_context("forkserver")
 
 
@@ -53,6 +56,7 @@ def start_fork_server() -> None:
     Raises:
         CannotTrain: No child can train, now or later.
     """
+    os.environ.update({WORKER: str(os.getpid())})
     _processes.set_forkserver_preload(["service.jobs.fork_server", "service.jobs.trainer"])
     ours, theirs = _processes.Pipe()
     attempt = _processes.Process(target=_try_out, args=(theirs,), daemon=True)

@@ -6,10 +6,20 @@ a dead worker by some seconds at most.
 """
 
 import ctypes
+import os
 import signal
 import sys
+
+from service.jobs.child import WORKER
 
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>; a forked child does not inherit it
 
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() != int(os.environ[WORKER]):  # it ended before the kernel was asked
+    os._exit(1)
+
+# TensorFlow, which is imported next, and its libraries take these from nowhere else.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The matrices of least squares are small: a second thread makes them three times slower.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

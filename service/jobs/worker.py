@@ -33,10 +33,6 @@ def work(settings: Settings) -> None:
     except OSError as error:  # it belongs to another user, or the file system knows no locks
         why = f".worker-{settings.executor_id}.lock cannot be used: {error.strerror}"
         raise child.CannotTrain(why) from None
-    # Must be set before TensorFlow is imported, which the fork server does.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # The matrices of least squares are small: a second thread makes them three times slower.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         child.start_fork_server()
     except child.CannotTrain as error:

@@ -5,9 +5,11 @@ import sys
 
 
 def put_in_order() -> None:
-    """Makes sure of the standard streams, and of where our own processes look for modules."""
+    """Makes sure of the standard streams, and of what our own processes find in the environment."""
     _open_missing_streams()
     _keep_the_working_folder_out()
+    # ONNX Runtime would tell its makers of each session, and keep a device id in the home folder.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def _open_missing_streams() -> None:

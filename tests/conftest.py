@@ -18,6 +18,8 @@ import pytest
 
 # As in the worker: least squares on small matrices is slow with more threads than one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# As in every process of the service: nobody is told of what runs here.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Neither a proxy nor anybody's own settings are to come between the tests and their service.
 for name in list(os.environ):

@@ -88,6 +88,34 @@ def test_a_job_trains_in_an_artifacts_folder_of_any_name(tmp_path: Path) -> None
     assert [*tmp_path.iterdir()] == [tmp_path / ODD]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["x" * 90, "missing"])
+def test_it_trains_whatever_folder_there_is_for_temporary_files_and_leaves_nothing_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    given = tmp_path / folder
+    if folder != "missing":
+        given.mkdir()
+    monkeypatch.setenv("TMPDIR", str(given))
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    with running(tmp_path) as service:
+        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+        assert service.predict([0.5, 0.5, 0.5])["version"] == 1
+        assert service.stop() == 0
+    assert not given.is_dir() or not [*given.iterdir()]
+    assert not [*service.artifacts.glob(".worker-*/*")]
+
+
+@pytest.mark.slow
+def test_what_a_killed_worker_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        temporary = service.artifacts / ".worker-local.tmp"
+        (left,) = service.until(lambda: [*temporary.glob("pymp-*")])
+        service.find("worker").kill()
+        (new,) = service.until(lambda: [f for f in temporary.glob("pymp-*") if f != left])
+        assert [*temporary.iterdir()] == [new]
+
+
 PROXIES = {
     name: "socks5://127.0.0.1:9"
     for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

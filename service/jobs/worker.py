@@ -11,7 +11,7 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat
 
 from models.config import TrainConfig
-from service.jobs import child, database
+from service.jobs import child, database, temporary_folder
 from service.jobs.store import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore
 from service.jobs.worker_state import WorkerState
 from service.settings import Settings
@@ -34,10 +34,11 @@ def work(settings: Settings) -> None:
         why = f".worker-{settings.executor_id}.lock cannot be used: {error.strerror}"
         raise child.CannotTrain(why) from None
     try:
+        temporary_folder.prepare(settings.artifacts_dir / f".worker-{settings.executor_id}.tmp")
         child.start_fork_server()
-    except child.CannotTrain as error:
+    except (OSError, child.CannotTrain) as error:
         state.say("failed", str(error))
-        raise
+        raise child.CannotTrain(str(error)) from None
     state.say("starting", "it waits for the job database")
     asyncio.run(database.prepare(settings))
     store = JobStore(settings)
@@ -58,6 +59,7 @@ def work(settings: Settings) -> None:
     putting_back = threading.Thread(target=_put_back, args=(store, list(running)), daemon=True)
     putting_back.start()
     putting_back.join(PUT_BACK_SECONDS)
+    temporary_folder.tidy_up()
     os._exit(0)  # at once; the child ends with its pipe
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,7 @@ def test_it_trains_whatever_folder_there_is_for_temporary_files_and_leaves_nothi
     if folder != "missing":
         given.mkdir()
     monkeypatch.setenv("TMPDIR", str(given))
+    monkeypatch.setenv("HOME", str(given))
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
     with running(tmp_path) as service:
         assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
@@ -114,6 +116,38 @@ def test_what_a_killed_worker_left_is_removed_by_the_next(tmp_path: Path) -> Non
         service.find("worker").kill()
         (new,) = service.until(lambda: [f for f in temporary.glob("pymp-*") if f != left])
         assert [*temporary.iterdir()] == [new]
+
+
+FOR_OTHER_PROGRAMS = {
+    "KERAS_BACKEND": "jax",
+    "KERAS_MAX_EPOCHS": "1",
+    "KERAS_NNX_ENABLED": "1",
+    "TF_USE_LEGACY_KERAS": "1",
+    "TF_XLA_FLAGS": "--no_such_flag",
+    "XLA_FLAGS": "--no_such_flag",
+}
+
+KERAS_JSON = """{
+    "floatx": "float64", "epsilon": 0.1, "backend": "torch", "image_data_format": "channels_first"
+}"""
+
+
+@pytest.mark.slow
+def test_what_is_set_for_other_programs_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: dict[str, Any]
+) -> None:
+    home = tmp_path / ".keras"
+    home.mkdir()
+    (home / "keras.json").write_text(KERAS_JSON)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    for name, value in FOR_OTHER_PROGRAMS.items():
+        monkeypatch.setenv(name, value)
+    with running(tmp_path) as service:
+        job = service.wait_for(service.train(**SMALL))
+        assert job["status"] == "succeeded"
+        assert [r["scores"] for r in job["results"]] == [r["scores"] for r in trained["results"]]
+        assert [*service.artifacts.glob(".compiled/*/*.pb")]
 
 
 PROXIES = {

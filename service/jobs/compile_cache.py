@@ -35,8 +35,7 @@ def enable(root: Path, library: str) -> Path | None:
     except OSError as error:
         logger.warning("compiling without a cache: %s", error)
         return None
-    flags = os.environ.get("TF_XLA_FLAGS", "")
-    os.environ["TF_XLA_FLAGS"] = f'{flags} --tf_xla_persistent_cache_directory="{folder}"'
+    os.environ["TF_XLA_FLAGS"] = f'--tf_xla_persistent_cache_directory="{folder}"'
     return folder
 
 
@@ -56,11 +55,10 @@ def _remove_strangers(folder: Path) -> None:
     """Removes every entry that is not as it was recorded: half-written, damaged or foreign."""
     try:
         digests = json.loads((folder / DIGESTS).read_bytes())
-        assert isinstance(digests, dict)
-    except (OSError, ValueError, AssertionError):
-        digests = {}
+    except (OSError, ValueError):
+        digests = None
     for entry in _entries(folder):
-        if digests.get(entry.name) != _digest(entry):
+        if not isinstance(digests, dict) or digests.get(entry.name) != _digest(entry):
             entry.unlink(missing_ok=True)
 
 

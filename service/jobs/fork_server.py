@@ -19,7 +19,13 @@ if sys.platform == "linux":
 if os.getppid() != int(os.environ[WORKER]):  # it ended before the kernel was asked
     os._exit(1)
 
-# TensorFlow, which is imported next, and its libraries take these from nowhere else.
+# TensorFlow, which is imported next, and its libraries take all this from nowhere else. What is
+# there for other programs would end a job, or change what it computes.
+for name in list(os.environ):
+    if name.startswith("KERAS_") or name in {"TF_XLA_FLAGS", "XLA_FLAGS"}:
+        del os.environ[name]
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["KERAS_HOME"] = __file__  # no folder: so Keras neither reads a keras.json nor writes one
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The matrices of least squares are small: a second thread makes them three times slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.servers import publish_truth
+from service.jobs.worker_state import why_down
 from tests.conftest import CROSSCHECK, SMALL, Service, running
 
 TRAIN = {"for": "jobs"}
@@ -77,6 +78,40 @@ def test_a_worker_without_tensorflow_says_so_while_predictions_go_on(tmp_path: P
         assert service.predict([0.5, 0.5, 0.5])["predictions"] == [1.0]
         assert "This worker cannot train: tensorflow is not installed" in service.log.read_text()
         assert "Traceback" not in service.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("AttributeError('module numpy has no attribute bool')", "AttributeError: module numpy"),
+        ("ImportError('libz.so: no such file \\udcff')", "ImportError: libz.so: no such file"),
+        ("ModuleNotFoundError('gone')", "ModuleNotFoundError: gone"),
+        ("MemoryError", "there is too little memory"),
+        ("SystemExit(3)", "the process that imports TensorFlow was killed"),
+    ],
+)
+def test_a_worker_whose_tensorflow_is_broken_ends_and_says_how(
+    tmp_path: Path, fault: str, why: str
+) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "tensorflow.py").write_text(f"raise {fault}")
+    ended = subprocess.run(
+        [CROSSCHECK, "worker"],
+        env={
+            **os.environ,
+            "CROSSCHECK_ARTIFACTS_DIR": str(tmp_path / "artifacts"),
+            "PYTHONPATH": str(packages),
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"This worker cannot train: {why}")
+    assert len(ended.stderr.splitlines()) == 1
+    assert str(why_down(tmp_path / "artifacts")).startswith(f"the worker local cannot train: {why}")
 
 
 @pytest.mark.slow

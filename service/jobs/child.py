@@ -58,7 +58,7 @@ def start_fork_server() -> None:
         CannotTrain: No child can train, now or later.
     """
     os.environ.update({WORKER: str(os.getpid())})
-    _processes.set_forkserver_preload(["service.jobs.fork_server", "service.jobs.trainer"])
+    _processes.set_forkserver_preload(["service.jobs.fork_server", "service.jobs.preload"])
     ours, theirs = _processes.Pipe()
     attempt = _processes.Process(target=_try_out, args=(theirs,), daemon=True)
     try:
@@ -73,15 +73,19 @@ def start_fork_server() -> None:
 
 
 def _try_out(worker: Connection) -> None:
-    """Tells why training is not possible: the fork server passes over what it cannot import."""
-    reason = ""
-    try:
-        from service.jobs import trainer  # noqa: F401
-    except ModuleNotFoundError as error:
-        reason = f"{error.name} is not installed; `pip install .[train]` brings all that it needs"
-    except Exception as error:
-        reason = _reason(error)
-    worker.send_bytes(reason.encode())
+    """Tells why training is not possible; nothing if it is."""
+    from service.jobs import preload
+
+    match preload.fault:
+        case None:
+            reason = ""
+        case ModuleNotFoundError(name=str(name)):
+            reason = f"{name} is not installed; `pip install .[train]` brings all that it needs"
+        case MemoryError():
+            reason = "there is too little memory to import TensorFlow"
+        case fault:
+            reason = _reason(fault)
+    worker.send_bytes(reason.encode(errors="backslashreplace"))
 
 
 async def run(

@@ -1,0 +1,11 @@
+"""What the fork server imports last, and nothing else imports: the trainer, or why it cannot.
+
+The fork server passes over an ImportError, and would die of any other without telling why.
+"""
+
+fault: Exception | None = None
+
+try:
+    import service.jobs.trainer  # noqa: F401
+except Exception as error:
+    fault = error

@@ -114,8 +114,15 @@ def load_saved_model(folder: Path) -> Any:
 
 
 def load_onnx(folder: Path) -> Any:
-    """The ONNX file's network as a function from features `(rows, 3)` to `(rows,)`."""
-    session = onnxruntime.InferenceSession(folder / ONNX_FILE, providers=["CPUExecutionProvider"])
+    """The ONNX file's network as a function from features `(rows, 3)` to `(rows,)`.
+
+    It computes in the caller's thread, as where it serves.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        folder / ONNX_FILE, options, providers=["CPUExecutionProvider"]
+    )
     (features_input,) = session.get_inputs()
     dtype = np.float64 if "double" in features_input.type else np.float32
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 
+from service.jobs import cpus
 from service.jobs.child import WORKER
 
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>; a forked child does not inherit it
@@ -27,5 +28,8 @@ for name in list(os.environ):
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["KERAS_HOME"] = __file__  # no folder: so Keras neither reads a keras.json nor writes one
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow counts the processors of the machine, or of the affinity; it knows of no quota.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cpus.usable()))
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(cpus.usable()))
 # The matrices of least squares are small: a second thread makes them three times slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

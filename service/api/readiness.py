@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 from typing import Literal
 
 from anyio import to_thread
@@ -55,11 +56,10 @@ class Readiness:
         not_training = [
             await self._ask_database(),
             await to_thread.run_sync(worker_state.why_down, root),
-            None if os.access(root, os.W_OK) else "the artifacts folder cannot be written to",
+            await to_thread.run_sync(_why_read_only, root),
         ]
-        training = Training(
-            ready=not any(not_training), missing=[each for each in not_training if each]
-        )
+        missing_there = [each for each in not_training if each]
+        training = Training(ready=not missing_there, missing=missing_there)
         if self._subject == "jobs":
             missing = training.missing
         return Ready(
@@ -84,3 +84,7 @@ class Readiness:
         except Unavailable as error:
             return error.detail
         return None
+
+
+def _why_read_only(root: Path) -> str | None:
+    return None if os.access(root, os.W_OK) else "the artifacts folder cannot be written to"

@@ -56,7 +56,10 @@ class WorkerState:
             if attempts == TELLING_ATTEMPTS:
                 logger.info("another worker %s runs; this one stands by", name)
             time.sleep(LOCK_AGAIN_SECONDS)
-        self.say("starting")
+        if (
+            _said(self._descriptor).state != "failed"
+        ):  # else that stays the reason, as it tries again
+            self.say("starting")
 
     def say(self, state: State, reason: str = "") -> None:
         """Tells what the worker does from now on."""
@@ -87,9 +90,7 @@ def _why_down(path: Path) -> str | None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would hold us
     try:
         is_held = not _lock(descriptor, fcntl.LOCK_SH)
-        said = Said.model_validate_json(os.pread(descriptor, SAID_BYTES, 0))
-    except ValidationError:
-        said = Said(state="starting")  # it has not said anything yet, or what nobody understands
+        said = _said(descriptor)
     finally:
         os.close(descriptor)
     match said.state:
@@ -103,6 +104,13 @@ def _why_down(path: Path) -> str | None:
             return "died as it started"
         case _:
             return None if is_held else "died"
+
+
+def _said(descriptor: int) -> Said:
+    try:
+        return Said.model_validate_json(os.pread(descriptor, SAID_BYTES, 0))
+    except ValidationError:
+        return Said(state="starting")  # it has not said anything yet, or what nobody understands
 
 
 def _lock(descriptor: int, kind: int) -> bool:

@@ -76,6 +76,18 @@ def test_a_worker_that_is_gone_is_down_for_its_last_reason(
     assert why_down(tmp_path) == f"the worker a {why}"
 
 
+def test_a_worker_that_tries_again_is_down_for_the_reason_it_failed_for(tmp_path: Path) -> None:
+    state = WorkerState(tmp_path, "a")
+    state.say("failed", "no memory")
+    release(state)
+    state = WorkerState(tmp_path, "a")
+    assert why_down(tmp_path) == "the worker a cannot train: no memory"
+    state.say("ready")
+    release(state)
+    WorkerState(tmp_path, "a")
+    assert why_down(tmp_path) == "the worker a is starting"
+
+
 def test_a_worker_that_is_killed_is_down(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path

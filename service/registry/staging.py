@@ -3,6 +3,7 @@
 artifacts/.staging/{job}/
   dense/ cross/    finished and sealed, or still being written
   verdict          a symbolic link to nowhere: "publish" or "cancel"
+  …                temporary files of TensorFlow
 """
 
 import os
@@ -56,8 +57,10 @@ class Staging:
         folder = self.folder(job_id)
         folder.mkdir(parents=True, exist_ok=True)
         for entry in folder.iterdir():
-            if entry.name != "verdict":
+            if entry.is_dir():
                 shutil.rmtree(entry)
+            elif entry.name != "verdict":
+                entry.unlink()
         return folder
 
     def remove(self, job_id: str) -> None:

@@ -51,10 +51,11 @@ def test_a_job_that_has_not_started_can_be_cancelled(staging: Staging) -> None:
 def test_a_new_attempt_keeps_the_decision_and_nothing_else(staging: Staging) -> None:
     folder = staging.start_over(JOB)
     (folder / "dense").mkdir()
+    (folder / "temporary.py").touch()
     staging.decide(JOB, "cancel")
     staging.start_over(JOB)
     assert staging.decision(JOB) == "cancel"
-    assert not (folder / "dense").exists()
+    assert [file.name for file in folder.iterdir()] == ["verdict"]
 
 
 def test_jobs_are_kept_apart_and_forgotten_one_by_one(staging: Staging) -> None:

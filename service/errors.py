@@ -150,7 +150,11 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         if error.status_code == HTTPStatus.NO_CONTENT:  # no refusal, but it has no body, either
             return Response(status_code=error.status_code, headers=error.headers)
-        return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        allowed = headers.get("Allow", "").split(", ")
+        if "GET" in allowed and "HEAD" not in allowed:
+            headers["Allow"] = ", ".join([*allowed, "HEAD"])  # wherever there is GET
+        return problem(error.status_code, str(error.detail), headers)
 
     async def refuse_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service import access, access_log, errors
 from service.access_log import AccessLog
@@ -68,6 +68,8 @@ class Crosscheck(FastAPI):
         except CrosscheckError as refusal:
             await problem(refusal.status, refusal.detail, refusal.headers)(scope, receive, send)
         else:
+            if scope["method"] == "HEAD":  # as GET; the server leaves the body out
+                scope, send = {**scope, "method": "GET"}, _head_only(send)
             await super().__call__(scope, receive, send)
 
 
@@ -80,6 +82,21 @@ def _without(root_path: str, scope: Scope) -> Scope:
     if path != root_path and not path.startswith(f"{root_path}/"):
         return scope
     return {**scope, "path": path.removeprefix(root_path) or "/"}
+
+
+def _head_only(send: Send) -> Send:
+    """Ends an answer behind its head; a stream takes notice as if its client had gone."""
+    ended = False
+
+    async def send_head(message: Message) -> None:
+        nonlocal ended
+        if not ended:
+            await send(message)
+            if message["type"] == "http.response.start":
+                ended = True
+                await send({"type": "http.response.body", "body": b""})
+
+    return send_head
 
 
 def create_app(settings: Settings) -> Crosscheck:

@@ -90,6 +90,8 @@ class Predictor:
     ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         asked_in = formats.of_body(given.get(b"content-type", b""))
         answer_in = formats.of_answer(given.get(b"accept", b""))
+        if int(given.get(b"content-length", 0)) > self.settings.max_body_bytes:
+            raise self._too_large()
         if b"content-encoding" in given:
             most = self.settings.max_body_bytes
             receive = content_coding.decoded(given[b"content-encoding"], receive, most)
@@ -133,7 +135,7 @@ class Predictor:
                     raise BadRequest("the client went away")
                 body += message["body"]
                 if len(body) > self.settings.max_body_bytes:
-                    raise TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
+                    raise self._too_large()
                 if len(body) > asked_in.large_bytes and not large:
                     places.enter_context(self._place())
                     large = True
@@ -142,6 +144,9 @@ class Predictor:
                 message = await receive()
             answer = self._answer_large if large else self._answer
             return await answer(asked_in, bytes(body), query, answer_in)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
 
     async def _answer_large(
         self, asked_in: Format, body: bytes, query: bytes, answer_in: Format

@@ -61,7 +61,7 @@ class AccessLog:
 
     def note(self, scope: Scope, identity: bytes, status: int, started: float) -> None:
         """Notes a request that has ended and that `perf_counter` saw start."""
-        if self.enabled:
+        if self.enabled and "answered" not in scope:  # by another, who has noted it
             seconds = time.perf_counter() - started
             client, method, path = scope["client"], scope["method"], scope["path"][:PATH_LENGTH]
             key = scope.get("key")

@@ -153,6 +153,12 @@ class Settings(BaseSettings):
     request_seconds: float = Field(
         default=30, gt=0, description="Within which a request must arrive and its answer be read."
     )
+    keep_alive_seconds: float = Field(
+        default=75,
+        gt=0,
+        description="How long a connection stays open without a request: longer than a proxy in "
+        "front keeps its own, mostly 60 s.",
+    )
     drain_seconds: float = Field(
         default=0.5,
         ge=0,

@@ -48,6 +48,13 @@ def gone(process: psutil.Process) -> bool:
         return True
 
 
+def peak_memory(process: psutil.Process) -> int:
+    """The most that a process ever held, in bytes."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    kilobytes = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    return 1024 * int(kilobytes[0])
+
+
 class Service:
     """A running `crosscheck serve`, its processes and a client for it."""
 

@@ -148,3 +148,7 @@ def test_what_is_no_root_path_is_refused_in_plain_words(root_path: str) -> None:
 def test_a_root_path_like_one_of_the_services_paths_is_refused(root_path: str) -> None:
     with pytest.raises(ValidationError, match="like a path of the service itself"):
         Settings(root_path=root_path)
+
+
+def test_connections_are_kept_for_longer_than_proxies_keep_theirs() -> None:
+    assert Settings().keep_alive_seconds > 60

@@ -1,0 +1,255 @@
+"""One connection: HTTP/1.1 as RFC 9112 has it, and within bounds.
+
+uvicorn parses and answers; this refuses what it would let pass, in turn and in the way of any
+other answer.
+"""
+
+import asyncio
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.access import HEALTH
+from service.errors import problem
+from service.framing import closing_if_uninvited, without_chunks
+from service.request_head import Refused, awaits_invitation, checked
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a request's line and headers."""
+
+HEAD_TOO_LARGE = f"the headers are larger than {MAX_HEAD_BYTES} bytes"
+
+MAX_PIPELINED = 100
+"""Requests that a connection may send before the first of them is answered."""
+
+SPARE_CONNECTIONS = 100
+"""Connections beyond the bound that are told so, or answered about our health."""
+
+
+class _Forgetful(list[tuple[bytes, bytes]]):
+    def append(self, header: tuple[bytes, bytes]) -> None:
+        pass
+
+
+TRAILERS = _Forgetful()
+"""Where headers go that come after a body. There may be any number of them."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection."""
+
+    max_connections: int
+    keep_alive_seconds: float
+    request_seconds: float
+    refusing: Any
+    """Answers with the response that a scope holds as `refusal`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.awaiting_since: float | None = self.loop.time()  # the rest of a request
+        self.idle_since: float | None = self.awaiting_since
+        self.stuck: tuple[int, float] = (0, 0.0)  # bytes to be sent, and since when so many
+        self.in_head = False
+        self.head_bytes = 0  # at least so many have come of it
+        self.chunk_bytes = 0
+        self.running: RequestResponseCycle | None = None
+        self.refused = False
+        self.beyond = False
+        if len(self.connections) > self.max_connections:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # uvicorn tells the newest request, which may still wait behind the one that runs.
+        self.pipeline.clear()
+        if self.running is not None and not self.running.response_complete:
+            self.running.disconnected = True
+            self.running.message_event.set()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.refused:
+            return
+        went_on = self.in_head
+        self.chunk_bytes = len(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if isinstance(cause, Refused):
+                self.refuse(cause.status, cause.detail)
+            else:
+                self.refuse(400, f"this is not HTTP: {error}")
+            return
+        self.head_bytes = self.head_bytes + len(data) if went_on and self.in_head else 0
+        if self.head_bytes > MAX_HEAD_BYTES:
+            self.refuse(431, HEAD_TOO_LARGE)
+
+    def _parse(self, data: bytes) -> None:
+        """Parses on. Whoever offers another protocol is answered in this one: RFC 9110, 7.8."""
+        rest: bytes | memoryview = data
+        while True:
+            try:
+                return self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offer:
+                # This parser has left HTTP behind the head. Another one goes on, with a head that
+                # says the same but for the offer.
+                head = self._head_without_offer()
+                rest = memoryview(rest)[offer.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self.parser.feed_data(head)
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version)
+        headers = [header for header in self.headers if header[0] != b"upgrade"]
+        return b"".join([line, *(b"%s: %s\r\n" % header for header in headers), b"\r\n"])
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.in_head = True
+        self.awaiting_since = self.loop.time()
+        self.idle_since = None
+
+    def on_headers_complete(self) -> None:
+        if self.head_bytes + self.chunk_bytes > MAX_HEAD_BYTES < self._size_of_head():
+            raise Refused(431, HEAD_TOO_LARGE)
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise Refused(400, "too many requests were sent before the first was answered")
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise Refused(501, "this is no proxy")
+            return  # ends in `_parse`
+        self._check_head()
+        self.in_head = False
+        super().on_headers_complete()
+        self.headers = TRAILERS
+
+    def _check_head(self) -> None:
+        version = self.parser.get_http_version()
+        self.url = checked(self.url, version, self.headers)
+        if self.expect_100_continue:
+            self.expect_100_continue = awaits_invitation(version, self.headers)
+
+    def on_message_complete(self) -> None:
+        if self.in_head:
+            return  # as in `on_headers_complete`
+        super().on_message_complete()
+        self.awaiting_since = None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self.running = cycle
+        if self.beyond:
+            self.beyond = len(self.connections) > self.max_connections
+            if self.beyond and cycle.scope["path"] not in HEALTH:
+                headers = {"Retry-After": "1", "Connection": "close"}
+                refusal = problem(503, "too many connections", headers)
+                cycle.scope["refusal"] = refusal  # type: ignore[typeddict-unknown-key]
+                app = self.refusing
+        if cycle.waiting_for_100_continue:
+            app = closing_if_uninvited(app, cycle)
+        if cycle.scope["http_version"] != "1.1":
+            app = without_chunks(app, cycle)
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        # uvicorn sets a timer for each answer; the server looks at all connections anyway.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.idle_since = self.loop.time()
+
+    def refuse(self, status: int, detail: str) -> None:
+        """Answers in the application's stead, when it is this request's turn, and closes."""
+        self.refused = True  # whatever else comes
+        unanswered = self.cycle is not None and not self.cycle.response_complete
+        if self.cycle is not None and not self.in_head and not unanswered:
+            self.transport.close()  # what is refused has its answer already
+            return
+        if unanswered and not self.in_head and self.cycle.response_started:
+            self.transport.abort()
+            return
+        waits = bool(self.pipeline) or (unanswered and self.in_head)
+        refused, self.cycle = self.cycle, self._refusal(status, detail)
+        if unanswered and not self.in_head:
+            if self.pipeline:
+                self.pipeline.popleft()
+            else:
+                refused.scope["answered"] = True  # type: ignore[typeddict-unknown-key]
+                refused.disconnected = True
+                refused.message_event.set()
+        if waits:
+            self.pipeline.appendleft((self.cycle, self.refusing))
+        else:
+            self._start_asgi_task(self.cycle, self.refusing)
+
+    def _refusal(self, status: int, detail: str) -> RequestResponseCycle:
+        if self.scope is None:
+            HttpToolsProtocol.on_message_begin(self)
+        headers = {"Connection": "close"}
+        scope: Any = {**self.scope, "refusal": problem(status, detail, headers)}
+        # An incomplete line may name another method than it was about to.
+        scope["method"] = self.parser.get_method().decode() if self.url else ""
+        if "path" not in scope:
+            scope["path"] = self.url.partition(b"?")[0].decode("latin-1")
+        cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        return cycle
+
+    def cut_off_if_slow(self, now: float) -> None:
+        """Closes the connection if for too long a request has been arriving, or nothing was read,
+        or nothing was asked."""
+        seconds = self.request_seconds
+        if self.awaiting_since is not None and now - self.awaiting_since > seconds:
+            self.awaiting_since = None
+            if self.in_head or self.cycle is not None:
+                self.refuse(408, f"the request did not arrive within {seconds:g} s")
+            else:
+                self.transport.close()
+        elif self.is_idle() and now - (self.idle_since or now) > self.keep_alive_seconds:
+            self.transport.close()
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self.stuck[0]:
+            self.stuck = unsent, now
+        elif unsent and now - self.stuck[1] > seconds:
+            self.transport.abort()
+
+    def is_idle(self) -> bool:
+        """Whether no request runs or arrives, and no answer is on its way."""
+        return (
+            self.idle_since is not None
+            and (self.awaiting_since is None or self.cycle is None)
+            and not self.transport.get_write_buffer_size()
+        )
+
+    def _make_room(self) -> None:
+        """Closes the connection that has been idle for longest, in favour of this one."""
+        others = [c for c in self.connections if isinstance(c, BoundedHttp) and c is not self]
+        if idle := [other for other in others if other.is_idle()]:
+            longest = min(idle, key=lambda each: each.idle_since or 0)
+            self.connections.discard(longest)  # as it will itself, but a crowd may come before
+            longest.transport.close()
+        elif len(self.connections) > self.max_connections + SPARE_CONNECTIONS:
+            self.transport.abort()
+        else:
+            self.beyond = True
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -67,6 +67,14 @@ class BoundedHttp(HttpToolsProtocol):
             self.running.message_event.set()
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether there is still something to say: some clients end their side once they asked."""
+        running = self.running
+        if self.in_head or running is None or running.response_started or self.cycle.more_body:
+            return False  # a stream, above all, ends with its client
+        self.cycle.keep_alive = False
+        return True
+
     def data_received(self, data: bytes) -> None:
         if self.refused:
             return
@@ -92,13 +100,14 @@ class BoundedHttp(HttpToolsProtocol):
             try:
                 return self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as offer:
-                # This parser has left HTTP behind the head. Another one goes on, with a head that
-                # says the same but for the offer.
-                head = self._head_without_offer()
-                rest = memoryview(rest)[offer.args[0] :]
-                self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-                self.parser.feed_data(head)
+                behind_head = offer.args[0]
+            # That parser has left HTTP. Another one goes on from there, after a head that says
+            # the same but for the offer.
+            rest = memoryview(rest)[behind_head:]
+            head = self._head_without_offer()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(head)
 
     def _head_without_offer(self) -> bytes:
         version = self.parser.get_http_version().encode()
@@ -135,8 +144,11 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self.in_head:
             return  # as in `on_headers_complete`
-        super().on_message_complete()
         self.awaiting_since = None
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
@@ -167,26 +179,24 @@ class BoundedHttp(HttpToolsProtocol):
     def refuse(self, status: int, detail: str) -> None:
         """Answers in the application's stead, when it is this request's turn, and closes."""
         self.refused = True  # whatever else comes
-        unanswered = self.cycle is not None and not self.cycle.response_complete
-        if self.cycle is not None and not self.in_head and not unanswered:
+        last = self.cycle
+        refusal = self._refusal(status, detail)
+        if last is None or (self.in_head and last.response_complete):
+            self._start_asgi_task(refusal, self.refusing)
+        elif self.in_head:
+            self.pipeline.appendleft((refusal, self.refusing))
+        elif last.response_complete:
             self.transport.close()  # what is refused has its answer already
-            return
-        if unanswered and not self.in_head and self.cycle.response_started:
+        elif self.pipeline:
+            self.pipeline[0] = refusal, self.refusing
+        elif last.response_started:
             self.transport.abort()
-            return
-        waits = bool(self.pipeline) or (unanswered and self.in_head)
-        refused, self.cycle = self.cycle, self._refusal(status, detail)
-        if unanswered and not self.in_head:
-            if self.pipeline:
-                self.pipeline.popleft()
-            else:
-                refused.scope["answered"] = True  # type: ignore[typeddict-unknown-key]
-                refused.disconnected = True
-                refused.message_event.set()
-        if waits:
-            self.pipeline.appendleft((self.cycle, self.refusing))
         else:
-            self._start_asgi_task(self.cycle, self.refusing)
+            last.scope["answered"] = True  # type: ignore[typeddict-unknown-key]
+            last.disconnected = True
+            last.message_event.set()
+            self._start_asgi_task(refusal, self.refusing)
+        self.cycle = refusal
 
     def _refusal(self, status: int, detail: str) -> RequestResponseCycle:
         if self.scope is None:
@@ -214,8 +224,7 @@ class BoundedHttp(HttpToolsProtocol):
         return cycle
 
     def cut_off_if_slow(self, now: float) -> None:
-        """Closes the connection if for too long a request has been arriving, or nothing was read,
-        or nothing was asked."""
+        """Closes the connection if for too long nothing was asked, or read, or a request came."""
         seconds = self.request_seconds
         if self.awaiting_since is not None and now - self.awaiting_since > seconds:
             self.awaiting_since = None

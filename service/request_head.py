@@ -1,16 +1,20 @@
 """What RFC 9112 and RFC 9110 say of a request's head, and httptools does not."""
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 VERSIONS = ("1.0", "1.1")
+
+HOST_LENGTH = 300
+"""Names in DNS are shorter."""
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case."""
 
 # RFC 3986: a name or an IPv4 address, or an IPv6 address in brackets; then the port.
-_is_host = re.compile(
-    rb"(\[[0-9A-Fa-f:.]+\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?"
+_matches_host = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})*+)(?::[0-9]*)?"
 ).fullmatch
 
 
@@ -39,7 +43,7 @@ def checked(target: bytes, version: str, headers: Headers) -> bytes:
     host = given.get(b"host")
     if host is None and version == "1.1":
         raise Refused(400, "the header Host is missing")
-    if host is not None and not _is_host(host):
+    if host is not None and (len(host) > HOST_LENGTH or not _is_host(host)):
         raise Refused(400, "the header Host must name one host, and may name its port")
     if b"transfer-encoding" in given:
         if version == "1.0":
@@ -62,6 +66,11 @@ def awaits_invitation(version: str, headers: Headers) -> bool:
     return version == "1.1" and has_body
 
 
+@lru_cache(256)  # they are the same in almost all requests
+def _is_host(text: bytes) -> bool:
+    return bool(_matches_host(text))
+
+
 def _joined(headers: Headers) -> dict[bytes, bytes]:
     """As RFC 9110, 5.3, has it."""
     values: dict[bytes, list[bytes]] = {}
@@ -77,7 +86,7 @@ def _parts(target: bytes) -> tuple[bytes, bytes]:
     except ValueError:
         raise Refused(400, "the target is neither a path nor a URL") from None
     host = url.netloc
-    if url.scheme not in (b"http", b"https") or not host or not _is_host(host):
+    if url.scheme not in (b"http", b"https") or not host or not _matches_host(host):
         raise Refused(400, "the target must be a path, or a URL of http or https")
     rest = target.partition(b"://")[2].removeprefix(host)
     return host, rest if rest.startswith(b"/") else b"/" + rest

@@ -313,6 +313,18 @@ def test_a_refusal_waits_for_the_answers_before_it(bounded: Service) -> None:
     assert statuses(bounded, LAST + b"\x16\x03") == [200]
 
 
+def test_who_ends_its_side_is_answered_first(narrow: Service) -> None:
+    asked = request("POST /predict", JSON, body=b'{"instances": [[1, 2, 3]]}')
+    with connect(narrow) as connection:
+        connection.sendall(request("GET /livez") + asked)
+        connection.shutdown(socket.SHUT_WR)
+        assert [answer.status for answer in parse(read_all(connection))] == [200, 409]
+    with connect(narrow) as connection:
+        connection.sendall(asked[:-1])
+        connection.shutdown(socket.SHUT_WR)
+        assert read_all(connection) == b""
+
+
 OFFERS = {
     "h2c": ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIA"),
     "websocket": ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
@@ -332,6 +344,16 @@ def test_an_offer_of_another_protocol_is_passed_over(narrow: Service, offer: str
     assert [answer.status for answer in answers] == [422, 422, 200, 422, 200]
     assert json.loads(answers[0].body)["detail"] == "instances: it is empty"
     assert " WARNING " not in narrow.log.read_text()
+
+
+def test_whoever_offers_another_protocol_is_told_of_faults_in_this_one(narrow: Service) -> None:
+    (refused,) = ask(narrow, request("GET /livez", *OFFERS["h2c"], host=None) + LAST)
+    assert json.loads(refused.body)["detail"] == "the header Host is missing"
+    assert statuses(narrow, request("GET /livez HTTP/2.0", *OFFERS["h2c"])) == [505]
+    both = request("POST /train", *OFFERS["h2c"], "Transfer-Encoding: chunked", body=BODY)
+    assert statuses(narrow, both + LAST) == [400]
+    flood = request("GET /livez", *OFFERS["h2c"]) * 150
+    assert statuses(narrow, flood) == [200] * 101 + [400]
 
 
 def test_no_tunnel_is_opened(narrow: Service) -> None:

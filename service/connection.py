@@ -10,7 +10,6 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.access import HEALTH
 from service.errors import problem
 from service.framing import closing_if_uninvited, without_chunks
 from service.request_head import Refused, awaits_invitation, checked
@@ -42,6 +41,8 @@ class BoundedHttp(HttpToolsProtocol):
     max_connections: int
     keep_alive_seconds: float
     request_seconds: float
+    health: frozenset[str]
+    """The paths that are answered beyond the bound on connections, too."""
     refusing: Any
     """Answers with the response that a scope holds as `refusal`."""
 
@@ -154,7 +155,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.running = cycle
         if self.beyond:
             self.beyond = len(self.connections) > self.max_connections
-            if self.beyond and cycle.scope["path"] not in HEALTH:
+            if self.beyond and cycle.scope["path"] not in self.health:
                 headers = {"Retry-After": "1", "Connection": "close"}
                 refusal = problem(503, "too many connections", headers)
                 cycle.scope["refusal"] = refusal  # type: ignore[typeddict-unknown-key]

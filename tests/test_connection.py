@@ -212,6 +212,16 @@ def test_beyond_the_bound_of_connections_there_is_503_but_for_health(narrow: Ser
     narrow.until(lambda: statuses(narrow, request("GET /models", "Connection: close")) == [200])
 
 
+def test_health_is_answered_beyond_the_bound_below_a_root_path_as_well(tmp_path: Path) -> None:
+    settings = {"root_path": "/crosscheck", "max_connections": "5"}
+    with running(tmp_path, "--no-worker", **settings) as below, contextlib.ExitStack() as stack:
+        keep_busy(below, stack)
+        (refused,) = ask(below, request("GET /crosscheck/models"))
+        assert refused.status == 503
+        (answered,) = ask(below, request("GET /crosscheck/livez", "Connection: close"))
+        assert answered.status == 200
+
+
 def test_who_was_beyond_the_bound_is_served_once_there_is_room(narrow: Service) -> None:
     with contextlib.ExitStack() as stack:
         busy = keep_busy(narrow, stack)

@@ -173,7 +173,7 @@ def document_predict(app: FastAPI, keys: list[Any]) -> None:
         responses={200: {"content": binary, "headers": headers}},
     )
     async def predict(request: PredictRequest) -> PredictResponse:
-        """Predicts triples with the serving version that has the lowest eval RMSE.
+        """Predicts triples with the serving version that errs least on the same rows.
 
         Takes and, as `Accept` asks, answers JSON, npy (an array `(rows, 3)` of float32 or float64)
         or an Arrow IPC stream (columns `x0`, `x1` and `x2`, in any order). With any of them,

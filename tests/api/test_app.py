@@ -49,6 +49,21 @@ def test_without_a_root_path_links_are_as_before(service: Service) -> None:
     assert service.client.get(f"{ROOT}/livez").status_code == 404
 
 
+def test_every_body_is_read_by_the_same_rules(service: Service) -> None:
+    asked = 0
+    for path, operations in service.get("/openapi.json")["paths"].items():
+        for method, operation in operations.items():
+            if "requestBody" in operation:
+                asked += 1
+                place = path.replace("{name}", "cross")
+                headers = {"Content-Type": "application/json"}
+                answer = service.client.request(method, place, content=b"{", headers=headers)
+                assert answer.status_code == 400, place
+                answer = service.client.request(method, place, content=b"{}")
+                assert "send the header `Content-Type: application/json`" in answer.json()["detail"]
+    assert asked == 3
+
+
 # With the least role that the path needs, and what the answer is then.
 TRICKY = [
     ("train", "POST", f"{ROOT}/train", 202),

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access import HEALTH
 from service.api.app import Crosscheck, create_app
-from service.connection import SPARE_CONNECTIONS, BoundedHttp
+from service.http.connection import SPARE_CONNECTIONS, BoundedHttp
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)

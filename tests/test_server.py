@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.conftest import LONG, SMALL, Service, peak_memory, running
-from tests.raw_http import connect, status_of
+from tests.http.raw import connect, status_of
 
 JSON = {"Content-Type": "application/json"}
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

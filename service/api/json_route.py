@@ -7,8 +7,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from service import content_coding, json_body
 from service.errors import BadRequest
+from service.http import content_coding, json_body
 
 
 class JsonRoute(APIRoute):

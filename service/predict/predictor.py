@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from models.config import MODEL_NAMES, ModelName
-from service import access, access_log, content_coding
+from service import access, access_log
 from service.access_log import AccessLog
 from service.errors import (
     BadRequest,
@@ -29,6 +29,7 @@ from service.errors import (
     disk_problem,
     problem,
 )
+from service.http import content_coding
 from service.predict import formats
 from service.predict.default import Default, choose
 from service.predict.formats import Format

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.conftest import LONG, Service
-from tests.raw_http import LAST, ask, connect, parse, read_all, request
+from tests.http.raw import LAST, ask, connect, parse, read_all, request
 
 OWN = {"date", "x-request-id"}
 """Headers that differ from answer to answer."""

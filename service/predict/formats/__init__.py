@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from models.config import ModelName
-from service.json_body import MEDIA_TYPE, check_content_type
+from service.http.json_body import MEDIA_TYPE, check_content_type
 from service.predict.formats import arrow_format, json_format, npy_format
 from service.predict.formats.accept import preferred
 from service.predict.formats.question import Features, Question

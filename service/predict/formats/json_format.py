@@ -8,8 +8,8 @@ import numpy as np
 import orjson
 
 from models.config import FEATURES, ModelName
-from service import json_body
 from service.errors import Invalid
+from service.http import json_body
 from service.predict.formats.question import (
     Choice,
     Features,

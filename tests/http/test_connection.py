@@ -16,9 +16,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from service.connection import BoundedHttp
+from service.http.connection import BoundedHttp
 from tests.conftest import Service, peak_memory, running
-from tests.raw_http import (
+from tests.http.raw import (
     BODY,
     JSON,
     LAST,

@@ -11,8 +11,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import problem
-from service.framing import closing_if_uninvited, without_chunks
-from service.request_head import Refused, awaits_invitation, checked
+from service.http.framing import closing_if_uninvited, without_chunks
+from service.http.request_head import Refused, awaits_invitation, checked
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a request's line and headers."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.request_head import Refused, checked
+from service.http.request_head import Refused, checked
 from tests.conftest import Service, running
-from tests.raw_http import BODY, JSON, LAST, ask, request, statuses
+from tests.http.raw import BODY, JSON, LAST, ask, request, statuses
 
 GET = request("GET /livez")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Service, running
-from tests.raw_http import BODY, JSON, LAST, ask, connect, read_all, read_one, request, statuses
+from tests.http.raw import BODY, JSON, LAST, ask, connect, read_all, read_one, request, statuses
 
 EXPECT = "Expect: 100-continue"
 KEY = "X-API-Key: 0123456789abcdef-predict"

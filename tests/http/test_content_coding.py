@@ -14,8 +14,8 @@ import pytest
 from starlette.types import Message, Receive
 
 from service.api.app import create_app
-from service.content_coding import MAX_MEMBERS, PIECE_BYTES, READ_BYTES, decoded
 from service.errors import BadRequest, TooLarge, UnsupportedMediaType
+from service.http.content_coding import MAX_MEMBERS, PIECE_BYTES, READ_BYTES, decoded
 from service.settings import Settings
 from tests.conftest import Service
 

@@ -35,6 +35,9 @@ class _ReadRequest(Request):
 
 
 async def _read(request: Request) -> Request:
+    content_type = request.headers.get("content-type", "")
+    if request.headers.get("content-length", "0") != "0":  # before it is invited
+        json_body.check_content_type(content_type)
     receive = request.receive
     if coding := request.headers.get("content-encoding"):
         most = request.app.max_body_size
@@ -45,6 +48,6 @@ async def _read(request: Request) -> Request:
     except ClientDisconnect:
         raise BadRequest("the client went away") from None
     if body:
-        json_body.check_content_type(request.headers.get("content-type", ""))
+        json_body.check_content_type(content_type)
         read.value = json_body.read(body)
     return read

@@ -193,7 +193,7 @@ class Job(Schema):
     progress: Progress | None = None
     results: list[Result] = []
     waiting_for: str | None = Field(
-        default=None, description="Why it does not start, if no worker can take it."
+        default=None, description="Why it does not start or go on, if there is no worker to do so."
     )
     error: str | None = Field(default=None, description="Why it failed.")
     config: TrainConfig

@@ -23,10 +23,10 @@ FOR_OTHERS = {"CROSSCHECK_API_KEY"}
 
 DEFAULT_PORT = 8000
 
-NEAR = 0.8
-"""How much alike two names are of which one may be meant by the other: these begin alike."""
+NEAR = 0.65
+"""How much alike two names are of which one may be meant by the other."""
 
-_looks_like_ours = re.compile(r"CROS+_?CHECK").match
+_beginning = re.compile(r"CROS+_?CHECK_?")
 
 # Kubernetes tells each container of all services beside it, and one may be called `crosscheck`.
 _names_service_link = re.compile(
@@ -200,9 +200,12 @@ def without_effect(environment: Mapping[str, str]) -> Iterator[str]:
                     "`enableServiceLinks: false` in the pod's spec keeps it from that"
                 )
         elif (
-            _looks_like_ours(given)
+            _beginning.match(given)
             and given not in settings | FOR_OTHERS
             and not _names_service_link(given)
         ):
-            nearest = get_close_matches(given, settings, 1, NEAR)
-            yield f"{name} is no setting" + "".join(f": did you mean {near}?" for near in nearest)
+            own_part = _beginning.sub("", given, count=1)
+            fields = [name.upper() for name in Settings.model_fields]
+            nearest = get_close_matches(own_part, fields, 1, NEAR)
+            meant = "".join(f": did you mean {PREFIX}{near}?" for near in nearest)
+            yield f"{name} is no setting{meant}"

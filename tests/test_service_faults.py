@@ -29,13 +29,13 @@ def test_killing_the_child_fails_the_job_with_a_reason(tmp_path: Path) -> None:
 def test_killing_the_worker_runs_the_job_again_while_predictions_go_on(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         service.wait_for(service.train(**SMALL))
-        answer = service.predict([0.5, 0.5, 0.5])
+        answer = service.predict([0.5, 0.5, 0.5], model="cross")
         job_id = service.train(**MEDIUM)
         service.wait_for_progress(job_id)
         child = service.child()
         service.find("worker").kill()
         service.until(lambda: gone(child), seconds=2)
-        assert service.predict([0.5, 0.5, 0.5]) == answer
+        assert service.predict([0.5, 0.5, 0.5], model="cross") == answer
         assert service.wait_for(job_id)["status"] == "succeeded"
         for name in ("dense", "cross"):
             jobs = [version["job_id"] for version in service.get(f"/models/{name}")["versions"]]
@@ -191,7 +191,7 @@ def test_damaged_versions_are_named_and_not_served(tmp_path: Path) -> None:
         damaged.write_bytes(damaged.read_bytes()[:-1])
         (service.artifacts / "cross" / "3").mkdir()
         service.start()
-        service.until(lambda: service.get("/readyz")["serving"])
+        service.until(lambda: service.client.get("/readyz").json()["serving"])
         assert service.predict([0.5, 0.5, 0.5])["version"] == 1
         named = service.get("/readyz")["damaged"]
         assert [name.partition(":")[0] for name in named] == ["cross/3", "cross/2"]

@@ -24,6 +24,7 @@ def read_only(folder: Path) -> list[str]:
 
 def test_without_a_worker_it_is_ready_to_predict_and_says_that_jobs_wait(tmp_path: Path) -> None:
     with running(tmp_path, "--no-worker") as service:
+        service.until(lambda: service.client.get("/readyz").status_code == 200)
         ready = service.get("/readyz")
         why = "no worker has been started: `crosscheck worker` is one"
         assert ready["missing"] == []
@@ -53,7 +54,7 @@ def says_why(service: Service) -> str:
     """Why training is down, once the worker has found out."""
 
     def why() -> str | None:
-        missing = service.get("/readyz")["training"]["missing"]
+        missing = service.client.get("/readyz").json()["training"]["missing"]
         return next((each for each in missing if "cannot train" in each), None)
 
     return str(service.until(why))
@@ -120,7 +121,7 @@ def test_a_worker_with_too_little_memory_says_so_while_predictions_go_on(tmp_pat
     publish_truth(tmp_path / "artifacts")
     with running(tmp_path, launcher=limited) as service:
         assert says_why(service)
-        assert service.client.get("/readyz").status_code == 200
+        service.until(lambda: service.client.get("/readyz").status_code == 200)
         assert service.predict([0.5, 0.5, 0.5])["predictions"] == [1.0]
 
 
@@ -173,8 +174,7 @@ def test_a_replica_that_can_only_read_predicts(tmp_path: Path) -> None:
     artifacts = tmp_path / "artifacts"
     publish_truth(artifacts)
     with running(tmp_path, "--no-worker", launcher=read_only(artifacts)) as service:
-        service.until(lambda: service.get("/readyz")["serving"])
-        assert service.client.get("/readyz").status_code == 200
+        service.until(lambda: service.client.get("/readyz").status_code == 200)
         assert "cannot be written to" in str(service.get("/readyz")["training"]["missing"])
         assert service.predict([0.5, 0.5, 0.5])["predictions"] == [1.0]
         assert service.client.post("/train", json=SMALL).status_code == 503

@@ -67,6 +67,7 @@ def test_a_variable_that_is_set_but_empty_leaves_the_default(
         ("CROSCHECK_PORT", "CROSSCHECK_PORT"),
         ("CROSS_CHECK_PORT", "CROSSCHECK_PORT"),
         ("CROSSCHECK_LOG_LEVEL", None),
+        ("CROSSCHECK_LOG", None),
     ],
 )
 def test_a_misspelt_variable_is_told_with_the_one_that_may_be_meant(

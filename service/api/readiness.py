@@ -51,8 +51,6 @@ class Readiness:
             damaged = await to_thread.run_sync(self._state.registry.damaged)
         except OSError as error:
             missing.append(f"the artifacts folder cannot be used: {error.strerror}")
-        if not predictor.has_looked:
-            missing.append("the versions that serve are not loaded yet")
         not_training = [
             await self._ask_database(),
             await to_thread.run_sync(worker_state.why_down, root),
@@ -60,6 +58,8 @@ class Readiness:
         ]
         missing_there = [each for each in not_training if each]
         training = Training(ready=not missing_there, missing=missing_there)
+        if not predictor.has_looked:
+            missing.append("the versions that serve are not loaded yet")
         if self._subject == "jobs":
             missing = training.missing
         return Ready(

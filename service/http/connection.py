@@ -256,10 +256,9 @@ class BoundedHttp(HttpToolsProtocol):
             longest = min(idle, key=lambda each: each.idle_since or 0)
             self.connections.discard(longest)  # as it will itself, but a crowd may come before
             longest.transport.close()
-        elif len(self.connections) > self.max_connections + SPARE_CONNECTIONS:
+        if len(self.connections) > self.max_connections + SPARE_CONNECTIONS:
             self.transport.abort()
-        else:
-            self.beyond = True
+        self.beyond = len(self.connections) > self.max_connections
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -87,11 +87,8 @@ class JobStore:
         found = await self._find(job_id)
         if found is None:
             raise NotFound(f"there is no job {job_id}")
-        job = job_of(found)
-        if job.status != "queued":
-            return job
-        down = await asyncio.to_thread(worker_state.why_down, self.settings.artifacts_dir)
-        return job.model_copy(update={"waiting_for": down})
+        (job,) = await self._with_reasons([job_of(found)])
+        return job
 
     @within(ANSWER_SECONDS)
     async def has_ended(self, job_id: str) -> bool:
@@ -122,7 +119,7 @@ class JobStore:
         rows.sort(key=place_of, reverse=True)
         more = len(rows) > limit
         return Jobs(
-            jobs=[job_of(row) for row in rows[:limit]],
+            jobs=await self._with_reasons([job_of(row) for row in rows[:limit]]),
             next_cursor=cursor_at(place_of(rows[limit - 1])) if more else None,
         )
 
@@ -175,6 +172,16 @@ class JobStore:
             await self.client.update_workflow_attributes_async(job_id, attributes, merge=True)
         except Exception:
             logger.exception("could not keep %s with job %s", sorted(attributes), job_id)
+
+    async def _with_reasons(self, jobs: list[Job]) -> list[Job]:
+        """The same jobs; those that no worker can begin, or go on with, say why."""
+        if all(job.status in ENDED for job in jobs):
+            return jobs
+        down = await asyncio.to_thread(worker_state.why_down, self.settings.artifacts_dir)
+        return [
+            job if job.status in ENDED else job.model_copy(update={"waiting_for": down})
+            for job in jobs
+        ]
 
     async def _find(self, job_id: str) -> WorkflowStatus | None:
         rows = await self.client.list_workflows_async(workflow_ids=[job_id], name=WORKFLOW, limit=1)

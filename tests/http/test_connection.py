@@ -222,6 +222,17 @@ def test_health_is_answered_beyond_the_bound_below_a_root_path_as_well(tmp_path:
         assert answered.status == 200
 
 
+def test_one_beyond_the_bound_that_is_idle_leaves_its_place_and_not_one_more(
+    narrow: Service,
+) -> None:
+    with contextlib.ExitStack() as stack:
+        keep_busy(narrow, stack)
+        beyond = stack.enter_context(connect(narrow))
+        beyond.sendall(request("GET /livez"))
+        assert read_one(beyond).status == 200
+        assert [answer.status for answer in ask(narrow, request("GET /models"))] == [503]
+
+
 def test_who_was_beyond_the_bound_is_served_once_there_is_room(narrow: Service) -> None:
     with contextlib.ExitStack() as stack:
         busy = keep_busy(narrow, stack)

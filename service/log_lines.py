@@ -32,4 +32,7 @@ def install() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LogLines("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("dbos").setLevel(logging.WARNING)
+    dbos = logging.getLogger("dbos")
+    dbos.setLevel(logging.WARNING)
+    dbos.addHandler(handler)  # else it brings its own, which writes other lines
+    dbos.propagate = False

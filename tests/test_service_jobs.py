@@ -179,6 +179,7 @@ def test_a_running_job_is_cancelled_at_once_and_publishes_nothing(service: Servi
     assert service.client.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
     service.until(lambda: gone(child), seconds=3)
     assert service.get(f"/jobs/{job_id}")["status"] == "cancelled"
+    assert "CancelledError" not in service.log.read_text()  # it is no fault
     assert service.client.get("/metrics", params={"job_id": job_id}).status_code == 404
 
 

@@ -80,6 +80,7 @@ def _register_workflow(settings: Settings, store: JobStore, running: set[str]) -
         "log_level": "WARNING",
     }
     DBOS(config=options)
+    logging.getLogger("dbos").addFilter(_is_news)
 
     @DBOS.step(preemptible=True)
     async def run_child(job_id: str, config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -119,6 +120,16 @@ async def _tidy_up(store: JobStore) -> None:
         await store.forget_old()
     except Exception:  # no job is to fail for it
         logger.exception("could not tidy up")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether DBOS tells of something else than of a job that failed or was cancelled.
+
+    The child has told why it failed, and to cancel one is no fault.
+    """
+    kind = record.exc_info[0] if record.exc_info else None
+    told = {"JobFailed", "JobCancelled", "DBOSAwaitedWorkflowCancelledError"}
+    return kind is None or kind.__name__ not in told
 
 
 def _now() -> str:

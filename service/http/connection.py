@@ -22,6 +22,9 @@ HEAD_TOO_LARGE = f"the headers are larger than {MAX_HEAD_BYTES} bytes"
 MAX_PIPELINED = 100
 """Requests that a connection may send before the first of them is answered."""
 
+SILENT_SECONDS = 1.0
+"""Who has said nothing for so long counts as idle."""
+
 SPARE_CONNECTIONS = 100
 """Connections beyond the bound that are told so, or answered about our health."""
 
@@ -245,9 +248,13 @@ class BoundedHttp(HttpToolsProtocol):
         """Whether no request runs or arrives, and no answer is on its way."""
         return (
             self.idle_since is not None
-            and (self.awaiting_since is None or self.cycle is None)
+            and (self.awaiting_since is None or self._is_silent(self.awaiting_since))
             and not self.transport.get_write_buffer_size()
         )
+
+    def _is_silent(self, since: float) -> bool:
+        """Whether a client that has connected does not ask; its first bytes may be on their way."""
+        return self.cycle is None and self.loop.time() - since > SILENT_SECONDS
 
     def _make_room(self) -> None:
         """Closes the connection that has been idle for longest, in favour of this one."""

@@ -233,6 +233,15 @@ def test_one_beyond_the_bound_that_is_idle_leaves_its_place_and_not_one_more(
         assert [answer.status for answer in ask(narrow, request("GET /models"))] == [503]
 
 
+def test_one_that_has_just_come_is_given_time_to_ask(narrow: Service) -> None:
+    with contextlib.ExitStack() as stack:
+        keep_busy(narrow, stack)
+        new = stack.enter_context(connect(narrow))
+        assert [answer.status for answer in ask(narrow, request("GET /models"))] == [503]
+        new.sendall(request("GET /livez"))
+        assert read_one(new).status == 200
+
+
 def test_who_was_beyond_the_bound_is_served_once_there_is_room(narrow: Service) -> None:
     with contextlib.ExitStack() as stack:
         busy = keep_busy(narrow, stack)

@@ -5,7 +5,6 @@
 A lock ends with its process, however that ends: nobody has to tell that a worker has died.
 """
 
-import fcntl
 import logging
 import os
 import time
@@ -16,6 +15,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from service.errors import printable
+from service.file_lock import try_lock
 from service.schemas import Schema
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class WorkerState:
         path = artifacts / f".worker-{name}.lock"
         self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
         attempts = 0
-        while not _lock(self._descriptor, fcntl.LOCK_EX):
+        while not try_lock(self._descriptor):
             attempts += 1
             if attempts == TELLING_ATTEMPTS:
                 logger.info("another worker %s runs; this one stands by", name)
@@ -89,7 +89,7 @@ def why_down(artifacts: Path) -> str | None:
 def _why_down(path: Path) -> str | None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would hold us
     try:
-        is_held = not _lock(descriptor, fcntl.LOCK_SH)
+        is_held = not try_lock(descriptor, shared=True)
         said = _said(descriptor)
     finally:
         os.close(descriptor)
@@ -111,11 +111,3 @@ def _said(descriptor: int) -> Said:
         return Said.model_validate_json(os.pread(descriptor, SAID_BYTES, 0))
     except ValidationError:
         return Said(state="starting")  # it has not said anything yet, or what nobody understands
-
-
-def _lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

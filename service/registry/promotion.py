@@ -3,7 +3,6 @@
 Whoever changes it holds the lock of the model, a `flock` on its folder; nothing else changes then.
 """
 
-import fcntl
 import math
 import os
 import time
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from models.config import MODEL_NAMES, ModelName
 from service.errors import RETRY_LATER, Unavailable
+from service.file_lock import try_lock
 from service.registry import history
 from service.registry.manifest import METADATA, seal, sync
 from service.registry.versions import Registry
@@ -131,18 +131,10 @@ def _locked(registry: Registry, name: ModelName, seconds: float = math.inf) -> I
     descriptor = os.open(registry.root / name, os.O_RDONLY)
     deadline = time.monotonic() + seconds
     try:
-        while not _lock(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() > deadline:
                 raise Unavailable("what serves is being changed just now", RETRY_LATER)
             time.sleep(LOCK_AGAIN_SECONDS)
         yield
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from models.schema import TRIPLES, DatasetName
+
 ModelName = Literal["dense", "cross"]
 MODEL_NAMES: tuple[ModelName, ...] = ("dense", "cross")
 
@@ -46,7 +48,8 @@ WHOLE = BeforeValidator(_whole)
 """JSON knows one kind of number, and JSON Schema takes 3.0 for the integer 3; so do we."""
 
 Whole = Annotated[int, WHOLE]
-Units = Annotated[int, Field(ge=1, le=256), WHOLE]
+Units = Annotated[int, Field(ge=1, le=4096), WHOLE]
+Revision = Annotated[int, Field(ge=1, le=2**53 - 1), WHOLE]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE]
 
 
@@ -66,6 +69,11 @@ class SyntheticDataset(_Part):
     eval_fraction: float = Field(default=0.1, gt=0, lt=1, description="The last rows, held out.")
 
     @property
+    def name(self) -> str:
+        """The name under which everything about this dataset lives."""
+        return TRIPLES
+
+    @property
     def train_size(self) -> int:
         """Rows in the training split."""
         return self.size - round(self.size * self.eval_fraction)
@@ -75,6 +83,52 @@ class SyntheticDataset(_Part):
         if not 0 < self.train_size < self.size:
             raise ValueError("`eval_fraction` leaves one of the two splits without a row")
         return self
+
+
+class TableDataset(_Part):
+    """A table that was uploaded, and how its rows are split.
+
+    At random a row's side follows from a hash of its features and the split's seed: equal rows
+    share it, and no later revision moves one.
+    """
+
+    kind: Literal["table"]
+    name: DatasetName
+    revision: Revision | None = Field(
+        default=None, description="Default: the newest one when the job is posted."
+    )
+    validation_fraction: float = Field(
+        default=0.1, gt=0, lt=0.5, description="Of all rows: they choose and promote."
+    )
+    test_fraction: float = Field(
+        default=0.1, gt=0, lt=0.5, description="Of all rows: they are reported, and nothing else."
+    )
+    split_seed: Seed = Field(default=42, description="Of the hash, if rows are split at random.")
+    split_by: str | None = Field(
+        default=None,
+        description="A column, as time: rows are split in its order, the last ones are for test.",
+    )
+
+
+def _named(value: object) -> object:
+    """A dataset by its name alone."""
+    if not isinstance(value, str):
+        return value
+    return {"kind": "synthetic"} if value == TRIPLES else {"kind": "table", "name": value}
+
+
+def _kind_of_dataset(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "<table>" if kind == "table" else "<synthetic>"
+
+
+_InFull = Annotated[
+    Annotated[SyntheticDataset, Tag("<synthetic>")] | Annotated[TableDataset, Tag("<table>")],
+    Discriminator(_kind_of_dataset),
+]
+
+Dataset = Annotated[_InFull, BeforeValidator(_named, json_schema_input_type=_InFull | DatasetName)]
+"""In full, or by its name."""
 
 
 class GradientDescent(_Part):
@@ -125,6 +179,16 @@ class CrossNetwork(_Part):
     layers: Whole = Field(default=1, ge=1, le=16)
 
 
+FOR_TABLES: dict[str, Any] = {
+    "optimizer": {"name": "adam"},
+    "batch_size": 256,
+    "patience": 10,
+    "max_restarts": 2,
+    "dense": {"hidden_units": [64, 64]},
+    "cross": {"layers": 2},
+}
+"""The recipe for tables; fields given beside it take precedence."""
+
 PRESETS: dict[str, dict[str, Any]] = {
     # The experiment as it was.
     "seed": {"max_restarts": 0},
@@ -153,7 +217,7 @@ class TrainConfig(_Part):
     """What to train, on what, and how.
 
     Every default is the experiment's, but for `max_restarts`: there, a dense network that died
-    stayed dead.
+    stayed dead. On a table they are those of the recipe `FOR_TABLES`.
     """
 
     preset: Preset | None = Field(
@@ -165,9 +229,15 @@ class TrainConfig(_Part):
         max_length=2,
         json_schema_extra={"uniqueItems": True},
     )
-    dataset: SyntheticDataset = SyntheticDataset()
+    dataset: Dataset = SyntheticDataset()
     epochs: Whole = Field(default=100, ge=1)
     batch_size: Whole = Field(default=1000, ge=1, le=1_000_000)
+    patience: Whole | None = Field(
+        default=None,
+        ge=1,
+        description="Epochs without a smaller validation loss before training stops. On tables; "
+        "the weights of the best epoch are kept.",
+    )
     seed: Seed = Field(default=42, description="Seed of the first start's initial weights.")
     optimizer: Optimizer = GradientDescent()
     precision: Precision = Field(
@@ -192,7 +262,10 @@ class TrainConfig(_Part):
     def _fill_in(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        filled = _overlay(PRESETS.get(str(value.get("preset")), {}), value)
+        recipe = PRESETS.get(str(value.get("preset")), {})
+        if _kind_of_dataset(_named(value.get("dataset"))) == "<table>":
+            recipe = FOR_TABLES
+        filled = _overlay(recipe, value)
         if _kind_of_optimizer(filled.get("optimizer")) == "<exact>":
             filled.setdefault("precision", "float64")
         return filled
@@ -201,6 +274,15 @@ class TrainConfig(_Part):
     def _exact_in_float64(self) -> Self:
         if self.optimizer.name == "levenberg_marquardt" and self.precision != "float64":
             raise ValueError("`precision` must be float64 with the optimizer levenberg_marquardt")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_dataset(self) -> Self:
+        if isinstance(self.dataset, TableDataset):
+            if self.preset is not None:
+                raise ValueError("`preset` is for the dataset triples; a table has its own recipe")
+        elif self.patience is not None:
+            raise ValueError("`patience` needs validation rows, which the dataset triples lacks")
         return self
 
     @model_validator(mode="after")

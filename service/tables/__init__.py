@@ -1,0 +1,1 @@
+"""Tables: receive, check, profile, store."""

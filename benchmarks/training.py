@@ -24,7 +24,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.table import table
-from models.config import MODEL_NAMES, ModelName, TrainConfig
+from models.config import MODEL_NAMES, ModelName, SyntheticDataset, TrainConfig
 
 T = TypeVar("T")
 
@@ -197,8 +197,6 @@ def plain_recipe() -> float:
     import keras
     import tensorflow as tf
 
-    from models.data import load
-
     class Cross(keras.Model):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
@@ -212,7 +210,7 @@ def plain_recipe() -> float:
         [*(keras.layers.Dense(3, activation="relu") for _ in range(3)), keras.layers.Dense(1)]
     )
     config = TrainConfig()
-    rows = load(config.dataset).train
+    rows = _dataset(config).train
     batches = tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(config.batch_size)
     seconds = 0.0
     for network in (dense, Cross()):
@@ -227,12 +225,11 @@ def our_fits(cache: Path) -> float:
     """Seconds of both fits as a job does them, tracing and compiling included."""
     import tensorflow
 
-    from models.data import load
     from models.training import train
     from service.jobs import compile_cache
 
     config = TrainConfig.model_validate(SAME_WORK)
-    rows = load(config.dataset).train
+    rows = _dataset(config).train
     folder = compile_cache.enable(cache, tensorflow.__version__)
     assert folder is not None
     started = time.perf_counter()
@@ -272,11 +269,10 @@ def serves_both(client: httpx.Client, job_id: str) -> bool:
 
 def fit_exactly(name: ModelName) -> Exact:
     """Levenberg–Marquardt from scratch."""
-    from models.data import load
     from models.training import train
 
     config = TrainConfig.model_validate(BEST)
-    dataset = load(config.dataset)
+    dataset = _dataset(config)
     started = time.perf_counter()
     trained = train(name, dataset.train, config)
     return Exact(time.perf_counter() - started, score(trained.network, dataset))
@@ -284,13 +280,12 @@ def fit_exactly(name: ModelName) -> Exact:
 
 def grow(size: int) -> Growth:
     """Trains both networks on `size` rows; does not count the first epoch, which compiles."""
-    from models.data import load
     from models.training import train
 
     config = TrainConfig.model_validate(
         {**SAME_WORK, "dataset": {"size": size}, "epochs": TIMED_EPOCHS + 1}
     )
-    rows = load(config.dataset).train
+    rows = _dataset(config).train
     seconds = 0.0
     for name in MODEL_NAMES:
         ends: list[float] = []
@@ -301,12 +296,18 @@ def grow(size: int) -> Growth:
 
 def eval_rmse(name: ModelName, fields: Fields) -> float:
     """The eval RMSE that a config ends with."""
-    from models.data import load
     from models.training import train
 
     config = TrainConfig.model_validate(fields)
-    dataset = load(config.dataset)
+    dataset = _dataset(config)
     return score(train(name, dataset.train, config).network, dataset)
+
+
+def _dataset(config: TrainConfig) -> Any:
+    from models.data import load
+
+    assert isinstance(config.dataset, SyntheticDataset)
+    return load(config.dataset)
 
 
 def score(network: Any, dataset: Any) -> float:
@@ -322,7 +323,7 @@ def mean_predictor_rmse() -> float:
     from models.data import load
     from models.evaluation import mean_predictor
 
-    return mean_predictor(load(TrainConfig().dataset)).eval_rmse
+    return mean_predictor(load(SyntheticDataset())).eval_rmse
 
 
 if __name__ == "__main__":

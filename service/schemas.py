@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from models.config import WHOLE, ModelName, SyntheticDataset, TrainConfig
+from models.config import WHOLE, Dataset, ModelName, TrainConfig
+from models.schema import TableSchema
 from service.errors import DETAIL_LENGTH
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -35,13 +36,13 @@ class Problem(BaseModel):
     error: Detail
 
 
-class Scores(Schema):
-    """Errors over the whole of both splits. RMSE is the square root of MSE."""
+Scores = dict[str, float]
+"""Errors by their names, each over the whole of a split.
 
-    train_rmse: float
-    eval_rmse: float
-    train_mse: float
-    eval_mse: float
+Of the triples: `train_rmse`, `eval_rmse`, `train_mse`, `eval_mse`; RMSE is the square root of MSE.
+Of a table: `rmse`, `mae` and `r2`, or `log_loss`, `auc` and `accuracy`, of the splits `train`,
+`validation` and `test`.
+"""
 
 
 class Attempt(Schema):
@@ -59,7 +60,8 @@ class Metadata(Schema):
     job_id: str
     created_at: datetime
     config: TrainConfig
-    dataset_fingerprint: str = Field(description="SHA-256 of the features and targets.")
+    table: TableSchema | None = Field(default=None, description="Of a table: its columns.")
+    dataset_fingerprint: str = Field(description="SHA-256 of the rows and their split.")
     parameters: int
     scores: Scores
     baseline: Scores = Field(description="The mean predictor on the same rows.")
@@ -67,9 +69,19 @@ class Metadata(Schema):
     losses: list[float] = Field(
         description="Mean squared error while training, per epoch or evaluation."
     )
+    validation_losses: list[float] = Field(
+        default=[], description="Of a table: the loss on the validation rows, per epoch."
+    )
     attempts: list[Attempt] = Field(description="Every start that was made, and its outcome.")
     fit_seconds: float
     libraries: dict[str, str]
+
+    @property
+    def chosen_by(self) -> str:
+        """The name of the score by which versions of its dataset are compared: less is better."""
+        if self.table is None:
+            return "eval_rmse"
+        return {"regression": "validation_rmse", "binary": "validation_log_loss"}[self.table.task]
 
 
 class Version(Schema):
@@ -99,20 +111,28 @@ class History(Schema):
     changes: list[Change]
 
 
-class VersionSummary(Schema):
+class _Scored(Schema):
+    """Something with scores among its members, each by its name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: Scores = Field(init=False)
+
+
+class VersionSummary(_Scored):
     """A published version in a list."""
 
     version: int
     serving: bool
     created_at: datetime
     job_id: str
-    eval_rmse: float
     refused: str | None
 
 
 class Model(Schema):
-    """One of the two networks and its versions, newest first."""
+    """A network of a dataset and its versions, newest first."""
 
+    dataset: str
     name: ModelName
     serving: int | None
     versions: list[VersionSummary]
@@ -127,8 +147,9 @@ class Default(Schema):
 
 
 class Models(Schema):
-    """Both networks, and which of their serving versions answers where none is named."""
+    """The networks of a dataset, and which of their serving versions answers by default."""
 
+    dataset: str
     models: list[Model]
     default: Default | None
 
@@ -139,7 +160,7 @@ class Promotion(Schema):
     version: Annotated[VersionNumber, Field(strict=True)]
 
 
-class Row(Scores):
+class Row(_Scored):
     """A row of the comparison: the mean predictor's."""
 
     parameters: int
@@ -152,13 +173,14 @@ class NetworkRow(Row):
     job_id: str
     serving: bool
     refused: str | None
-    dataset: SyntheticDataset
+    dataset: Dataset
     baseline: Scores
 
 
 class Comparison(Schema):
     """The rows `mean`, `dense` and `cross`, as far as there are any."""
 
+    dataset: str
     models: dict[Literal["mean", "dense", "cross"], NetworkRow | Row]
 
 

@@ -25,10 +25,10 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "GET", "/predict"),
     ("predict", "GET", "/metrics"),
     ("predict", "GET", "/models"),
-    ("predict", "GET", "/models/cross"),
-    ("predict", "GET", "/models/cross/versions/1"),
-    ("predict", "GET", "/models/cross/history"),
-    ("admin", "PUT", "/models/cross/serving"),
+    ("predict", "GET", "/models/triples/cross"),
+    ("predict", "GET", "/models/triples/cross/versions/1"),
+    ("predict", "GET", "/models/triples/cross/history"),
+    ("admin", "PUT", "/models/triples/cross/serving"),
     ("train", "POST", "/train"),
     ("admin", "POST", "/train/"),
     ("admin", "POST", "/train%0A"),
@@ -66,7 +66,7 @@ def ask(service: Service, method: str, path: str, headers: dict[str, str]) -> ht
 def test_every_documented_path_is_asked_for_here(locked: Service) -> None:
     document = locked.get("/openapi.json")
     documented = {
-        (method.upper(), path.format(job_id=JOB, name="cross", number=1))
+        (method.upper(), path.format(job_id=JOB, dataset="triples", network="cross", number=1))
         for path, operations in document["paths"].items()
         for method in operations
     }

@@ -38,13 +38,15 @@ def test_killing_the_worker_runs_the_job_again_while_predictions_go_on(tmp_path:
         assert service.predict([0.5, 0.5, 0.5], model="cross") == answer
         assert service.wait_for(job_id)["status"] == "succeeded"
         for name in ("dense", "cross"):
-            jobs = [version["job_id"] for version in service.get(f"/models/{name}")["versions"]]
+            jobs = [
+                version["job_id"] for version in service.get(f"/models/triples/{name}")["versions"]
+            ]
             assert jobs.count(job_id) == 1
 
 
 def test_publishing_that_fails_halfway_is_done_again(tmp_path: Path) -> None:
     with running(tmp_path) as service:
-        pointer = service.artifacts / "cross" / "serving.json"
+        pointer = service.artifacts / "triples" / "cross" / "serving.json"
         pointer.mkdir()  # so nobody can write to it
         job_id = service.train(**SMALL)
         service.until(lambda: "another child goes on to publish" in service.log.read_text())
@@ -53,16 +55,16 @@ def test_publishing_that_fails_halfway_is_done_again(tmp_path: Path) -> None:
         job = service.wait_for(job_id)
         assert job["status"] == "succeeded", job["error"]
         assert [result["version"] for result in job["results"]] == [1, 1]
-        assert service.get("/models/cross")["serving"] == 1
+        assert service.get("/models/triples/cross")["serving"] == 1
 
 
 def test_a_pointer_that_cannot_be_written_is_503(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         service.wait_for(service.train(**SMALL, models=["cross"]))
-        pointer = service.artifacts / "cross" / "serving.json"
+        pointer = service.artifacts / "triples" / "cross" / "serving.json"
         pointer.unlink()
         pointer.mkdir()
-        response = service.client.put("/models/cross/serving", json={"version": 1})
+        response = service.client.put("/models/triples/cross/serving", json={"version": 1})
         assert response.status_code == 503
         assert response.json()["detail"] == "the artifacts folder cannot be used: Is a directory"
         assert int(response.headers["Retry-After"]) > 0
@@ -96,7 +98,7 @@ def test_without_its_database_the_service_predicts_and_waits_for_it(tmp_path: Pa
 
 def test_artifacts_that_cannot_be_read_make_a_prediction_503(tmp_path: Path) -> None:
     with running(tmp_path) as service:
-        folder = service.artifacts / "cross"
+        folder = service.artifacts / "triples" / "cross"
         folder.rmdir()
         folder.touch()
         response = service.client.post("/predict", json={"instances": [[0.5, 0.5, 0.5]]})
@@ -187,15 +189,15 @@ def test_damaged_versions_are_named_and_not_served(tmp_path: Path) -> None:
         service.wait_for(service.train(**SMALL, models=["cross"]))
         service.wait_for(service.train(**SMALL, models=["cross"], seed=2))
         service.stop()
-        damaged = service.artifacts / "cross" / "2" / "assets.extra" / "model.onnx"
+        damaged = service.artifacts / "triples" / "cross" / "2" / "assets.extra" / "model.onnx"
         damaged.write_bytes(damaged.read_bytes()[:-1])
-        (service.artifacts / "cross" / "3").mkdir()
+        (service.artifacts / "triples" / "cross" / "3").mkdir()
         service.start()
         service.until(lambda: service.client.get("/readyz").json()["serving"])
         assert service.predict([0.5, 0.5, 0.5])["version"] == 1
         named = service.get("/readyz")["damaged"]
         assert [name.partition(":")[0] for name in named] == ["cross/3", "cross/2"]
-        assert service.client.get("/models/cross/versions/2").status_code == 404
+        assert service.client.get("/models/triples/cross/versions/2").status_code == 404
 
 
 def test_the_saved_model_gives_the_served_predictions_without_crosscheck(tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ print(float(serve(features=tf.constant([[0.5, 0.25, 0.75]]))["predictions"][0, 0
         service.wait_for(service.train(**SMALL, models=["cross"]))
         (served,) = service.predict([0.5, 0.25, 0.75])["predictions"]
         printed = subprocess.run(
-            [sys.executable, "-c", program, service.artifacts / "cross" / "1"],
+            [sys.executable, "-c", program, service.artifacts / "triples" / "cross" / "1"],
             cwd=tmp_path,
             check=True,
             capture_output=True,

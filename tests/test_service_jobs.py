@@ -324,7 +324,7 @@ def test_old_jobs_are_forgotten_and_their_versions_stay(tmp_path: Path) -> None:
         assert jobs[-1] in kept
         assert jobs[0] not in kept
         assert len(kept) == 3  # the last one was not yet over when it tidied up
-        versions = service.get("/models/cross")["versions"]
+        versions = service.get("/models/triples/cross")["versions"]
         assert [version["job_id"] for version in versions] == jobs[::-1]
         assert service.get("/metrics", job_id=jobs[0])["models"]["cross"]["version"] == 1
 

@@ -46,14 +46,14 @@ def test_the_reported_error_is_that_of_the_served_predictions(
 
 
 def test_a_network_no_better_than_the_mean_is_kept_but_does_not_serve(service: Service) -> None:
-    before = service.get("/models/dense")["serving"]
+    before = service.get("/models/triples/dense")["serving"]
     # One batch of one row, no step worth the name: the initial weights are published.
     lazy = {"name": "sgd", "learning_rate": 1e-12}
     job = service.wait_for(service.train(**SMALL, models=["dense"], optimizer=lazy, seed=1))
     (result,) = job["results"]
     assert job["status"] == "succeeded"
     assert "mean predictor" in result["refused"]
-    assert service.get("/models/dense")["serving"] == before
+    assert service.get("/models/triples/dense")["serving"] == before
     rows = service.get("/metrics", job_id=job["id"])["models"]
     assert rows["dense"]["refused"] == result["refused"]
     assert not rows["dense"]["serving"]
@@ -64,7 +64,7 @@ def test_a_worse_network_is_kept_but_does_not_take_over(service: Service) -> Non
     champion = service.wait_for(service.train(**better, promote="always"))["results"][0]
     job = service.wait_for(service.train(**{**better, "epochs": 1}))
     (worse,) = job["results"]
-    assert service.get("/models/cross")["serving"] == champion["version"]
+    assert service.get("/models/triples/cross")["serving"] == champion["version"]
     theirs, ours = champion["scores"]["eval_rmse"], worse["scores"]["eval_rmse"]
     assert theirs < ours
     assert worse["refused"] == (
@@ -73,16 +73,16 @@ def test_a_worse_network_is_kept_but_does_not_take_over(service: Service) -> Non
     )
     again = service.wait_for(service.train(**better))["results"][0]
     assert again["refused"] is None  # as good is good enough
-    assert service.get("/models/cross")["serving"] == again["version"]
+    assert service.get("/models/triples/cross")["serving"] == again["version"]
 
 
 def test_a_job_may_ask_to_take_over_in_any_case_or_in_none(service: Service) -> None:
     recipe = {**SMALL, "models": ["cross"]}
     for promote, epochs in (("never", 4), ("always", 1)):
-        before = service.get("/models/cross")["serving"]
+        before = service.get("/models/triples/cross")["serving"]
         job = service.wait_for(service.train(**{**recipe, "epochs": epochs}, promote=promote))
         (result,) = job["results"]
-        serving = service.get("/models/cross")["serving"]
+        serving = service.get("/models/triples/cross")["serving"]
         assert serving == (result["version"] if promote == "always" else before)
         assert result["refused"] == (None if promote == "always" else "its job says promote: never")
 
@@ -90,17 +90,17 @@ def test_a_job_may_ask_to_take_over_in_any_case_or_in_none(service: Service) -> 
 def test_the_history_tells_who_changed_what_serves(
     service: Service, trained: dict[str, Any]
 ) -> None:
-    old = service.get("/models/dense")["serving"]
+    old = service.get("/models/triples/dense")["serving"]
     job = service.wait_for(service.train(**SMALL, models=["dense"], promote="always"))
     new = job["results"][0]["version"]
-    service.client.put("/models/dense/serving", json={"version": old}).raise_for_status()
-    back, over, *_ = service.get("/models/dense/history")["changes"]
+    service.client.put("/models/triples/dense/serving", json={"version": old}).raise_for_status()
+    back, over, *_ = service.get("/models/triples/dense/history")["changes"]
     assert (over["previous"], over["version"], over["job_id"]) == (old, new, job["id"])
     assert over["reason"] == "its job says promote: always"
     assert (back["previous"], back["version"], back["job_id"]) == (new, old, None)
     assert back["reason"] == "rolled back by hand"
     assert over["changed_at"] < back["changed_at"]
-    assert service.get("/models/dense/history", limit=1)["changes"] == [back]
+    assert service.get("/models/triples/dense/history", limit=1)["changes"] == [back]
 
 
 def test_the_models_tell_which_answers_by_default_and_why(
@@ -125,9 +125,9 @@ def test_a_version_can_be_rolled_back_and_promoted_again(
     old = service.wait_for(service.train(**SMALL, models=["cross"]))["results"][0]["version"]
     other = {**SMALL, "models": ["cross"], "seed": 7, "promote": "always"}
     new = service.wait_for(service.train(**other))["results"][0]
-    assert service.get("/models/cross")["serving"] == new["version"]
+    assert service.get("/models/triples/cross")["serving"] == new["version"]
     for version in (old, new["version"]):
-        response = service.client.put("/models/cross/serving", json={"version": version})
+        response = service.client.put("/models/triples/cross/serving", json={"version": version})
         assert response.status_code == 200
         assert response.json()["serving"]
         service.until(partial(answers_with, service, version))
@@ -136,7 +136,7 @@ def test_a_version_can_be_rolled_back_and_promoted_again(
 
 def test_a_version_knows_how_it_was_made(service: Service, trained: dict[str, Any]) -> None:
     version = trained["results"][0]["version"]
-    metadata = service.get(f"/models/dense/versions/{version}")["metadata"]
+    metadata = service.get(f"/models/triples/dense/versions/{version}")["metadata"]
     assert metadata["config"] == trained["config"]
     assert metadata["job_id"] == trained["id"]
     assert len(metadata["losses"]) == trained["config"]["epochs"]
@@ -157,15 +157,15 @@ def test_both_models_list_their_versions_newest_first(
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
-        ("GET", "/models/linear", None, 422),
-        ("GET", "/models/cross/versions/999", None, 404),
-        ("GET", "/models/cross/versions/x", None, 422),
-        ("PUT", "/models/cross/serving", {"version": 999}, 404),
-        ("PUT", "/models/cross/serving", {"version": "1"}, 422),
-        ("PUT", "/models/cross/serving", {}, 422),
-        ("GET", "/models/linear/history", None, 422),
-        ("GET", "/models/cross/history?limit=0", None, 422),
-        ("GET", "/models/cross/history?limit=1001", None, 422),
+        ("GET", "/models/triples/linear", None, 422),
+        ("GET", "/models/triples/cross/versions/999", None, 404),
+        ("GET", "/models/triples/cross/versions/x", None, 422),
+        ("PUT", "/models/triples/cross/serving", {"version": 999}, 404),
+        ("PUT", "/models/triples/cross/serving", {"version": "1"}, 422),
+        ("PUT", "/models/triples/cross/serving", {}, 422),
+        ("GET", "/models/triples/linear/history", None, 422),
+        ("GET", "/models/triples/cross/history?limit=0", None, 422),
+        ("GET", "/models/triples/cross/history?limit=1001", None, 422),
         ("GET", "/metrics?job_id=1", None, 422),
         ("GET", "/nowhere", None, 404),
     ],
@@ -199,10 +199,10 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/metrics",
         "/predict",
         "/models",
-        "/models/{name}",
-        "/models/{name}/versions/{number}",
-        "/models/{name}/history",
-        "/models/{name}/serving",
+        "/models/{dataset}/{network}",
+        "/models/{dataset}/{network}/versions/{number}",
+        "/models/{dataset}/{network}/history",
+        "/models/{dataset}/{network}/serving",
         "/livez",
         "/readyz",
     }

@@ -151,16 +151,16 @@ def two_workers(
     job = service.wait_for(service.train(**SMALL, models=["cross"], seed=5))
     assert job["status"] == "succeeded"
     folder = tmp_path_factory.mktemp("two")
-    (folder / "artifacts" / "cross").mkdir(parents=True)
+    (folder / "artifacts" / "triples" / "cross").mkdir(parents=True)
     for number, result in enumerate((trained["results"][1], job["results"][0]), 1):
-        source = service.artifacts / "cross" / str(result["version"])
-        shutil.copytree(source, folder / "artifacts" / "cross" / str(number))
+        source = service.artifacts / "triples" / "cross" / str(result["version"])
+        shutil.copytree(source, folder / "artifacts" / "triples" / "cross" / str(number))
     with running(folder, "--no-worker", "--workers", "2") as made:
         yield made
 
 
 def test_versions_are_swapped_under_load_without_a_failure(two_workers: Service) -> None:
-    two_workers.client.put("/models/cross/serving", json={"version": 1})
+    two_workers.client.put("/models/triples/cross/serving", json={"version": 1})
     swapping = threading.Event()
     answers: list[tuple[int, int]] = []
 
@@ -176,7 +176,7 @@ def test_versions_are_swapped_under_load_without_a_failure(two_workers: Service)
         thread.start()
     for swap in range(50):
         number = swap % 2 + 1
-        response = two_workers.client.put("/models/cross/serving", json={"version": number})
+        response = two_workers.client.put("/models/triples/cross/serving", json={"version": number})
         assert response.status_code == 200
     swapping.set()
     for thread in threads:
@@ -189,7 +189,7 @@ def test_every_worker_answers_with_a_promoted_version_within_two_seconds(
     two_workers: Service,
 ) -> None:
     for number in (1, 2, 1):
-        two_workers.client.put("/models/cross/serving", json={"version": number})
+        two_workers.client.put("/models/triples/cross/serving", json={"version": number})
 
         def all_answer_with(expected: int = number) -> bool:
             # A connection each, so that both processes are asked.

@@ -109,6 +109,7 @@ def create_app(settings: Settings) -> Crosscheck:
         docs_url=None,  # ours is in `docs/`
         redoc_url=None,
         max_body_size=min(settings.max_body_bytes, MAX_CONFIG_BYTES),
+        separate_input_output_schemas=False,
         redirect_slashes=False,  # each path is spelled in one way, as documented
     )
     app.below = settings.root_path

@@ -19,7 +19,7 @@ REFUSALS = {
     400: "The body is not what its content type says.",
     401: "There is no key, or an unknown one.",
     403: "The key's role is too low.",
-    404: "There is no such job, model or version.",
+    404: "There is no such dataset, job or version.",
     409: "Not now, in this state.",
     413: "More bytes or rows than are allowed.",
     415: "The body has another content type, or a content encoding that is not known.",
@@ -29,7 +29,7 @@ REFUSALS = {
 }
 
 REFUSED_FOR_ITSELF = {
-    "/train": [429],
+    "/train": [404, 429],
     "/jobs/{job_id}/cancel": [409],
     "/metrics": [404],
     "/predict": [404, 409],
@@ -51,12 +51,29 @@ HEADERS: dict[int, dict[str, Any]] = {
 EXACT = {"properties": {"name": {"const": "levenberg_marquardt"}}, "required": ["name"]}
 UNNAMED = {"not": {"required": ["name"]}}
 UNNAMED_WITH_RATE = UNNAMED | {"required": ["learning_rate"]}
+OF_TABLE = {
+    "anyOf": [
+        {"type": "string", "not": {"const": "triples"}},
+        {"type": "object", "properties": {"kind": {"const": "table"}}, "required": ["kind"]},
+    ]
+}
 REFUSED_RECIPES: list[dict[str, Any]] = [
     {"optimizer": EXACT, "precision": {"const": "float32"}},
     {"preset": {"const": "best"}, "optimizer": UNNAMED, "precision": {"const": "float32"}},
     {"preset": {"const": "best"}, "optimizer": UNNAMED_WITH_RATE},
+    {"preset": {"type": "string"}, "dataset": OF_TABLE},
 ]
-"""Exact optimizers work in float64 and have no learning rate; the preset `best` names one."""
+"""Exact optimizers work in float64 and have no learning rate; the preset `best` names one.
+
+Presets are for triples, and patience is for tables.
+"""
+
+IMPATIENT: dict[str, Any] = {
+    "anyOf": [
+        {"required": ["dataset"], "properties": {"dataset": OF_TABLE}},
+        {"properties": {"patience": {"type": "null"}}},
+    ]
+}
 
 
 def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -72,6 +89,7 @@ def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     schemas["SyntheticDataset"]["properties"]["size"]["maximum"] = settings.max_dataset_size
     schemas["TrainConfig"]["properties"]["epochs"]["maximum"] = settings.max_epochs
     schemas["TrainConfig"]["not"] = {"anyOf": [_with(recipe) for recipe in REFUSED_RECIPES]}
+    schemas["TrainConfig"] |= IMPATIENT
     components["responses"] = {str(status): _refusal(status) for status in REFUSALS}
     for path, operations in document["paths"].items():
         for operation in operations.values():

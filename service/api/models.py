@@ -1,17 +1,21 @@
-"""`/metrics` and `/models`: the comparison, and the versions behind it."""
+"""`/metrics` and `/models`: the comparison of a dataset's networks, and the versions behind it."""
 
+from asyncio import to_thread
 from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from models.config import MODEL_NAMES, ModelName
-from service.api.dependencies import TheRegistry
+from models.schema import TRIPLES, DatasetName
+from service.api.dependencies import TheJobs, TheRegistry
 from service.api.json_route import JsonRoute
-from service.errors import NotFound
+from service.errors import NotFound, Unavailable
+from service.jobs.store import JobStore
 from service.predict.predictor import Predictor
 from service.registry import comparison, promotion
+from service.registry.versions import Registry
 from service.schemas import (
     Comparison,
     Default,
@@ -28,11 +32,35 @@ router = APIRouter(tags=["models"], route_class=JsonRoute)
 
 
 @router.get("/metrics")
-def metrics(registry: TheRegistry, job_id: UUID | None = None) -> Comparison:
-    """The comparison of the serving versions, or of what one job published."""
-    if job_id is not None:
-        return comparison.of_job(registry, str(job_id))
-    return comparison.of_serving(registry)
+async def metrics(
+    registry: TheRegistry,
+    jobs: TheJobs,
+    dataset: DatasetName | None = None,
+    job_id: UUID | None = None,
+) -> Comparison:
+    """The comparison of a dataset's serving versions, or of what one job published."""
+    if job_id is None:
+        return await to_thread(comparison.of_serving, registry.of(dataset or TRIPLES))
+    if dataset is None:
+        dataset = await _dataset_of(str(job_id), jobs)
+    return await to_thread(comparison.of_job, registry.of(dataset), str(job_id))
+
+
+async def _dataset_of(job_id: str, jobs: JobStore) -> str:
+    """The dataset of a job; that of most, where the database does not know or answer."""
+    with suppress(NotFound, Unavailable):
+        return (await jobs.get(job_id)).config.dataset.name
+    return TRIPLES
+
+
+@router.get("/models")
+async def list_models(
+    request: Request, registry: TheRegistry, dataset: DatasetName = TRIPLES
+) -> Models:
+    """A dataset's networks and their versions, and which one answers where none is named."""
+    of_dataset = registry.of(dataset)
+    models = [await to_thread(_model, of_dataset, name) for name in MODEL_NAMES]
+    return Models(dataset=dataset, models=models, default=await _default(request))
 
 
 async def _default(request: Request) -> Default | None:
@@ -45,49 +73,59 @@ async def _default(request: Request) -> Default | None:
     return Default(model=loaded.model, version=loaded.version, reason=reason)
 
 
-@router.get("/models")
-def list_models(
-    registry: TheRegistry, default: Annotated[Default | None, Depends(_default)]
-) -> Models:
-    """Both networks and their versions, and which one answers where none is named."""
-    models = [get_model(registry, name) for name in MODEL_NAMES]
-    return Models(models=models, default=default)
-
-
-@router.get("/models/{name}")
-def get_model(registry: TheRegistry, name: ModelName) -> Model:
+@router.get("/models/{dataset}/{network}")
+def get_model(registry: TheRegistry, dataset: DatasetName, network: ModelName) -> Model:
     """One network and its versions, newest first."""
+    return _model(registry.of(dataset), network)
+
+
+def _model(registry: Registry, network: ModelName) -> Model:
     versions = [
         VersionSummary(
             version=version.version,
             serving=version.serving,
             created_at=version.metadata.created_at,
             job_id=version.metadata.job_id,
-            eval_rmse=version.metadata.scores.eval_rmse,
             refused=version.metadata.refused,
+            **version.metadata.scores,
         )
-        for version in registry.versions(name)
+        for version in registry.versions(network)
     ]
-    return Model(name=name, serving=registry.serving(name), versions=versions)
+    return Model(
+        dataset=registry.dataset,
+        name=network,
+        serving=registry.serving(network),
+        versions=versions,
+    )
 
 
-@router.get("/models/{name}/versions/{number}")
-def get_version(registry: TheRegistry, name: ModelName, number: VersionNumber) -> Version:
+@router.get("/models/{dataset}/{network}/versions/{number}")
+def get_version(
+    registry: TheRegistry, dataset: DatasetName, network: ModelName, number: VersionNumber
+) -> Version:
     """One version and all that it knows of itself."""
-    return registry.version(name, number)
+    return registry.of(dataset).version(network, number)
 
 
-@router.get("/models/{name}/history")
+@router.get("/models/{dataset}/{network}/history")
 def get_history(
     registry: TheRegistry,
-    name: ModelName,
+    dataset: DatasetName,
+    network: ModelName,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> History:
     """What served and serves of a network, newest change first."""
-    return History(changes=registry.changes(name, limit))
+    return History(changes=registry.of(dataset).changes(network, limit))
 
 
-@router.put("/models/{name}/serving")
-def promote(request: Request, registry: TheRegistry, name: ModelName, wanted: Promotion) -> Version:
+@router.put("/models/{dataset}/{network}/serving")
+def promote(
+    request: Request,
+    registry: TheRegistry,
+    dataset: DatasetName,
+    network: ModelName,
+    wanted: Promotion,
+) -> Version:
     """Makes a version the serving one: promotes a new one or rolls back to an old one."""
-    return promotion.promote(registry, name, wanted.version, request.scope.get("key"))
+    key = request.scope.get("key")
+    return promotion.promote(registry.of(dataset), network, wanted.version, key)

@@ -44,7 +44,7 @@ class Readiness:
         return self._found
 
     async def _look(self) -> Ready:
-        predictor, root = self._state.predictor, self._state.registry.root
+        predictor, root = self._state.predictor, self._state.registry.artifacts
         missing: list[str] = []
         damaged: list[str] = []
         try:

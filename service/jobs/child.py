@@ -189,12 +189,13 @@ def _main(worker: Connection, job_id: str, config: str, artifacts_dir: Path) -> 
     try:
         # By a relative path: TensorFlow would take some signs in an absolute one for a pattern.
         os.chdir(artifacts_dir)
-        registry = Registry(Path())
+        parsed = TrainConfig.model_validate_json(config)
+        registry = Registry(Path(), parsed.dataset.name)
         # TensorFlow would remove its temporary files at an exit, which this process does not make.
         tempfile.tempdir = os.fspath(registry.staging.folder(job_id))
         results = trainer.train(
             job_id,
-            TrainConfig.model_validate_json(config),
+            parsed,
             registry,
             lambda progress: send(progress=progress.model_dump()),
         )

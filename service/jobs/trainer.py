@@ -12,21 +12,20 @@ from functools import partial
 from pathlib import Path
 
 import keras
+import msgspec
 import numpy as np
 import onnxruntime
 import tensorflow
 
-from models import evaluation, training
-from models.config import ModelName, TrainConfig
-from models.data import Dataset, Split, load
-from models.export import check_parity, export, load_onnx
+from models.config import ModelName, SyntheticDataset, TrainConfig
+from models.experiment import Experiment, HeldOut, TriplesExperiment
 from models.training import TrainingDiverged
 from service.jobs import compile_cache
 from service.registry import promotion
 from service.registry.manifest import HELD_OUT, seal
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
-from service.schemas import Attempt, Metadata, Progress, Result, Scores
+from service.schemas import Attempt, Metadata, Progress, Result
 
 PROGRESS_SECONDS = 0.2
 """The least time between two reports of progress."""
@@ -37,6 +36,12 @@ LIBRARIES = {
 
 HELD_OUT_ROWS = 10_000
 """At most so many are kept with a version: all that the experiment holds out."""
+
+IN_WORDS = {
+    "eval_rmse": "eval RMSE",
+    "validation_rmse": "validation RMSE",
+    "validation_log_loss": "validation log loss",
+}
 
 Report = Callable[[Progress], None]
 
@@ -52,32 +57,39 @@ def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) 
         Cancelled: The job was cancelled; nothing is published.
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
-    dataset = load(config.dataset)
     published = registry.published(job_id)
-    cache = compile_cache.enable(registry.root / ".compiled", tensorflow.__version__)
-    if registry.staging.decision(job_id) is None and not published:
-        baseline = evaluation.mean_predictor(dataset)
+    cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
+    anew = registry.staging.decision(job_id) is None and not published
+    if anew:
         folder = registry.staging.start_over(job_id)
+    experiment = _experiment(config, registry)
+    if anew:
+        baseline = experiment.baseline()
         for name in config.models:
-            stage(name, job_id, config, dataset, baseline, folder / name, report)
+            stage(name, job_id, config, experiment, baseline, folder / name, report)
         registry.staging.decide(job_id, "publish")
         if cache is not None:
             compile_cache.record(cache)
     if registry.staging.decision(job_id) == "cancel":
         raise Cancelled
 
-    published = promotion.publish(registry, job_id, partial(judge, registry, dataset.eval))
+    published = promotion.publish(registry, job_id, partial(judge, registry, experiment))
     return [
         result(name, number, registry.metadata(name, number)) for name, number in published.items()
     ]
+
+
+def _experiment(config: TrainConfig, registry: Registry) -> Experiment:
+    assert isinstance(config.dataset, SyntheticDataset)
+    return TriplesExperiment(config, config.dataset)
 
 
 def stage(
     name: ModelName,
     job_id: str,
     config: TrainConfig,
-    dataset: Dataset,
-    baseline: evaluation.Scores,
+    experiment: Experiment,
+    baseline: dict[str, float],
     folder: Path,
     report: Report,
 ) -> None:
@@ -90,56 +102,54 @@ def stage(
             reported = time.monotonic()
             report(Progress(model=name, epoch=step, epochs=steps, loss=loss))
 
-    trained = training.train(name, dataset.train, config, on_step)
-    network = trained.network
-    export(network, folder)
-    check_parity(network, folder, dataset.eval.features)
-    scores = evaluation.evaluate(load_onnx(folder), dataset)
-    if not all(map(math.isfinite, scores)):
+    trained = experiment.train(name, on_step)
+    experiment.export(trained.network, folder)
+    scores = experiment.scores(folder)
+    if not all(map(math.isfinite, scores.values())):
         raise TrainingDiverged("the errors of the trained network are not finite")
     metadata = Metadata(
         model=name,
         job_id=job_id,
         created_at=datetime.now(UTC),
         config=config,
-        dataset_fingerprint=dataset.fingerprint,
-        parameters=network.count_params(),
-        scores=Scores(**scores._asdict()),
-        baseline=Scores(**baseline._asdict()),
+        table=experiment.table,
+        dataset_fingerprint=experiment.fingerprint,
+        parameters=trained.network.count_params(),
+        scores=scores,
+        baseline=baseline,
         refused=None,
         losses=trained.losses,
         attempts=[Attempt(**attempt._asdict()) for attempt in trained.attempts],
         fit_seconds=trained.seconds,
         libraries=LIBRARIES,
     )
-    keep_held_out(dataset.eval, folder)
+    keep_held_out(experiment.held_out(HELD_OUT_ROWS), folder)
     seal(folder, metadata)
 
 
-def keep_held_out(split: Split, folder: Path) -> None:
+def keep_held_out(held_out: HeldOut, folder: Path) -> None:
     """Keeps rows beside a version, so that others can be compared with it on the same ones."""
-    rows = np.column_stack([*split.features.T, split.targets])[:HELD_OUT_ROWS]
-    np.save(folder / HELD_OUT, rows, allow_pickle=False)
+    (folder / HELD_OUT).write_bytes(msgspec.json.encode(held_out._asdict()))
 
 
 def judge(
-    registry: Registry, held_out: Split, challenger: Metadata, champion: int | None
+    registry: Registry, experiment: Experiment, challenger: Metadata, champion: int | None
 ) -> Judgement:
     """Whether a version takes over from the champion, the version that serves, if any does.
 
-    Both are held against each other on the rows that the challenger's job holds out.
+    Both are held against each other on the rows by which the challenger's job chooses.
     """
     promote = challenger.config.promote
     if promote != "if_better":
         return Judgement(promote == "always", f"its job says promote: {promote}")
-    ours, mean = challenger.scores.eval_rmse, challenger.baseline.eval_rmse
-    its = f"its eval RMSE of {ours:.10g}"
+    score = challenger.chosen_by
+    ours, mean = challenger.scores[score], challenger.baseline[score]
+    its = f"its {IN_WORDS[score]} of {ours:.10g}"
     if ours >= mean:
         return Judgement(False, f"{its} is no better than the mean predictor's {mean:.10g}")
     if champion is None:
         return Judgement(True, f"{its} beats the mean predictor's {mean:.10g}")
-    predict = load_onnx(registry.folder(challenger.model, champion))
-    theirs = math.sqrt(evaluation.error_on(held_out, predict))
+    theirs = experiment.choosing_error(registry.folder(challenger.model, champion))
     worse = ours > theirs  # never than one whose error is not a number: it has to go
     than = "larger than" if worse else "not larger than"
     return Judgement(

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +33,7 @@ def choose(serving: Collection[Loaded], registry: Registry) -> Default | None:
     by_age = sorted(serving, key=lambda each: about[each].created_at, reverse=True)
     newest = by_age[0]
     if all(about[each].config.dataset == about[newest].config.dataset for each in serving):
-        errors = {each: about[each].scores.eval_rmse for each in serving}
+        errors = {each: about[each].scores["eval_rmse"] for each in serving}
         where = "on the rows that the jobs of all of them held out"
     else:
         kept = {each: _held_out(each, registry) for each in by_age}
@@ -50,10 +51,10 @@ def choose(serving: Collection[Loaded], registry: Registry) -> Default | None:
 def _held_out(loaded: Loaded, registry: Registry) -> Rows:
     path = registry.folder(loaded.model, loaded.version) / HELD_OUT
     try:
-        rows: Rows = np.load(path, allow_pickle=False)
+        kept = msgspec.json.decode(path.read_bytes())
     except FileNotFoundError:  # versions of 0.1.0 have none
         return np.empty((0, 0))
-    return rows
+    return np.column_stack([kept["instances"], kept["targets"]])
 
 
 def _rmse(loaded: Loaded, rows: Rows) -> float:

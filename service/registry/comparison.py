@@ -27,17 +27,17 @@ def of_job(registry: Registry, job_id: str) -> Comparison:
 def _compare(registry: Registry, chosen: dict[ModelName, int]) -> Comparison:
     versions = {name: registry.version(name, number) for name, number in chosen.items()}
     if not versions:
-        return Comparison(models={})
+        return Comparison(dataset=registry.dataset, models={})
     newest = max(versions.values(), key=lambda version: version.metadata.created_at)
-    mean = Row(parameters=0, **newest.metadata.baseline.model_dump())
+    mean = Row(parameters=0, **newest.metadata.baseline)
     rows = {name: _row(version) for name, version in versions.items()}
-    return Comparison(models={"mean": mean, **rows})
+    return Comparison(dataset=registry.dataset, models={"mean": mean, **rows})
 
 
 def _row(version: Version) -> NetworkRow:
     metadata = version.metadata
     return NetworkRow(
-        **metadata.scores.model_dump(),
+        **metadata.scores,
         parameters=metadata.parameters,
         version=version.version,
         job_id=metadata.job_id,

@@ -9,8 +9,8 @@ from service.schemas import Metadata
 EXTRA = Path("assets.extra")
 ONNX = EXTRA / "model.onnx"
 METADATA = EXTRA / "metadata.json"
-HELD_OUT = EXTRA / "held_out.npy"
-"""Rows that the version was not trained on: float64 `(rows, 4)`, features and target."""
+HELD_OUT = EXTRA / "held_out.json"
+"""Rows that the version was not trained on: `instances`, as in `POST /predict`, and `targets`."""
 
 MANIFEST = EXTRA / "manifest.sha256"
 """SHA-256 of every other file, as `sha256sum --check` reads it."""

@@ -128,6 +128,7 @@ def _point(
 @contextmanager
 def _locked(registry: Registry, name: ModelName, seconds: float = math.inf) -> Iterator[None]:
     """Lets one process at a time decide which version of a model serves."""
+    (registry.root / name).mkdir(parents=True, exist_ok=True)
     descriptor = os.open(registry.root / name, os.O_RDONLY)
     deadline = time.monotonic() + seconds
     try:

@@ -1,19 +1,22 @@
 """Every trained version: published whole by one rename, checked when read, never changed.
 
 artifacts/
-  cross/            a TensorFlow Serving base path
-    1/ 2/ …         a version: SavedModel; ONNX twin, metadata and manifest in assets.extra/
-    serving.json    which version is served, and history.jsonl: see history.py
-  dense/ …
-  .staging/         see staging.py
+  triples/            a dataset
+    cross/            a TensorFlow Serving base path
+      1/ 2/ …         a version: SavedModel; ONNX twin, metadata and manifest in assets.extra/
+      serving.json    which version is served, and history.jsonl: see history.py
+    dense/ …
+  .staging/           see staging.py
 """
 
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from models.config import MODEL_NAMES, ModelName
+from models.schema import TRIPLES
 from service.errors import NotFound
 from service.registry import history
 from service.registry.manifest import Damaged, signature, verify
@@ -23,19 +26,37 @@ from service.schemas import Change, Metadata, Version
 logger = logging.getLogger(__name__)
 
 
-class Registry:
-    """The versions in one artifacts folder. Any number of processes may share the folder."""
+KEPT_CHECKED = 10_000
+"""Versions of which it is kept in memory that they are whole."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.staging = Staging(root)
+
+class Registry:
+    """The versions of one dataset. Any number of processes may share the artifacts folder."""
+
+    def __init__(self, artifacts: Path, dataset: str = TRIPLES) -> None:
+        self.artifacts = artifacts
+        self.dataset = dataset
+        self.root = artifacts / dataset
+        self.staging = Staging(artifacts)
         # A signature, and what was found: the metadata as JSON, which takes little, or the damage.
-        self._checked: dict[tuple[ModelName, int], tuple[bytes, bytes | str]] = {}
+        self._checked: dict[Path, tuple[bytes, bytes | str]] = {}
+
+    def of(self, dataset: str) -> "Registry":
+        """The versions of another dataset, in the same folder."""
+        other = Registry(self.artifacts, dataset)
+        other._checked = self._checked
+        return other
 
     def prepare(self) -> None:
-        """Makes the folders."""
-        for folder in (".staging", *MODEL_NAMES):
-            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        """Makes the folders. Those of 0.1.0, which knew one dataset, become its own."""
+        (self.artifacts / ".staging").mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(exist_ok=True)
+        for name in MODEL_NAMES:
+            old = self.artifacts / name
+            if old.exists():
+                with suppress(FileNotFoundError):  # of several processes one moves it
+                    old.rename(self.root / name)
+            (self.root / name).mkdir(exist_ok=True)
 
     def folder(self, name: ModelName, number: int) -> Path:
         """Where a version lies."""
@@ -43,7 +64,10 @@ class Registry:
 
     def numbers(self, name: ModelName) -> list[int]:
         """The numbers of all version folders, damaged ones too, newest first."""
-        entries = os.listdir(self.root / name)
+        try:
+            entries = os.listdir(self.root / name)
+        except FileNotFoundError:
+            return []
         return sorted((int(e) for e in entries if e.isdecimal() and e[0] != "0"), reverse=True)
 
     def metadata(self, name: ModelName, number: int) -> Metadata:
@@ -58,18 +82,24 @@ class Registry:
         """
         folder = self.folder(name, number)
         if not folder.is_dir():
-            raise NotFound(f"there is no version {number} of the model {name}")
-        key, now = (name, number), signature(folder)
-        if self._checked.get(key, (None,))[0] != now:
-            try:
-                self._checked[key] = now, verify(folder).model_dump_json().encode()
-            except Damaged as damage:
-                logger.error("%s is damaged and is not served: %s", folder, damage)
-                self._checked[key] = now, str(damage)
-        found = self._checked[key][1]
+            raise NotFound(f"there is no version {number} of the model {self.dataset}/{name}")
+        now = signature(folder)
+        known, found = self._checked.get(folder, (b"", b""))
+        if known != now:
+            found = self._verify(folder)
+            while len(self._checked) >= KEPT_CHECKED:
+                self._checked.pop(next(iter(self._checked)), None)
+            self._checked[folder] = now, found
         if isinstance(found, str):
             raise Damaged(found)
         return Metadata.model_validate_json(found)
+
+    def _verify(self, folder: Path) -> bytes | str:
+        try:
+            return verify(folder).model_dump_json().encode()
+        except Damaged as damage:
+            logger.error("%s is damaged and is not served: %s", folder, damage)
+            return str(damage)
 
     def version(self, name: ModelName, number: int) -> Version:
         """One version.
@@ -80,7 +110,8 @@ class Registry:
         try:
             metadata = self.metadata(name, number)
         except Damaged as damage:
-            raise NotFound(f"version {number} of the model {name} is damaged: {damage}") from None
+            model = f"{self.dataset}/{name}"
+            raise NotFound(f"version {number} of the model {model} is damaged: {damage}") from None
         return Version(version=number, serving=number == self.serving(name), metadata=metadata)
 
     def versions(self, name: ModelName) -> Iterator[Version]:
@@ -111,7 +142,7 @@ class Registry:
                 try:
                     self.metadata(name, number)
                 except Damaged as damage:
-                    found.append(f"{name}/{number}: {damage}")
+                    found.append(f"{self.dataset}/{name}/{number}: {damage}")
                 except NotFound:
                     continue
         return found
@@ -126,7 +157,7 @@ class Registry:
             value
             for name in MODEL_NAMES
             for value in (
-                (self.root / name).stat().st_mtime_ns,
+                _changed_at(self.root / name),
                 history.pointer(self.root / name),
             )
         )
@@ -150,3 +181,10 @@ class Registry:
                 yield number, self.metadata(name, number)
             except (Damaged, NotFound):
                 continue
+
+
+def _changed_at(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

@@ -83,7 +83,7 @@ TRICKY = [
     ("admin", "GET", f"{ROOT}{ROOT}/docs", 404),
     ("admin", "GET", ROOT, 404),
     ("admin", "GET", f"{ROOT}/", 404),
-    ("admin", "PUT", f"{ROOT}/models/cross/serving", 422),
+    ("admin", "PUT", f"{ROOT}/models/triples/cross/serving", 422),
 ]
 
 

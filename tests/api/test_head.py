@@ -12,7 +12,7 @@ OWN = {"date", "x-request-id"}
 def paths(service: Service, job: dict[str, Any]) -> list[str]:
     """All that may be asked for with GET."""
     known = service.get("/openapi.json")["paths"]
-    values = {"{job_id}": job["id"], "{name}": "cross", "{number}": "1"}
+    values = {"{job_id}": job["id"], "{dataset}": "triples", "{network}": "cross", "{number}": "1"}
     found = [path for path, methods in known.items() if "get" in methods]
     for name, value in values.items():
         found = [path.replace(name, value) for path in found]

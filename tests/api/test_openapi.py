@@ -32,7 +32,7 @@ def queueing(
     """A service with trained versions and a worker, as it believes, whose jobs never run."""
     folder = tmp_path_factory.mktemp("queueing")
     for result in trained["results"]:
-        place = Path("artifacts", result["model"], str(result["version"]))
+        place = Path("artifacts", "triples", result["model"], str(result["version"]))
         shutil.copytree(service.artifacts.parent / place, folder / place)
     WorkerState(folder / "artifacts", "asleep").say("ready")
     settings = {"max_queued_jobs": "100000", "api_keys": request.param}
@@ -74,7 +74,9 @@ def test_every_refusal_is_documented_as_a_problem(service: Service) -> None:
 
 @pytest.mark.parametrize("body", [{}, {"version": 1}])
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-@pytest.mark.parametrize(("method", "path"), [("POST", "/train"), ("PUT", "/models/cross/serving")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/train"), ("PUT", "/models/triples/cross/serving")]
+)
 def test_a_body_that_does_not_say_it_is_json_is_refused(
     service: Service, method: str, path: str, content_type: str, body: dict[str, int]
 ) -> None:
@@ -96,8 +98,8 @@ def test_a_version_that_cannot_be_is_refused(service: Service, trained: Any, num
     json = {"Content-Type": "application/json"}
     body = f'{{"instances": [[0, 0, 0]], "model": "cross", "version": {number}}}'
     for method, path, content in (
-        ("GET", f"/models/cross/versions/{number}", None),
-        ("PUT", "/models/cross/serving", f'{{"version": {number}}}'),
+        ("GET", f"/models/triples/cross/versions/{number}", None),
+        ("PUT", "/models/triples/cross/serving", f'{{"version": {number}}}'),
         ("POST", "/predict", body),
     ):
         response = service.client.request(method, path, content=content, headers=json)

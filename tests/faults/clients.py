@@ -19,7 +19,7 @@ KINDS: list[dict[str, Any]] = [
 ]
 """Jobs of one and two seconds."""
 
-PLACES = ["/jobs", "/jobs?status=queued", "/readyz", "/metrics", "/models", "/models/cross"]
+PLACES = ["/jobs", "/jobs?status=queued", "/readyz", "/metrics", "/models", "/models/triples/cross"]
 
 PAUSE_SECONDS = 0.05
 
@@ -89,7 +89,7 @@ class Clients:
             self._post(client)
         elif action < 0.7:
             name = self._random.choice(MODEL_NAMES)
-            self._ask(client, "PUT", f"/models/{name}/serving", json={"version": 1})
+            self._ask(client, "PUT", f"/models/triples/{name}/serving", json={"version": 1})
         else:
             self._ask(client, "GET", self._random.choice(PLACES))
 

@@ -107,7 +107,7 @@ def rot_byte(scene: Scene) -> None:
 def truncate_pointer(scene: Scene) -> None:
     """The file that says which version serves loses its end."""
     scene.wait()
-    path = scene.service.artifacts / scene.random.choice(MODEL_NAMES) / "serving.json"
+    path = scene.service.artifacts / "triples" / scene.random.choice(MODEL_NAMES) / "serving.json"
     os.truncate(path, scene.random.randrange(path.stat().st_size))
 
 

@@ -109,7 +109,7 @@ def every_version_is_whole(round_: Round) -> Iterator[str]:
 
 def what_is_damaged_is_named(round_: Round) -> Iterator[str]:
     """All that was damaged and nothing else."""
-    damaged = {f"{folder.parent.name}/{folder.name}" for folder in round_.ledger.damaged}
+    damaged = round_.ledger.names_of_damaged()
     if damaged != round_.ledger.named:
         yield f"{damaged} were damaged, {round_.ledger.named} are named"
 

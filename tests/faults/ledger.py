@@ -45,7 +45,7 @@ class Ledger:
     def read_versions(self) -> None:
         """Looks at the disk, by no way that the service goes."""
         for name in MODEL_NAMES:
-            for folder in (self.artifacts / name).glob("[1-9]*"):
+            for folder in (self.artifacts / "triples" / name).glob("[1-9]*"):
                 key = (name, int(folder.name))
                 if key not in self.published:
                     self._read(folder, key)
@@ -61,6 +61,10 @@ class Ledger:
         (column,) = session.run(None, {"features": np.array(INSTANCES, np.float32)})
         self.predictions[key] = column[:, 0]
 
+    def names_of_damaged(self) -> set[str]:
+        """As the service calls them."""
+        return {str(folder.relative_to(self.artifacts)) for folder in self.damaged}
+
     def folder(self, key: Key) -> Path:
         """Where a version lies."""
-        return self.artifacts / key[0] / str(key[1])
+        return self.artifacts / "triples" / key[0] / str(key[1])

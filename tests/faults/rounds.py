@@ -140,7 +140,7 @@ def _wait_until_all_ended(service: Service, ledger: Ledger) -> dict[str, Job]:
 
 def _look_at_versions(service: Service, ledger: Ledger) -> None:
     """What the service says of them; it looks at the disk twice a second at most."""
-    damaged = {f"{folder.parent.name}/{folder.name}" for folder in ledger.damaged}
+    damaged = ledger.names_of_damaged()
     deadline = time.monotonic() + 3
     while True:
         ledger.named = {told.partition(":")[0] for told in service.get("/readyz")["damaged"]}
@@ -150,7 +150,7 @@ def _look_at_versions(service: Service, ledger: Ledger) -> None:
     for model in service.get("/models")["models"]:
         name = model["name"]
         ledger.serving[name] = model["serving"]
-        ledger.history[name] = service.get(f"/models/{name}/history", limit=1000)["changes"]
+        ledger.history[name] = service.get(f"/models/triples/{name}/history", limit=1000)["changes"]
 
 
 def _jobs(service: Service) -> dict[str, Job]:

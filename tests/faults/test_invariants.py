@@ -38,7 +38,7 @@ def kept(tmp_path: Path) -> Round:
     ledger.serving = {"dense": 1, "cross": 1}
     by_hand = {"version": 1, "job_id": None}
     ledger.history = {"cross": [by_hand, by_hand, {"version": 1, "job_id": JOB}]}
-    fill(tmp_path / "cross" / "1", metadata())
+    fill(tmp_path / "triples" / "cross" / "1", metadata())
     return Round(
         ledger=ledger,
         answers=[RIGHT],
@@ -126,7 +126,7 @@ def overlook_damage(kept: Round) -> Round:
 
 
 def call_a_whole_version_damaged(kept: Round) -> Round:
-    kept.ledger.named = {"cross/1"}
+    kept.ledger.named = {"triples/cross/1"}
     return kept
 
 

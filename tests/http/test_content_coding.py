@@ -155,7 +155,7 @@ TRIPLE = b'{"instances": [[0.5, 0.5, 0.5]], "model": "cross", "version": 1}'
 ENDPOINTS = [
     ("POST", "/predict", b'{"instances": []}', 422),
     ("POST", "/train", b'{"epochs": 0}', 422),
-    ("PUT", "/models/cross/serving", b'{"version": 0}', 422),
+    ("PUT", "/models/triples/cross/serving", b'{"version": 0}', 422),
 ]
 
 

@@ -9,7 +9,7 @@ from tests.conftest import Service
 GOOD = {
     ("POST", "/predict"): b'{"instances": [[0.5, 0.5, 0.5]]}',
     ("POST", "/train"): b'{"dataset": {"size": 2000}, "epochs": 1}',
-    ("PUT", "/models/cross/serving"): b'{"version": 1}',
+    ("PUT", "/models/triples/cross/serving"): b'{"version": 1}',
 }
 
 MARK = "\ufeff".encode()
@@ -118,5 +118,8 @@ def test_an_empty_body_needs_no_content_type(service: Service) -> None:
     response = service.client.post("/train")
     assert response.status_code == 202
     service.client.post(f"{response.headers['location']}/cancel")
-    for endpoint, status in ((("POST", "/predict"), 415), (("PUT", "/models/cross/serving"), 422)):
+    for endpoint, status in (
+        (("POST", "/predict"), 415),
+        (("PUT", "/models/triples/cross/serving"), 422),
+    ):
         assert ask(service, endpoint, b"", None).status_code == status

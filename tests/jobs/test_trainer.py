@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -5,23 +6,33 @@ import numpy as np
 import onnx
 import pytest
 
-from models.config import TrainConfig
-from models.data import Split, load
+from models.config import SyntheticDataset, TrainConfig
+from models.data import Dataset, Split, load
+from models.experiment import TriplesExperiment
 from models.onnx_graph import Layer, graph
 from service.jobs.trainer import HELD_OUT_ROWS, judge, keep_held_out
 from service.registry.manifest import HELD_OUT, ONNX
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
-from service.schemas import Metadata, Scores
+from service.schemas import Metadata
 from tests.registry.versions import fill, metadata
 
-ROWS = Split(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]), np.zeros(4))
-"""A linear unit with only a bias errs on them by that bias."""
+
+class FourRows(TriplesExperiment):
+    """A linear unit with only a bias errs on these rows by that bias."""
+
+    def __init__(self) -> None:
+        features = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+        rows = Split(features, np.zeros(4))
+        self._dataset = Dataset(rows, rows, "")
+
+
+EXPERIMENT = FourRows()
 
 
 def challenger(eval_rmse: float, **config: Any) -> Metadata:
-    scores = Scores(train_rmse=0, eval_rmse=eval_rmse, train_mse=0, eval_mse=eval_rmse**2)
-    baseline = scores.model_copy(update={"eval_rmse": 0.5})
+    scores = {"train_rmse": 0.0, "eval_rmse": eval_rmse}
+    baseline = scores | {"eval_rmse": 0.5}
     made = {"scores": scores, "baseline": baseline, "config": TrainConfig.model_validate(config)}
     return metadata().model_copy(update=made)
 
@@ -53,7 +64,7 @@ def registry(tmp_path: Path) -> Registry:
 def test_a_challenger_must_beat_the_mean_and_be_no_worse_than_the_champion(
     registry: Registry, eval_rmse: float, champion: int | None, takes_over: bool, says: str
 ) -> None:
-    judgement = judge(registry, ROWS, challenger(eval_rmse), champion)
+    judgement = judge(registry, EXPERIMENT, challenger(eval_rmse), champion)
     assert judgement.takes_over is takes_over
     assert says in judgement.reason
 
@@ -64,16 +75,18 @@ def test_a_challenger_must_beat_the_mean_and_be_no_worse_than_the_champion(
 def test_a_job_may_decide_for_itself(
     registry: Registry, champion: int | None, promote: str, takes_over: bool, eval_rmse: float
 ) -> None:
-    judgement = judge(registry, ROWS, challenger(eval_rmse, promote=promote), champion)
+    judgement = judge(registry, EXPERIMENT, challenger(eval_rmse, promote=promote), champion)
     assert judgement == Judgement(takes_over, f"its job says promote: {promote}")
 
 
 def test_all_that_the_experiment_holds_out_is_kept_and_no_more_of_others(tmp_path: Path) -> None:
     (tmp_path / HELD_OUT.parent).mkdir()
     for size in (100_000, 200_000):
-        held_out = load(TrainConfig.model_validate({"dataset": {"size": size}}).dataset).eval
-        keep_held_out(held_out, tmp_path)
-        kept = np.load(tmp_path / HELD_OUT)
-        assert kept.shape == (HELD_OUT_ROWS, 4)
-        np.testing.assert_array_equal(kept[:, :3], held_out.features[:HELD_OUT_ROWS])
-        np.testing.assert_array_equal(kept[:, 3], held_out.targets[:HELD_OUT_ROWS])
+        config = TrainConfig.model_validate({"dataset": {"size": size}})
+        assert isinstance(config.dataset, SyntheticDataset)
+        experiment = TriplesExperiment(config, config.dataset)
+        keep_held_out(experiment.held_out(HELD_OUT_ROWS), tmp_path)
+        kept = json.loads((tmp_path / HELD_OUT).read_text())
+        features, targets = load(config.dataset).eval
+        np.testing.assert_array_equal(kept["instances"], features[:HELD_OUT_ROWS])
+        np.testing.assert_array_equal(kept["targets"], targets[:HELD_OUT_ROWS])

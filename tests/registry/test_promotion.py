@@ -21,7 +21,7 @@ def test_a_roll_back_holds_until_the_next_version(registry: Registry) -> None:
     publish(registry, metadata(job_id=JOB))
     publish(registry, metadata(job_id=OTHER_JOB))
     promotion.promote(registry, "cross", 1)
-    assert Registry(registry.root).serving("cross") == 1
+    assert Registry(registry.artifacts).serving("cross") == 1
     publish(registry, metadata(job_id=JOB.replace("1", "3")))
     assert registry.serving("cross") == 3
 
@@ -60,7 +60,7 @@ def test_each_change_of_what_serves_says_who_made_it(registry: Registry) -> None
     promotion.promote(registry, "cross", 2)
     seen = [
         (change.previous, change.version, change.job_id, change.key, change.reason)
-        for change in Registry(registry.root).changes("cross", 10)
+        for change in Registry(registry.artifacts).changes("cross", 10)
     ]
     assert seen == [
         (1, 2, None, None, "promoted by hand"),
@@ -110,7 +110,7 @@ def test_a_promotion_does_not_wait_for_ever_for_who_is_deciding(
     publish(registry, metadata(job_id=OTHER_JOB))
     monkeypatch.setattr("service.registry.promotion.LOCK_SECONDS", 0.1)
     with promotion._locked(registry, "cross"), pytest.raises(Unavailable, match="being changed"):
-        promotion.promote(Registry(registry.root), "cross", 1)
+        promotion.promote(Registry(registry.artifacts), "cross", 1)
     assert promotion.promote(registry, "cross", 1).serving
 
 
@@ -119,7 +119,9 @@ def test_jobs_that_publish_at_once_take_different_numbers(registry: Registry) ->
     for job in jobs:
         stage(registry, metadata(job_id=job))
     threads = [
-        threading.Thread(target=promotion.publish, args=(Registry(registry.root), job, as_told))
+        threading.Thread(
+            target=promotion.publish, args=(Registry(registry.artifacts), job, as_told)
+        )
         for job in jobs
     ]
     for thread in threads:

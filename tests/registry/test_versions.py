@@ -1,5 +1,6 @@
 import logging
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_a_damaged_version_is_named_logged_and_skipped(
     with caplog.at_level(logging.ERROR):
         assert registry.serving("cross") == 1
     assert "cross/2 is damaged" in caplog.text
-    assert registry.damaged() == ["cross/2: saved_model.pb has changed"]
+    assert registry.damaged() == ["triples/cross/2: saved_model.pb has changed"]
     with pytest.raises(NotFound, match="damaged"):
         registry.version("cross", 2)
     with pytest.raises(NotFound, match="damaged"):
@@ -77,3 +78,28 @@ def test_the_state_changes_with_every_change(registry: Registry) -> None:
     states.add(registry.state())
     assert len(states) == 4
     assert registry.state() in states
+
+
+def test_the_versions_of_a_release_that_knew_one_dataset_become_its_own(tmp_path: Path) -> None:
+    old = Registry(tmp_path, "")
+    old.staging.root.mkdir()
+    publish(old, metadata())
+    assert (tmp_path / "cross" / "1").is_dir()
+    for _ in range(2):
+        registry = Registry(tmp_path)
+        registry.prepare()
+        assert registry.serving("cross") == 1
+        assert registry.numbers("dense") == []
+
+
+def test_a_dataset_without_versions_has_no_folder_and_is_empty(registry: Registry) -> None:
+    houses = registry.of("houses")
+    state = houses.state()
+    assert houses.numbers("cross") == []
+    assert houses.serving("cross") is None
+    assert houses.changes("cross", 10) == []
+    assert houses.published(JOB) == {}
+    assert not houses.root.exists()
+    assert publish(houses, metadata()) == 1
+    assert houses.state() != state
+    assert registry.numbers("cross") == []

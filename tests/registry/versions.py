@@ -8,14 +8,14 @@ from service.registry import promotion
 from service.registry.manifest import seal
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
-from service.schemas import Metadata, Scores
+from service.schemas import Metadata
 
 JOB = "11111111-1111-4111-8111-111111111111"
 OTHER_JOB = "22222222-2222-4222-8222-222222222222"
 
 
 def metadata(name: ModelName = "cross", job_id: str = JOB, refused: str | None = None) -> Metadata:
-    scores = Scores(train_rmse=0.1, eval_rmse=0.1, train_mse=0.01, eval_mse=0.01)
+    scores = {"train_rmse": 0.1, "eval_rmse": 0.1, "train_mse": 0.01, "eval_mse": 0.01}
     return Metadata(
         model=name,
         job_id=job_id,

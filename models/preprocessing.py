@@ -7,12 +7,19 @@ What a network of a table sees of a row, `x0`, is one after the other:
     each embedding    of the word of a categorical feature; its width grows with the vocabulary
 """
 
+from collections import Counter
+from collections.abc import Iterable
+from math import isfinite, sqrt
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.schema import Task
+from models.columns import Columns
+from models.schema import TableSchema, Task
+from models.splits import Unsuitable
 
 MISSING, UNSEEN, FIRST_WORD = 0, 1, 2
 """Codes of a categorical feature. The words of its vocabulary are coded in their order."""
@@ -70,3 +77,128 @@ class Encoded(NamedTuple):
     """`(categorical features, rows)`."""
     targets: NDArray[np.floating]
     """`(rows,)`: scaled, or 0 and 1."""
+
+
+class Moments:
+    """The mean and the spread of numbers that come in blocks; NaN is a missing one."""
+
+    def __init__(self) -> None:
+        self.count = self.missing = 0
+        self.mean = self.squares = 0.0
+        self.least, self.greatest = np.inf, -np.inf
+
+    def add(self, block: NDArray[np.float64]) -> None:
+        """Takes the numbers of another block `(rows,)` into account."""
+        values = block[~np.isnan(block)]
+        self.missing += len(block) - len(values)
+        if not len(values):
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(values.mean())
+            squares = float(np.square(values - mean).sum())
+        # The formula of Chan, Golub and LeVeque: no difference of large sums.
+        total = self.count + len(values)
+        apart = mean - self.mean
+        self.mean += apart * len(values) / total
+        self.squares += squares + apart * apart * self.count * len(values) / total
+        self.count = total
+        self.least = min(self.least, float(values.min()))
+        self.greatest = max(self.greatest, float(values.max()))
+
+    def mean_and_scale(self, name: str) -> tuple[float, float]:
+        """The mean and the standard deviation; the latter is 1 where all numbers are equal.
+
+        Raises:
+            Unsuitable: The numbers of this column are too large for float64.
+        """
+        if not self.count:
+            return 0.0, 1.0
+        if self.least == self.greatest:
+            return self.least, 1.0  # exactly: rounding is no spread
+        scale = sqrt(self.squares / self.count) if isfinite(self.squares) else 0.0
+        if not (isfinite(self.mean) and scale):
+            raise Unsuitable(
+                f"the numbers of column {name!r} cannot be scaled: they reach from "
+                f"{self.least:g} to {self.greatest:g}"
+            )
+        return self.mean, scale
+
+
+def fit(
+    batches: Iterable[tuple[Columns, NDArray[np.float64]]], schema: TableSchema
+) -> Preprocessing:
+    """Learns from the training rows, which come in blocks with their targets `(rows,)`.
+
+    A vocabulary holds the words that occur twice or more, the most frequent first, and equally
+    frequent ones in alphabetical order. What occurs once stands for the unseen, whose embedding
+    is so trained. Where no word occurs twice the vocabulary is empty.
+
+    Raises:
+        Unsuitable: The numbers of a column are too large to be scaled.
+    """
+    moments = {column.name: Moments() for column in schema.numeric}
+    counts: dict[str, Counter[str]] = {column.name: Counter() for column in schema.categorical}
+    of_target = Moments()
+    for columns, targets in batches:
+        of_target.add(targets)
+        for name, of_column in moments.items():
+            of_column.add(columns[name])
+        for name, count in counts.items():
+            words = pc.value_counts(pa.array(columns[name], pa.string()))
+            fields = (words.field(field).to_pylist() for field in ("values", "counts"))
+            count.update(dict(zip(*fields, strict=True)))
+    regression = schema.task == "regression"
+    target_mean, target_scale = (
+        of_target.mean_and_scale(schema.target) if regression else (0.0, 1.0)
+    )
+    return Preprocessing(
+        schema.task,
+        tuple(
+            Number(name, *of_column.mean_and_scale(name), marked=of_column.missing > 0)
+            for name, of_column in moments.items()
+        ),
+        tuple(_words(name, count) for name, count in counts.items()),
+        target_mean,
+        target_scale,
+    )
+
+
+def _words(name: str, counts: Counter[str]) -> Words:
+    repeated = (word for word, count in counts.items() if word and count > 1)
+    words = Words(name, tuple(sorted(repeated, key=lambda word: (-counts[word], word))), 0)
+    # fastai's rule (`emb_sz_rule` of its tabular models), with a lower bound above.
+    return words._replace(width=min(32, round(1.6 * words.codes**0.56)))
+
+
+def encode(
+    columns: Columns,
+    targets: NDArray[np.float64],
+    preprocessing: Preprocessing,
+    dtype: str = "float32",
+) -> Encoded:
+    """Rows, and their targets `(rows,)` in the table's unit, as a network takes them."""
+    rows = len(targets)
+    numbers = np.zeros((preprocessing.numeric_width, rows), dtype)
+    mark = len(preprocessing.numbers)
+    # What lies too far away for float32 becomes infinite, as it does when served.
+    with np.errstate(over="ignore"):
+        for index, number in enumerate(preprocessing.numbers):
+            values = columns[number.name]
+            missing = np.isnan(values)
+            numbers[index] = np.where(missing, 0.0, (values - number.mean) / number.scale)
+            if number.marked:
+                numbers[mark] = missing
+                mark += 1
+        scaled = (targets - preprocessing.target_mean) / preprocessing.target_scale
+        codes = np.empty((len(preprocessing.words), rows), np.int32)
+        for index, words in enumerate(preprocessing.words):
+            codes[index] = _codes(columns[words.name], words)
+        return Encoded(numbers, codes, scaled.astype(dtype))
+
+
+def _codes(values: NDArray[np.object_], words: Words) -> NDArray[np.int32]:
+    # A word's position here is its code: the missing one, the unseen one, which no word equals.
+    coded = pa.array(["", None, *words.vocabulary], pa.string())
+    found = pc.index_in(pa.array(values, pa.string()), value_set=coded)
+    codes: NDArray[np.int32] = pc.fill_null(found, UNSEEN).to_numpy()
+    return codes

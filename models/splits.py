@@ -1,0 +1,144 @@
+"""Which rows of a table are for training, for validation and for test."""
+
+import difflib
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from models.columns import batches, numbers_of, words_of
+from models.config import TableDataset
+from models.schema import Column, TableSchema
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+SIDES = ("train", "validation", "test")
+"""Their names, as in the scores."""
+
+_MISSING = np.float64(np.nan).view(np.uint64)  # one of the many that are NaN: always the same
+
+
+class Unsuitable(ValueError):
+    """The table cannot be trained on as it was asked for; the text says why."""
+
+
+def sides(parquet: Path, schema: TableSchema, dataset: TableDataset) -> NDArray[np.uint8]:
+    """The side of each row, `(rows,)`: `TRAIN`, `VALIDATION` or `TEST`.
+
+    At random, it follows from the values of the row's features and the seed and from nothing
+    else: neither from other rows nor from the order of rows or columns. By a column, the rows
+    with its last values are for test, those with the values before for validation: as few as
+    hold the wanted fraction of the rows. Missing ones come first; equal ones are not parted.
+
+    Raises:
+        Unsuitable: There is no such column, or a side would be of no use.
+    """
+    if dataset.split_by is None:
+        result = _at_random(parquet, schema, dataset)
+    else:
+        result = _in_order(parquet, schema, dataset, dataset.split_by)
+    _check(parquet, schema, dataset, result)
+    return result
+
+
+def _at_random(parquet: Path, schema: TableSchema, dataset: TableDataset) -> NDArray[np.uint8]:
+    seed = _mixed(np.array([dataset.split_seed], np.uint64))
+    result = [np.empty(0, np.uint8)]
+    for batch in batches(parquet, [column.name for column in schema.features]):
+        hashes = np.zeros(len(batch), np.uint64)
+        for column in schema.features:
+            # A sum does not mind the order of the columns.
+            hashes += _mixed(_bits(batch[column.name], column) ^ np.uint64(_hash(column.name)))
+        uniform = (_mixed(hashes ^ seed) >> np.uint64(11)) * 2.0**-53
+        side = np.full(len(batch), TRAIN, np.uint8)
+        side[uniform < dataset.test_fraction + dataset.validation_fraction] = VALIDATION
+        side[uniform < dataset.test_fraction] = TEST
+        result.append(side)
+    return np.concatenate(result)
+
+
+def _bits(array: Any, column: Column) -> NDArray[np.uint64]:
+    """64 bits for each value; those of different ones differ."""
+    if column.kind == "categorical":
+        words, of_row = words_of(array)
+        return np.array([_hash(word) for word in words], np.uint64)[of_row]
+    values = numbers_of(array) + 0.0  # -0.0 becomes 0.0
+    return np.where(np.isnan(values), _MISSING, values.view(np.uint64))
+
+
+@lru_cache(2**16)  # most words of a batch are those of the one before
+def _hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest())
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finish of SplitMix64: every bit of the input turns half of the output's."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def _in_order(
+    parquet: Path, schema: TableSchema, dataset: TableDataset, name: str
+) -> NDArray[np.uint8]:
+    known = {column.name: column for column in schema.features}
+    if name not in (names := [*known, *schema.others]):
+        near = difflib.get_close_matches(name, names, 1)
+        raise Unsuitable(
+            f"`split_by` must not be the target, {name!r}: each side would have other targets"
+            if name == schema.target
+            else f"`split_by` is no column of the table: {name!r}"
+            + (f"; did you mean {near[0]!r}?" if near else "")
+        )
+    with pq.ParquetFile(parquet) as file:
+        values = file.read([name]).column(name)
+    if name in known and known[name].kind == "categorical":
+        # A code is a whole number: 9 comes before 10.
+        values = values.cast(pa.string())
+        values = values.cast(pa.float64()) if known[name].type == "code" else values
+    # How many rows have a smaller value.
+    before = pc.rank(values, null_placement="at_start", tiebreaker="min").to_numpy() - 1
+    starts = np.unique(before)
+
+    def start_of(fraction: float, end: int) -> int:
+        wanted = max(1, round(fraction * len(before)))
+        return int(starts[np.searchsorted(starts, max(0, end - wanted), "right") - 1])
+
+    test = start_of(dataset.test_fraction, len(before))
+    validation = start_of(dataset.validation_fraction, test)
+    side = np.full(len(before), TRAIN, np.uint8)
+    side[before >= validation] = VALIDATION
+    side[before >= test] = TEST
+    return side
+
+
+def _check(
+    parquet: Path, schema: TableSchema, dataset: TableDataset, result: NDArray[np.uint8]
+) -> None:
+    counts = np.bincount(result, minlength=len(SIDES))
+    too_few = [
+        f"{count} for {side}"
+        for side, count, least in zip(SIDES, counts, (2, 1, 1), strict=True)
+        if count < least
+    ]
+    if too_few:
+        way = "by `split_seed`" if dataset.split_by is None else f"in order of {dataset.split_by!r}"
+        raise Unsuitable(
+            f"the {len(result)} rows, split {way}, leave {' and '.join(too_few)}; "
+            "more rows or other fractions help"
+        )
+    least, greatest, end = np.inf, -np.inf, 0
+    for batch in batches(parquet, [schema.target]):
+        start, end = end, end + len(batch)
+        targets = numbers_of(batch[schema.target])[result[start:end] == TRAIN]
+        least, greatest = targets.min(initial=least), targets.max(initial=greatest)
+    if least == greatest:
+        raise Unsuitable(
+            f"the target {schema.target!r} is the same in all training rows: "
+            "there is nothing to learn"
+        )

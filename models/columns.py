@@ -22,8 +22,8 @@ BATCH_ROWS, BATCH_CELLS = 65_536, 2**18
 
 def batches(parquet: Path, names: Sequence[str]) -> Iterator[Any]:
     """Reads columns of a Parquet file in the order of its rows, as Arrow's record batches."""
-    # With a buffer, a row group's columns are not first read whole.
-    with pq.ParquetFile(parquet, buffer_size=2**16) as file:
+    # As little as possible is read ahead; by default whole row groups are, and kept.
+    with pq.ParquetFile(parquet, pre_buffer=False, buffer_size=2**16) as file:
         yield from file.iter_batches(
             max(1, min(BATCH_ROWS, BATCH_CELLS // len(names))), columns=names
         )

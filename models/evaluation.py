@@ -136,9 +136,10 @@ def _binary(pairs: Pairs) -> dict[str, float]:
     by_class: tuple[list[NDArray[Any]], list[NDArray[Any]]] = [], []
     for predictions, targets in pairs:
         positive = targets == 1
-        of_its_class = np.where(positive, predictions, 1 - predictions)
+        exact = predictions.astype(np.float64)
         # A sure prediction that is wrong costs much, and not infinitely much.
-        loss -= float(np.log(np.maximum(of_its_class, np.finfo(predictions.dtype).eps)).sum())
+        least = np.finfo(predictions.dtype).eps
+        loss -= float(np.log(np.maximum(np.where(positive, exact, 1 - exact), least)).sum())
         right += int(np.count_nonzero((predictions > 0.5) == positive))
         for parts, of_class in zip(by_class, (~positive, positive), strict=True):
             parts.append(predictions[of_class])

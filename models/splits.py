@@ -101,8 +101,10 @@ def _in_order(
         # A code is a whole number: 9 comes before 10.
         values = values.cast(pa.string())
         values = values.cast(pa.float64()) if known[name].type == "code" else values
-    # How many rows have a smaller value.
-    before = pc.rank(values, null_placement="at_start", tiebreaker="min").to_numpy() - 1
+    # How many rows come before the first with the same value.
+    before = pc.rank(values, tiebreaker="min").to_numpy() - 1
+    missing = values.is_null().to_numpy()
+    before = np.where(missing, 0, before + np.uint64(values.null_count))
     starts = np.unique(before)
 
     def start_of(fraction: float, end: int) -> int:

@@ -1,18 +1,31 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
-from models.config import SyntheticDataset
+from models import evaluation
+from models.columns import Columns
+from models.config import SyntheticDataset, TableDataset
 from models.data import Array, Dataset, Split, load
 from models.evaluation import (
     BLOCK_ROWS,
     Scores,
     evaluate,
     in_blocks,
+    mean_baseline,
     mean_predictor,
     mean_squared_error,
+    scores,
 )
+from models.schema import Task
+from models.splits import Unsuitable
+from models.table import Rows, Table, prepare
+from tests.models.tables import make_table
 
 
 def split(targets: list[float]) -> Split:
@@ -79,3 +92,136 @@ def test_the_mean_predictors_errors_are_those_of_the_experiment() -> None:
     scores = mean_predictor(load(SyntheticDataset()))
     assert scores.train_rmse == 0.689292448648356
     assert scores.eval_rmse == 0.688865395052829
+
+
+# Tables.
+
+
+def constant(value: float) -> Callable[[Columns], NDArray[Any]]:
+    return lambda columns: np.full(len(columns["rooms"]), value)
+
+
+@pytest.fixture
+def regression(tmp_path: Path) -> Table:
+    return table(tmp_path, "regression")
+
+
+@pytest.fixture
+def binary(tmp_path: Path) -> Table:
+    return table(tmp_path, "binary")
+
+
+def table(folder: Path, task: Task, rows: int = 600) -> Table:
+    houses = TableDataset(kind="table", name="houses", validation_fraction=0.2)
+    return prepare(*make_table(folder, rows, task), houses, folder, memory_bytes=2**20)
+
+
+def raw(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    columns, targets = rows.first(rows.rows)
+    return columns["rooms"], targets
+
+
+def sides_of(table: Table) -> dict[str, Rows]:
+    return {"train": table.train, "validation": table.validation, "test": table.test}
+
+
+def test_a_regression_is_scored_on_each_side(
+    regression: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "BLOCK_ROWS", 17)
+    result = scores("regression", lambda columns: columns["rooms"].astype("float32"), regression)
+    expected = {}
+    for side, rows in sides_of(regression).items():
+        rooms, targets = raw(rows)
+        errors = targets - rooms
+        expected[f"{side}_rmse"] = np.sqrt(np.mean(errors**2))
+        expected[f"{side}_mae"] = np.mean(np.abs(errors))
+        expected[f"{side}_r2"] = 1 - np.sum(errors**2) / np.sum((targets - targets.mean()) ** 2)
+    assert result == pytest.approx(expected, rel=1e-12)
+    assert all(type(value) is float for value in result.values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_binary_target_is_scored_on_each_side(
+    binary: Table, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "BLOCK_ROWS", 17)
+    # Eight values on hundreds of rows: there are ties within and between the classes.
+    result = scores("binary", lambda columns: (columns["rooms"] / 9).astype(dtype), binary)
+    expected = {}
+    for side, rows in sides_of(binary).items():
+        rooms, targets = raw(rows)
+        p = (rooms / 9).astype(dtype).astype(float).tolist()
+        of_class: tuple[list[float], list[float]] = ([], [])
+        for probability, target in zip(p, targets, strict=True):
+            of_class[int(target)].append(probability)
+        wins = [(b > a) + (b == a) / 2 for a in of_class[0] for b in of_class[1]]
+        losses = [-math.log(q) for q in of_class[1]] + [-math.log(1 - q) for q in of_class[0]]
+        right = sum(q > 0.5 for q in of_class[1]) + sum(q <= 0.5 for q in of_class[0])
+        expected[f"{side}_log_loss"] = sum(losses) / len(p)
+        expected[f"{side}_accuracy"] = right / len(p)
+        expected[f"{side}_auc"] = sum(wins) / len(wins)
+    assert result == pytest.approx(expected, rel=1e-12)
+    assert all(type(value) is float for value in result.values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_sure_prediction_that_is_wrong_costs_much_but_not_infinitely_much(
+    binary: Table, dtype: str
+) -> None:
+    def predict(columns: Columns) -> NDArray[Any]:
+        return np.zeros(len(columns["rooms"]), dtype)
+
+    result = scores("binary", predict, binary)
+    share = float(np.mean(raw(binary.test)[1]))
+    eps = float(np.finfo(dtype).eps)
+    assert result["test_log_loss"] == pytest.approx(-share * math.log(eps))
+    assert result["test_accuracy"] == pytest.approx(1 - share)
+
+
+def test_the_order_of_predictions_alone_decides_the_area_under_the_curve() -> None:
+    negatives, positives = np.array([1.0, 2, 3]), np.array([2.0, 3, 9])
+    assert evaluation._area(negatives, positives) == (1.5 + 2.5 + 3) / 9
+    assert evaluation._area(negatives, negatives + 9) == 1.0
+    assert evaluation._area(negatives, negatives - 9) == 0.0
+
+
+def test_the_mean_baseline_answers_the_mean_of_the_training_targets(regression: Table) -> None:
+    mean = float(np.mean(raw(regression.train)[1]))
+    result = mean_baseline(regression)
+    assert result == pytest.approx(scores("regression", constant(mean), regression), abs=1e-9)
+    assert result["train_r2"] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_mean_baseline_of_a_binary_target_answers_the_share_of_the_positive_class(
+    binary: Table,
+) -> None:
+    share = float(np.mean(raw(binary.train)[1]))
+    result = mean_baseline(binary)
+    assert result == pytest.approx(scores("binary", constant(share), binary), rel=1e-9)
+    entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    assert result["train_log_loss"] == pytest.approx(entropy)
+    assert {result[f"{side}_auc"] for side in sides_of(binary)} == {0.5}
+
+
+@pytest.mark.parametrize(("task", "absent"), [("regression", "r2"), ("binary", "auc")])
+def test_a_side_with_equal_targets_lacks_the_score_that_would_say_nothing(
+    tmp_path: Path, task: Task, absent: str
+) -> None:
+    parquet, schema = make_table(tmp_path, 100, task)
+    stored = pq.read_table(parquet)
+    targets = np.array([0.0, 1.0] * 45 + [1.0] * 10)
+    stored = stored.set_column(stored.column_names.index("price"), "price", [targets])
+    pq.write_table(stored, parquet)
+    in_time = TableDataset(kind="table", name="houses", split_by="sold")
+    result = mean_baseline(prepare(parquet, schema, in_time, tmp_path, memory_bytes=2**20))
+    assert f"train_{absent}" in result
+    assert f"test_{absent}" not in result
+    assert len(result) == 8
+    assert np.isfinite(list(result.values())).all()
+
+
+def test_predictions_that_are_not_finite_are_refused(regression: Table) -> None:
+    for value in (np.nan, np.inf):
+        with pytest.raises(Unsuitable, match="predictions of the train rows are not all finite"):
+            scores("regression", constant(value), regression)

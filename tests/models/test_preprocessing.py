@@ -1,0 +1,152 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.columns import Columns
+from models.preprocessing import MISSING, UNSEEN, Number, Preprocessing, Words, encode, fit
+from models.schema import Column, TableSchema, Task
+from models.splits import Unsuitable
+
+NAN = float("nan")
+
+
+def schema(task: Task = "regression", **columns: str) -> TableSchema:
+    features = tuple(
+        Column.model_validate({"name": name, "type": kind}) for name, kind in columns.items()
+    )
+    return TableSchema(features=features, target="y", task=task)
+
+
+def words(*values: str) -> NDArray[np.object_]:
+    return np.array(values, object)
+
+
+def numbers(*values: float) -> NDArray[np.float64]:
+    return np.array(values, np.float64)
+
+
+def in_blocks(
+    columns: Columns, targets: NDArray[np.float64], size: int
+) -> Iterator[tuple[Columns, NDArray[np.float64]]]:
+    for start in range(0, len(targets), size):
+        part = slice(start, start + size)
+        yield {name: values[part] for name, values in columns.items()}, targets[part]
+
+
+def fit_number(values: NDArray[np.float64], size: int = 100) -> Number:
+    blocks = in_blocks({"x": values}, np.arange(len(values), dtype=np.float64), size)
+    return fit(blocks, schema(x="number")).numbers[0]
+
+
+def fit_words(values: NDArray[np.object_], size: int = 100) -> Words:
+    blocks = in_blocks({"x": values}, np.arange(len(values), dtype=np.float64), size)
+    return fit(blocks, schema(x="text")).words[0]
+
+
+# Numbers.
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_mean_and_scale_are_those_of_all_present_numbers(size: int) -> None:
+    # Far from zero, sums of squares would lose every digit of the spread.
+    values = 1e9 + np.random.default_rng(0).normal(size=1000)
+    values[::10] = NAN
+    number = fit_number(values, size)
+    assert number.mean == pytest.approx(np.nanmean(values), rel=1e-15)
+    assert number.scale == pytest.approx(np.nanstd(values), rel=1e-7)
+    assert number.marked
+
+
+def test_a_mark_is_for_numbers_that_are_missing_in_training() -> None:
+    assert fit_number(numbers(1, 3)) == Number("x", 2.0, 1.0, marked=False)
+    assert fit_number(numbers(1, NAN, 3)) == Number("x", 2.0, 1.0, marked=True)
+
+
+@pytest.mark.parametrize("size", [2, 100])
+def test_what_is_constant_is_centred_exactly_and_not_scaled(size: int) -> None:
+    # The mean of ten times 0.1 is not 0.1, and a scale of 1e-17 would make noise of it.
+    assert fit_number(np.full(10, 0.1), size) == Number("x", 0.1, 1.0, marked=False)
+    assert fit_number(np.full(10, NAN), size) == Number("x", 0.0, 1.0, marked=True)
+
+
+@pytest.mark.parametrize("values", [numbers(1e308, -1e308), numbers(1e200, 0), numbers(1e-200, 0)])
+def test_numbers_that_float64_cannot_scale_are_refused_by_name(values: NDArray[np.float64]) -> None:
+    with pytest.raises(Unsuitable, match="column 'x' cannot be scaled"):
+        fit_number(values)
+
+
+# Words.
+
+
+def test_a_vocabulary_holds_what_occurs_twice_the_most_frequent_first() -> None:
+    values = words("b", "z", "a", "once", "z", "", "", "", "z", "b", "a", "Ä", "Ä", "x")
+    for size in (1, 5, 100):
+        assert fit_words(values, size).vocabulary == ("z", "a", "b", "Ä")
+
+
+def test_a_vocabulary_may_be_empty() -> None:
+    assert fit_words(words("a", "b", "", "")) == Words("x", (), 2)
+
+
+@pytest.mark.parametrize(("size", "width"), [(0, 2), (1, 3), (10, 6), (100, 21), (2000, 32)])
+def test_the_width_grows_with_the_vocabulary(size: int, width: int) -> None:
+    values = words(*(str(word) for word in range(size) for _ in range(2)), "once")
+    assert fit_words(values).width == width
+
+
+# Targets.
+
+
+def test_a_regressions_target_is_standardized_and_a_binary_one_is_not() -> None:
+    blocks = [({"x": numbers(1, 2, 3, 4)}, numbers(0, 0, 1, 1))]
+    regression = fit(blocks, schema(x="number"))
+    assert (regression.target_mean, regression.target_scale) == (0.5, 0.5)
+    binary = fit(blocks, schema("binary", x="number"))
+    assert (binary.task, binary.target_mean, binary.target_scale) == ("binary", 0.0, 1.0)
+
+
+# Encoding.
+
+PREPROCESSING = Preprocessing(
+    "regression",
+    (Number("a", 10.0, 2.0, marked=True), Number("b", 1.0, 0.5, marked=False)),
+    (Words("c", ("x", "y"), 2),),
+    target_mean=100.0,
+    target_scale=10.0,
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_are_scaled_marked_and_coded(dtype: str) -> None:
+    columns: Columns = {
+        "a": numbers(12, NAN, 10, 8),
+        "b": numbers(1, 2, NAN, 0),
+        "c": words("y", "", "new", "x"),
+    }
+    encoded = encode(columns, numbers(100, 90, 110, 105), PREPROCESSING, dtype)
+    expected = [[1, 0, 0, -1], [0, 2, 0, -2], [0, 1, 0, 0]]
+    np.testing.assert_array_equal(encoded.numbers, np.array(expected, dtype), strict=True)
+    codes = np.array([[3, MISSING, UNSEEN, 2]], np.int32)
+    np.testing.assert_array_equal(encoded.codes, codes, strict=True)
+    targets = np.array([0, -1, 1, 0.5], dtype)
+    np.testing.assert_array_equal(encoded.targets, targets, strict=True)
+
+
+def test_rows_are_scaled_in_float64_before_they_are_rounded() -> None:
+    # As float32, 1e9 + 1 and 1e9 are the same.
+    far = PREPROCESSING._replace(numbers=(Number("a", 1e9, 1.0, marked=False),), words=())
+    assert encode({"a": numbers(1e9 + 1)}, numbers(0), far).numbers.tolist() == [[1.0]]
+
+
+def test_what_was_fitted_encodes_its_rows_with_mean_0_and_spread_1() -> None:
+    draw = np.random.default_rng(0)
+    columns: Columns = {"x": draw.normal(50, 9, 500), "w": words(*draw.choice([*"abc"], 500))}
+    targets = draw.normal(-7, 3, 500)
+    fitted = fit(in_blocks(columns, targets, 60), schema(x="number", w="text"))
+    encoded = encode(columns, targets, fitted, "float64")
+    for scaled in (encoded.numbers[0], encoded.targets):
+        assert [scaled.mean(), scaled.std()] == pytest.approx([0, 1], abs=1e-12)
+    decoded = [fitted.words[0].vocabulary[code - 2] for code in encoded.codes[0]]
+    assert decoded == columns["w"].tolist()

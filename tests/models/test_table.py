@@ -1,0 +1,218 @@
+import gc
+import hashlib
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from models import columns
+from models.columns import joined, read
+from models.config import TableDataset
+from models.preprocessing import Encoded, encode
+from models.schema import Column, TableSchema
+from models.splits import SIDES, Unsuitable, sides
+from models.table import Rows, Table, prepare
+from tests.models.tables import make_table
+
+IN_MEMORY = 2**30
+ON_DISK = 4000
+"""Bytes for encoded rows: a table of 1,000 rows has buckets of some 30."""
+
+
+def dataset(**fields: Any) -> TableDataset:
+    return TableDataset(kind="table", name="houses", **fields)
+
+
+@pytest.fixture(params=[IN_MEMORY, ON_DISK], ids=["memory", "disk"])
+def memory_bytes(request: pytest.FixtureRequest) -> int:
+    size: int = request.param
+    return size
+
+
+@pytest.fixture
+def table(tmp_path: Path, memory_bytes: int, monkeypatch: pytest.MonkeyPatch) -> Table:
+    monkeypatch.setattr(columns, "BATCH_CELLS", 5 * 130)
+    return prepare(*make_table(tmp_path), dataset(), tmp_path / "encoded", memory_bytes)
+
+
+def of_side(table: Table) -> Iterator[tuple[int, Rows]]:
+    return enumerate([table.train, table.validation, table.test])
+
+
+def together(blocks: Iterator[Encoded]) -> NDArray[Any]:
+    """All rows as one matrix, a row each."""
+    return np.concatenate([np.concatenate([b.numbers, b.codes, [b.targets]]).T for b in blocks])
+
+
+def in_some_order(matrix: NDArray[Any]) -> NDArray[Any]:
+    return matrix[np.lexsort(matrix.T)]
+
+
+def sorted_by_target(folder: Path, rows: int) -> tuple[Path, TableSchema]:
+    parquet, schema = make_table(folder, rows)
+    pq.write_table(pq.read_table(parquet).sort_by("price"), parquet)
+    return parquet, schema
+
+
+def test_each_row_of_a_side_comes_once_encoded(table: Table, tmp_path: Path) -> None:
+    parquet = tmp_path / "data.parquet"
+    side = sides(parquet, table.schema, dataset())
+    for which, rows in of_side(table):
+        blocks = list(read(parquet, table.schema, side == which))
+        targets = np.concatenate([some for _, some in blocks])
+        whole = encode(joined([some for some, _ in blocks]), targets, table.preprocessing)
+        assert rows.rows == np.count_nonzero(side == which) == len(targets)
+        expected = in_some_order(together(iter([whole])))
+        for shuffled in (None, np.random.default_rng(0)):
+            met = together(rows.blocks(64, shuffled))
+            np.testing.assert_array_equal(in_some_order(met), expected)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 5000])
+def test_blocks_have_the_size_asked_for_and_only_the_last_one_is_shorter(
+    table: Table, size: int
+) -> None:
+    for shuffled in (None, np.random.default_rng(0)):
+        lengths = [len(block.targets) for block in table.train.blocks(size, shuffled)]
+        assert sum(lengths) == table.train.rows
+        assert set(lengths[:-1]) <= {size}
+        assert 0 < lengths[-1] <= size
+
+
+def test_blocks_are_in_one_piece_and_of_the_dtype(tmp_path: Path, memory_bytes: int) -> None:
+    table = prepare(*make_table(tmp_path), dataset(), tmp_path, memory_bytes, "float64")
+    assert table.preprocessing.numeric_width == 4
+    for shuffled in (None, np.random.default_rng(0)):
+        numbers, codes, targets = next(table.train.blocks(50, shuffled))
+        assert (numbers.shape, codes.shape, targets.shape) == ((4, 50), (1, 50), (50,))
+        assert [numbers.dtype, codes.dtype, targets.dtype] == ["float64", "int32", "float64"]
+        assert all(array.flags.c_contiguous for array in (numbers, codes, targets))
+
+
+def test_preprocessing_is_fitted_on_training_rows_alone(table: Table) -> None:
+    area = np.concatenate([some["area"] for some, _ in table.train.columns(100)])
+    number = table.preprocessing.numbers[1]
+    assert number.mean == pytest.approx(np.nanmean(area), rel=1e-12)
+    targets = np.concatenate(list(table.train.targets()))
+    assert table.preprocessing.target_mean == pytest.approx(targets.mean(), rel=1e-12)
+
+
+def test_each_pass_has_an_order_of_its_own_and_a_seed_brings_it_back(table: Table) -> None:
+    generator = np.random.default_rng(0)
+    first, second = (together(table.train.blocks(64, generator)) for _ in range(2))
+    again = together(table.train.blocks(64, np.random.default_rng(0)))
+    np.testing.assert_array_equal(again, first)
+    assert np.mean((first == second).all(axis=1)) < 0.05
+    unshuffled, unshuffled_again = (together(table.train.blocks(64)) for _ in range(2))
+    np.testing.assert_array_equal(unshuffled, unshuffled_again)
+
+
+def test_shuffled_blocks_of_a_sorted_file_are_like_random_samples(
+    tmp_path: Path, memory_bytes: int
+) -> None:
+    parquet, schema = sorted_by_target(tmp_path, 4000)
+    table = prepare(parquet, schema, dataset(), tmp_path, memory_bytes)
+    generator = np.random.default_rng(0)
+    for _ in range(2):
+        blocks = list(table.train.blocks(100, generator))[:-1]
+        means = np.array([block.targets.mean() for block in blocks])
+        # Targets have a spread of 1, so the means of 100 random ones have one of 1 / 10.
+        assert means.std() == pytest.approx(0.1, rel=0.6)
+        # Neighbours are as different as rows that are far apart: nothing of the order is left.
+        targets = np.concatenate([block.targets for block in blocks])
+        assert abs(np.corrcoef(targets[1:], targets[:-1])[0, 1]) < 0.1
+
+
+def test_raw_rows_are_those_of_the_file_in_its_order(table: Table, tmp_path: Path) -> None:
+    parquet = tmp_path / "data.parquet"
+    side = sides(parquet, table.schema, dataset())
+    stored = pq.read_table(parquet)
+    for which, rows in of_side(table):
+        blocks = list(rows.columns(50))
+        assert max(len(targets) for _, targets in blocks) <= 50
+        expected = stored.filter(pa.array(side == which))
+        raw = joined([some for some, _ in blocks])
+        assert raw["rooms"].tolist() == expected["rooms"].to_pylist()
+        assert raw["city"].tolist() == [city or "" for city in expected["city"].to_pylist()]
+        targets = np.concatenate([targets for _, targets in blocks])
+        assert targets.tolist() == expected["price"].to_pylist()
+        np.testing.assert_array_equal(np.concatenate(list(rows.targets())), targets)
+
+
+def test_the_first_rows_are_spread_over_the_side(tmp_path: Path) -> None:
+    parquet, schema = sorted_by_target(tmp_path, 1000)
+    table = prepare(parquet, schema, dataset(), tmp_path, IN_MEMORY)
+    whole = np.concatenate(list(table.validation.targets()))
+    few, targets = table.validation.first(10)
+    assert list(few) == [column.name for column in schema.features]
+    assert {len(values) for values in few.values()} == {10}
+    np.testing.assert_array_equal(targets, whole[np.arange(10) * len(whole) // 10])
+    _, everything = table.validation.first(10_000)
+    np.testing.assert_array_equal(everything, whole)
+
+
+def test_the_fingerprint_is_of_the_file_and_of_the_sides(tmp_path: Path) -> None:
+    parquet, schema = make_table(tmp_path)
+    side = sides(parquet, schema, dataset())
+    expected = hashlib.sha256(parquet.read_bytes() + side.tobytes()).hexdigest()
+    prints = [
+        prepare(parquet, schema, dataset(split_seed=seed), tmp_path, memory_bytes).fingerprint
+        for seed, memory_bytes in ((42, IN_MEMORY), (42, ON_DISK), (43, IN_MEMORY))
+    ]
+    assert prints[0] == prints[1] == expected != prints[2]
+
+
+def test_nothing_is_left_on_disk_of_what_fits_in_memory(tmp_path: Path) -> None:
+    folder = tmp_path / "encoded"
+    prepare(*make_table(tmp_path), dataset(), folder, IN_MEMORY)
+    assert not list(folder.iterdir())
+
+
+def test_a_pass_that_is_left_early_can_be_made_again(table: Table) -> None:
+    for _ in range(3):
+        next(table.train.blocks(10, np.random.default_rng(0)))
+    assert len(together(table.train.blocks(10))) == table.train.rows
+
+
+def test_a_table_that_cannot_be_split_is_refused(tmp_path: Path) -> None:
+    parquet, schema = make_table(tmp_path)
+    with pytest.raises(Unsuitable, match="split_by"):
+        prepare(parquet, schema, dataset(split_by="nothing"), tmp_path, IN_MEMORY)
+
+
+def test_a_table_of_five_times_the_memory_stays_within_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "BATCH_CELLS", 2**14)
+    rows, features = 50_000, 24
+    draw = np.random.default_rng(0)
+    names = [f"x{index}" for index in range(features)]
+    stored = {name: draw.random(rows) for name in [*names, "y"]}
+    parquet = tmp_path / "data.parquet"
+    pq.write_table(pa.table(stored), parquet, row_group_size=8192)
+    del stored
+    schema = TableSchema(
+        features=tuple(Column(name=name, type="number") for name in names),
+        target="y",
+        task="regression",
+    )
+    memory_bytes = rows * 4 * (features + 1) // 5
+    prepare(*make_table(tmp_path / ".."), dataset(), tmp_path / "first", IN_MEMORY)  # imports
+    gc.collect()
+    tracemalloc.start()
+    try:
+        table = prepare(parquet, schema, dataset(), tmp_path / "encoded", memory_bytes)
+        met = sum(len(block.targets) for block in table.train.blocks(256, draw))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert met == table.train.rows
+    assert len(SIDES) < len(list((tmp_path / "encoded").iterdir()))
+    # Beside the rows: a batch while it is encoded, and bytes for each row.
+    assert peak < memory_bytes + 4 * 8 * 2**14 + 16 * rows

@@ -16,7 +16,7 @@ Columns = dict[str, NDArray[Any]]
 """Rows by the names of the features, in the schema's order. Numbers are float64, and NaN where
 they are missing; words are objects of type str, and empty where they are missing."""
 
-BATCH_ROWS, BATCH_CELLS = 65_536, 2**18
+BATCH_ROWS, BATCH_CELLS = 65_536, 2**20
 """Read at a time, whatever the size of a row group: memory stays bounded."""
 
 

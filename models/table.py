@@ -121,8 +121,9 @@ def prepare(
 
     Args:
         folder: Where encoded rows are kept, unless all of them fit in memory.
-        memory_bytes: That much memory at most is for encoded rows, now and later. Beside them
-            one batch of raw rows and a few bytes for each row of the table are held.
+        memory_bytes: That much memory at most is for encoded rows, now and later, as long as a
+            block is at most a quarter of it. One batch of raw rows, the vocabularies, and a few
+            bytes for each row of the table come on top.
         dtype: Of encoded numbers and targets.
 
     Raises:

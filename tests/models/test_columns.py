@@ -51,7 +51,8 @@ def test_chosen_rows_come_in_order_whatever_the_blocks(
     np.testing.assert_array_equal(np.concatenate([some for _, some in blocks]), targets[chosen])
 
 
-def test_the_file_is_not_held_in_memory(tmp_path: Path) -> None:
+def test_the_file_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "BATCH_CELLS", 2**17)
     draw = np.random.default_rng(0)
     table = pa.table({f"x{index}": draw.random(400_000) for index in range(8)})
     pq.write_table(table, tmp_path / "data.parquet", row_group_size=50_000)

@@ -203,7 +203,9 @@ def test_a_table_of_five_times_the_memory_stays_within_it(
         task="regression",
     )
     memory_bytes = rows * 4 * (features + 1) // 5
-    prepare(*make_table(tmp_path / ".."), dataset(), tmp_path / "first", IN_MEMORY)  # imports
+    other = tmp_path / "other"
+    other.mkdir()
+    prepare(*make_table(other), dataset(), other, IN_MEMORY)  # imports what is imported late
     gc.collect()
     tracemalloc.start()
     try:
@@ -214,5 +216,5 @@ def test_a_table_of_five_times_the_memory_stays_within_it(
         tracemalloc.stop()
     assert met == table.train.rows
     assert len(SIDES) < len(list((tmp_path / "encoded").iterdir()))
-    # Beside the rows: a batch while it is encoded, and bytes for each row.
-    assert peak < memory_bytes + 4 * 8 * 2**14 + 16 * rows
+    # Some bytes for each row, and a batch of raw ones, come on top.
+    assert peak < 1.2 * memory_bytes

@@ -1,9 +1,10 @@
 """The two networks, and both as one pure function of their weights."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from models.config import (
@@ -16,29 +17,43 @@ from models.config import (
 )
 from models.data import Array
 from models.evaluation import in_blocks
-from models.layers import CrossLayer
+from models.layers import CrossLayer, Embeddings
+from models.preprocessing import Encoded, Preprocessing
 
 NARROW = 1024
 """Up to so many weights a product that fuses with its neighbours beats a matrix product in XLA."""
 
 
-def build(name: ModelName, config: TrainConfig, seed: int) -> keras.Model:
-    """Builds the network called `name` with the shape and precision that `config` gives it."""
+def build(
+    name: ModelName, config: TrainConfig, seed: int, preprocessing: Preprocessing | None = None
+) -> keras.Model:
+    """Builds the network called `name` with the shape and precision that `config` gives it.
+
+    Without `preprocessing` it is one of triples: `features` `(batch_size, 3)` to
+    `(batch_size, 1)`. With it, one of a table: `numbers` `(batch_size, numeric_width)` and `codes`
+    `(batch_size, categorical features)` to the scaled target, or to the log-odds of the positive
+    class, `(batch_size, 1)`. The same seed gives the same initial weights.
+    """
     if name == "dense":
-        return build_dense(config.dense, seed, config.precision)
-    return build_cross(config.cross, seed, config.precision)
+        return build_dense(config.dense, seed, config.precision, preprocessing)
+    return build_cross(config.cross, seed, config.precision, preprocessing)
 
 
-def build_dense(network: DenseNetwork, seed: int, dtype: str = "float32") -> keras.Model:
-    """Fully connected ReLU layers and one linear unit: `(batch_size, 3)` to `(batch_size, 1)`.
+def build_dense(
+    network: DenseNetwork,
+    seed: int,
+    dtype: str = "float32",
+    preprocessing: Preprocessing | None = None,
+) -> keras.Model:
+    """Fully connected ReLU layers and one linear unit.
 
-    The default, three layers of 3 units, has 40 parameters. The same seed gives the same
-    initial weights.
+    The default, three layers of 3 units over triples, has 40 parameters.
     """
     draw = keras.random.SeedGenerator(seed)
-    x = features = keras.Input((FEATURES,), name="features", dtype=dtype)
+    inputs, x0 = _inputs(preprocessing, draw, dtype)
+    x = x0
     for units in [*network.hidden_units, None]:
-        first = x is features
+        first = x is x0
         x = keras.layers.Dense(
             units or 1,
             activation="relu" if units else "linear",
@@ -47,25 +62,45 @@ def build_dense(network: DenseNetwork, seed: int, dtype: str = "float32") -> ker
             ),
             dtype=dtype,
         )(x)
-    return keras.Model(features, x, name="dense")
+    return keras.Model(inputs, x, name="dense")
 
 
-def build_cross(network: CrossNetwork, seed: int, dtype: str = "float32") -> keras.Model:
-    """Cross layers over the features and one linear unit: `(batch_size, 3)` to `(batch_size, 1)`.
+def build_cross(
+    network: CrossNetwork,
+    seed: int,
+    dtype: str = "float32",
+    preprocessing: Preprocessing | None = None,
+) -> keras.Model:
+    """Cross layers and one linear unit.
 
-    The default, one cross layer, has 16 parameters. The same seed gives the same initial
-    weights.
+    The default, one cross layer over triples, has 16 parameters.
     """
     draw = keras.random.SeedGenerator(seed)
-    x = features = keras.Input((FEATURES,), name="features", dtype=dtype)
+    inputs, x0 = _inputs(preprocessing, draw, dtype)
+    x = x0
     for _ in range(network.layers):
-        x = CrossLayer(keras.initializers.GlorotUniform(draw), dtype=dtype)(features, x)
+        x = CrossLayer(keras.initializers.GlorotUniform(draw), dtype=dtype)(x0, x)
     glorot = keras.initializers.GlorotUniform(draw)
     predictions = keras.layers.Dense(1, kernel_initializer=glorot, dtype=dtype)(x)
-    return keras.Model(features, predictions, name="cross")
+    return keras.Model(inputs, predictions, name="cross")
 
 
-def forward(model: keras.Model, weights: Iterable[Any], features: Any) -> Any:
+def _inputs(
+    preprocessing: Preprocessing | None, draw: keras.random.SeedGenerator, dtype: str
+) -> tuple[Any, Any]:
+    """The inputs of a network, and `x0`, what its layers see of them."""
+    if preprocessing is None:
+        features = keras.Input((FEATURES,), name="features", dtype=dtype)
+        return features, features
+    numbers = keras.Input((preprocessing.numeric_width,), name="numbers", dtype=dtype)
+    codes = keras.Input((len(preprocessing.words),), name="codes", dtype="int32")
+    shapes = [(words.codes, words.width) for words in preprocessing.words]
+    uniform = keras.initializers.RandomUniform(seed=draw)
+    x0 = Embeddings(shapes, uniform, name="embeddings", dtype=dtype)(numbers, codes)
+    return [numbers, codes], x0
+
+
+def forward(model: keras.Model, weights: Iterable[Any], features: Any, codes: Any = None) -> Any:
     """What `model` computes, as a pure function of `weights`, with the rows last.
 
     XLA compiles matrix products of width 3 to code that is several times faster where the
@@ -73,21 +108,39 @@ def forward(model: keras.Model, weights: Iterable[Any], features: Any) -> Any:
 
     Args:
         model: A network of this file.
-        weights: The kernels `(…, inputs, units, 1)` and biases `(…, units, 1)` of `model` in
-            its order. The last axis may have as many elements as there are rows: then each
-            row has weights of its own.
-        features: `(3, rows)`.
+        weights: The embeddings `(…, codes, width, 1)`, kernels `(…, inputs, units, 1)` and biases
+            `(…, units, 1)` of `model` in its order. The last axis may have as many elements as
+            there are rows: then each row has weights of its own; embeddings know no such thing.
+        features: `(3, rows)`; of a table the numbers, `(numeric_width, rows)`.
+        codes: Of a table, `(categorical features, rows)`.
 
     Returns:
         The predictions, `(…, rows)`.
     """
     weights = iter(weights)
-    x = features
-    for layer in model.layers[1:]:
+    x = x0 = features
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if isinstance(layer, Embeddings):
+            x = x0 = _embed([next(weights) for _ in layer.shapes], features, codes)
+            continue
         kernel, bias = next(weights), next(weights)
         affine = _product(kernel, x) + bias
-        x = features * affine + x if isinstance(layer, CrossLayer) else layer.activation(affine)
+        x = x0 * affine + x if isinstance(layer, CrossLayer) else layer.activation(affine)
     return x[..., 0, :]
+
+
+def _embed(matrices: Sequence[Any], numbers: Any, codes: Any) -> Any:
+    """`x0` `(…, width, rows)`: the numbers, then the embeddings of the codes."""
+    if not matrices:
+        return numbers
+    embedded = [
+        tf.linalg.matrix_transpose(tf.gather(matrix[..., 0], codes[index], axis=-2))
+        for index, matrix in enumerate(matrices)
+    ]
+    leading = embedded[0].shape[:-2]
+    return tf.concat([tf.broadcast_to(numbers, (*leading, *numbers.shape)), *embedded], axis=-2)
 
 
 def _product(kernel: Any, x: Any) -> Any:
@@ -101,6 +154,12 @@ def _product(kernel: Any, x: Any) -> Any:
 def predict(network: keras.Model, features: Array) -> Array:
     """The predictions `(rows,)` of `network` for features `(rows, 3)`."""
     return in_blocks(lambda block: network(block).numpy()[:, 0], features)
+
+
+def predict_rows(network: keras.Model, blocks: Iterable[Encoded]) -> Array:
+    """What `network`, one of a table, says of all rows of `blocks`: scaled targets or log-odds."""
+    outputs = [network([block.numbers.T, block.codes.T]).numpy()[:, 0] for block in blocks]
+    return np.concatenate(outputs, dtype=np.float64)
 
 
 def _initializer(

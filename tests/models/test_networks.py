@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from models.config import CrossNetwork, DenseNetwork, ModelName, TrainConfig
-from models.networks import build, forward
+from models.networks import build, forward, predict_rows
+from models.preprocessing import Encoded, Number, Preprocessing, Words
 
 SHAPES: list[tuple[ModelName, TrainConfig]] = [
     ("dense", TrainConfig()),
@@ -145,3 +146,80 @@ def test_forward_gives_each_row_the_weights_of_its_own(
         predictions,
         [network(features[i : i + 1])[0, 0] for i, network in enumerate(networks)],
     )
+
+
+NUMBERS = (Number("area", 0.0, 1.0, True), Number("rooms", 0.0, 1.0, False))
+WORDS = (Words("city", ("Bergen", "Oslo"), 2), Words("kind", ("flat",), 1))
+TABLES = [
+    Preprocessing("regression", numbers, words, 0.0, 1.0)
+    for numbers, words in ((NUMBERS, WORDS), (NUMBERS, ()), ((), WORDS))
+]
+every_table = pytest.mark.parametrize("table", TABLES, ids=["both", "numbers", "words"])
+both_networks = pytest.mark.parametrize("name", ["dense", "cross"])
+OF_TABLE = TrainConfig.model_validate({"dataset": "houses", "dense": {"hidden_units": [5, 4]}})
+
+
+def rows_of(table: Preprocessing, rows: int) -> Encoded:
+    draw = np.random.default_rng(0)
+    codes = [draw.integers(0, words.codes, rows) for words in table.words]
+    return Encoded(
+        draw.normal(size=(table.numeric_width, rows)).astype(np.float32),
+        np.array(codes, np.int32).reshape(-1, rows),
+        draw.normal(size=rows).astype(np.float32),
+    )
+
+
+@every_table
+@both_networks
+def test_a_network_of_a_table_takes_its_numbers_and_codes(
+    name: ModelName, table: Preprocessing
+) -> None:
+    network = build(name, OF_TABLE, 1, table)
+    shapes = {one.name: one.shape for one in network.inputs}
+    assert shapes == {"numbers": (None, table.numeric_width), "codes": (None, len(table.words))}
+    matrices = [(words.codes, words.width) for words in table.words]
+    shapes_of_weights = [weight.shape for weight in network.get_weights()]
+    assert shapes_of_weights[: len(matrices)] == matrices
+    units = 5 if name == "dense" else table.width
+    assert shapes_of_weights[len(matrices)] == (table.width, units)
+
+
+def test_all_weights_of_a_table_s_network_are_drawn_from_the_seed() -> None:
+    first, again, other = (
+        [
+            weight
+            for weight in build("cross", OF_TABLE, seed, TABLES[0]).get_weights()
+            if weight.any()
+        ]
+        for seed in (5, 5, 6)
+    )
+    assert len(first) == 5
+    for one, same, different in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(one, same)
+        assert (one != different).all()
+
+
+@every_table
+@both_networks
+def test_forward_is_the_network_of_a_table_too_for_several_starts(
+    name: ModelName, table: Preprocessing
+) -> None:
+    networks = [build(name, OF_TABLE, seed, table) for seed in (1, 2)]
+    rows = rows_of(table, 20)
+    weights = [
+        np.stack(same)[..., np.newaxis]
+        for same in zip(*(network.get_weights() for network in networks), strict=True)
+    ]
+    predictions = forward(networks[0], weights, rows.numbers, rows.codes)
+    assert predictions.shape == (2, 20)
+    agree(predictions, [predict_rows(network, [rows]) for network in networks])
+    assert np.ptp(predictions, axis=1).min() > 1e-3
+
+
+def test_rows_are_predicted_block_after_block() -> None:
+    network, rows = build("cross", OF_TABLE, 1, TABLES[0]), rows_of(TABLES[0], 9)
+    parts = (
+        Encoded(rows.numbers[:, part], rows.codes[:, part], rows.targets[part])
+        for part in (slice(5), slice(5, None))
+    )
+    agree(predict_rows(network, parts), predict_rows(network, [rows]))

@@ -41,6 +41,58 @@ def make_optimizer(config: GradientDescent) -> keras.optimizers.Optimizer:
     return _OPTIMIZERS[config.name](config.learning_rate)
 
 
+def squared_error(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """The squared error of each row."""
+    return tf.square(outputs - targets)
+
+
+class SideBySide:
+    """Networks of one shape, `width` of them, each with weights of its own, and their optimizer."""
+
+    def __init__(
+        self,
+        network: keras.Model,
+        width: int,
+        optimizer: GradientDescent,
+        loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = squared_error,
+    ) -> None:
+        self.network = network
+        self.width = width
+        self.loss = loss
+        # A model's own dtype is Keras's global one, whatever its layers have.
+        dtype = network.inputs[0].dtype
+        shapes = [weights.shape for weights in network.get_weights()]
+        self.variables = [
+            keras.Variable(np.zeros((width, *shape, 1)), dtype=dtype) for shape in shapes
+        ]
+        self.values = [variable.value for variable in self.variables]
+        self.optimizer = make_optimizer(optimizer)
+        self.optimizer.build(self.variables)
+        self.fresh = [variable.numpy() for variable in self.optimizer.variables]
+
+    def start_from(self, networks: Sequence[keras.Model]) -> None:
+        """Takes over the weights of `networks`; the optimizer forgets what it knew."""
+        starts = zip(*(network.get_weights() for network in networks), strict=True)
+        for variable, start in zip(self.variables, starts, strict=True):
+            variable.assign(np.stack(start)[..., np.newaxis])
+        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
+            variable.assign(value)
+
+    def weights(self) -> list[NDArray[Any]]:
+        """The weights of all networks, `(networks, …)` each, in the order of `get_weights`."""
+        return [variable.numpy()[..., 0] for variable in self.variables]
+
+    def update(self, targets: tf.Tensor, *features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Updates by one batch: the mean loss, and the first weights' largest gradient, of each."""
+        with tf.GradientTape() as tape:
+            outputs = forward(self.network, self.values, *features)
+            losses = tf.reduce_mean(self.loss(outputs, targets), axis=-1)
+        # The networks share no weight, so each gets the gradient of its own loss.
+        gradients = tape.gradient(losses, self.values)
+        self.optimizer.apply(gradients, self.variables)
+        return losses, tf.reduce_max(tf.abs(gradients[0]), axis=(1, 2, 3))
+
+
 class Descent:
     """Trains networks of one shape, `width` at a time, on the rows of one split.
 
@@ -55,18 +107,9 @@ class Descent:
         optimizer: GradientDescent,
         batch_size: int,
     ) -> None:
-        self.network = network
-        # A model's own dtype is Keras's global one, whatever its layers have.
-        dtype = network.inputs[0].dtype
-        shapes = [weights.shape for weights in network.get_weights()]
-        self.variables = [
-            keras.Variable(np.zeros((width, *shape, 1)), dtype=dtype) for shape in shapes
-        ]
-        self.values = [variable.value for variable in self.variables]
-        self.optimizer = make_optimizer(optimizer)
-        self.optimizer.build(self.variables)
-        self.fresh = [variable.numpy() for variable in self.optimizer.variables]
-        self.features = tf.constant(np.ascontiguousarray(split.features.T, dtype))
+        self.stack = SideBySide(network, width, optimizer)
+        dtype = self.stack.values[0].dtype
+        self.features = tf.constant(np.ascontiguousarray(split.features.T, dtype.as_numpy_dtype))
         self.targets = tf.constant(split.targets, dtype)
         self.batch_size = min(batch_size, len(split.targets))
         self._run_epoch = tf.function(self._epoch, jit_compile=True, autograph=False)
@@ -88,12 +131,7 @@ class Descent:
         Returns:
             The mean squared errors `(epochs, networks)`, as met while training.
         """
-        starts = zip(*(network.get_weights() for network in networks), strict=True)
-        for variable, start in zip(self.variables, starts, strict=True):
-            variable.assign(np.stack(start)[..., np.newaxis])
-        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
-            variable.assign(value)
-
+        self.stack.start_from(networks)
         history = []
         for _ in range(epochs):
             losses, gradients = self._run_epoch(self.features, self.targets)
@@ -102,19 +140,18 @@ class Descent:
             if not go_on(epoch):
                 break
 
-        trained = [variable.numpy()[..., 0] for variable in self.variables]
-        for network, *weights in zip(networks, *trained, strict=True):
+        for network, *weights in zip(networks, *self.stack.weights(), strict=True):
             network.set_weights(weights)
         return np.array(history, np.float64)
 
     def _epoch(self, features: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One pass over the rows: the loss, and the first kernel's largest gradient, of each."""
         rows, size = targets.shape[0], self.batch_size
-        zeros = tf.zeros(self.values[0].shape[0], features.dtype)
+        zeros = tf.zeros(self.stack.width, features.dtype)
 
         def body(start: tf.Tensor, total: tf.Tensor, largest: tf.Tensor) -> tuple[Any, ...]:
             batch = tf.slice(features, [0, start], [features.shape[0], size])
-            losses, gradients = self._update(batch, tf.slice(targets, [start], [size]))
+            losses, gradients = self.stack.update(tf.slice(targets, [start], [size]), batch)
             return start + size, total + size * losses, tf.maximum(largest, gradients)
 
         # The start is a tensor: with a constant, XLA would compile anew for each number of rows.
@@ -122,16 +159,7 @@ class Descent:
             lambda start, *_: start + size <= rows, body, (tf.constant(0), zeros, zeros)
         )
         if rest := rows % size:
-            losses, gradients = self._update(features[:, -rest:], targets[-rest:])
+            losses, gradients = self.stack.update(targets[-rest:], features[:, -rest:])
             total += rest * losses
             largest = tf.maximum(largest, gradients)
         return total / rows, largest
-
-    def _update(self, features: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            errors = forward(self.network, self.values, features) - targets
-            losses = tf.reduce_mean(tf.square(errors), axis=-1)
-        # The networks share no weight, so each gets the gradient of its own loss.
-        gradients = tape.gradient(losses, self.values)
-        self.optimizer.apply(gradients, self.variables)
-        return losses, tf.reduce_max(tf.abs(gradients[0]), axis=(1, 2, 3))

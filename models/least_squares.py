@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 from scipy.optimize import least_squares
 
-from models.data import Array, Split
+from models.data import Array
 from models.networks import forward
+from models.rows import Rows
 
 EXACT = 1e-15
 """A tolerance at which scipy stops for rounding and for nothing else."""
@@ -40,17 +41,17 @@ class Solution(NamedTuple):
 
 
 class LeastSquares:
-    """The problem of fitting networks of one shape to the rows of one split.
+    """The problem of fitting networks of one shape, without embeddings, to some rows.
 
-    Compiles once for all starts. Rows are in memory `block_rows` at a time.
+    Compiles once for all starts. Rows are taken `block_rows` at a time.
     """
 
-    def __init__(self, network: keras.Model, split: Split, block_rows: int) -> None:
+    def __init__(self, network: keras.Model, rows: Rows, block_rows: int) -> None:
         self.network = network
         self.shapes = [weight.shape for weight in network.get_weights()]
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
-        self.split = split
-        self.block_rows = min(block_rows, len(split.targets))
+        self.rows = rows
+        self.block_rows = block_rows
         self._derive = tf.function(self._derivatives, jit_compile=True, autograph=False)
 
     def solve(
@@ -72,7 +73,7 @@ class LeastSquares:
             nonlocal triangle
             triangle = self.triangle(theta)
             reduced = triangle[:, -1]
-            losses.append(float(reduced @ reduced) / len(self.split.targets))
+            losses.append(float(reduced @ reduced) / self.rows.rows)
             on_evaluation(len(losses), losses[-1])
             return reduced
 
@@ -92,10 +93,9 @@ class LeastSquares:
     def triangle(self, theta: Array) -> Array:
         """The R of `[J r]` over all rows, `(parameters + 1, parameters + 1)`."""
         triangles = [np.zeros((len(theta) + 1, len(theta) + 1))]
-        for start in range(0, len(self.split.targets), self.block_rows):
-            block = slice(start, start + self.block_rows)
-            features, targets = self.split.features[block], self.split.targets[block]
-            rows = self._derive(theta, np.ascontiguousarray(features.T), targets).numpy()
+        for block in self.rows.blocks(self.block_rows):
+            features = np.ascontiguousarray(block.numbers)
+            rows = self._derive(theta, features, block.targets).numpy()
             triangles.append(_fold(rows.T))
             if len(triangles) > FOLDED_AT_ONCE:
                 triangles = [_fold(np.concatenate(triangles))]

@@ -1,29 +1,24 @@
 """From a config to a trained network: which starts are made, and which one is kept."""
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 import keras
 import numpy as np
+from scipy.special import xlogy
 
 from models.config import GradientDescent, LevenbergMarquardt, ModelName, TrainConfig
 from models.data import Split
+from models.evaluation import BLOCK_ROWS
 from models.gradient_descent import Descent, Epoch
-from models.least_squares import EXACT, ROUGH, LeastSquares
-from models.networks import build, predict
-
-NO_BETTER = 0.99
-"""A start whose RMSE is above this part of the mean predictor's has learned nothing."""
-
-AS_GOOD_AS_EXACT = 1e-12
-"""A start whose RMSE is below this part of the mean predictor's needs no competition."""
-
-DIVERGED = float(np.finfo(np.float64).max)
-"""The loss of a start that diverged beside others that did not."""
-
-OnStep = Callable[[int, int, float], None]
-"""Called with an epoch's or evaluation's number, how many there may be, and the loss."""
+from models.networks import build, predict, predict_rows
+from models.preprocessing import Encoded
+from models.rows import InMemory, Rows, Sides
+from models.starts import OnStep, Run, Start, choose, exact_starts
+from models.stopping import DIVERGED
+from models.table_descent import TableDescent
 
 
 class TrainingDiverged(Exception):
@@ -38,28 +33,32 @@ class Attempt(NamedTuple):
     outcome: str
 
 
-class Trained(NamedTuple):
-    """The network that was kept, and how it came about."""
-
-    network: keras.Model
-    losses: list[float]
-    """Its mean squared error per epoch or evaluation, as met while training."""
-    attempts: list[Attempt]
-    seconds: float
-
-
-class Start(NamedTuple):
-    """A trained start."""
+class TableAttempt(NamedTuple):
+    """One start on a table: the seed of its weights, its validation loss, and what came of it."""
 
     seed: int
+    validation_loss: float
+    outcome: str
+
+
+A = TypeVar("A", Attempt, TableAttempt)
+
+
+class Trained(NamedTuple, Generic[A]):
+    """The network that was kept, and how it came about.
+
+    Losses are mean squared errors, of tables those of the scaled target, or cross-entropies.
+    """
+
     network: keras.Model
     losses: list[float]
-    rmse: float
-    stopped_early: bool = False
-
-
-Run = Callable[[list[int], bool], list[Start]]
-"""Trains from these seeds; the flag says whether there may be more to come."""
+    """Per epoch or evaluation, as met while training."""
+    attempts: list[A]
+    seconds: float
+    validation_losses: Sequence[float] = ()
+    """Of tables: per epoch; of an exact training the last one alone."""
+    best_epoch: int | None = None
+    """Of tables: the epoch, counted from 1, whose weights the network has; exact: None."""
 
 
 def train(
@@ -67,7 +66,7 @@ def train(
     split: Split,
     config: TrainConfig,
     on_step: OnStep = lambda step, steps, loss: None,
-) -> Trained:
+) -> Trained[Attempt]:
     """Trains the network called `name`; of `config.restarts` starts the best in training is kept.
 
     If none of them is better than the mean predictor, all are made again from the next seeds, at
@@ -79,32 +78,81 @@ def train(
     started = time.perf_counter()
     mean_predictor = float(np.std(split.targets))
     if isinstance(config.optimizer, LevenbergMarquardt):
-        run = _solver(name, split, config, config.optimizer, on_step)
+        no_codes = np.empty((0, len(split.targets)), np.int32)
+        rows = InMemory(Encoded(split.features.T, no_codes, split.targets))
+
+        def rmse(network: keras.Model) -> float:
+            errors = predict(network, split.features) - split.targets
+            return float(np.sqrt(np.mean(errors**2)))
+
+        make = partial(build, name, config)
+        run = exact_starts(make, rows, rmse, mean_predictor, config, config.optimizer, on_step)
     else:
         run = _descent(name, split, config, config.optimizer, on_step)
 
-    attempts: list[Attempt] = []
-    for restarts_left in range(config.max_restarts, -1, -1):
-        seeds = [(config.seed + len(attempts) + index) % 2**32 for index in range(config.restarts)]
-        starts = run(seeds, restarts_left > 0)
-        best = min(starts, key=lambda start: start.rmse)
-        learned = best.rmse < NO_BETTER * mean_predictor
-        for start in starts:
-            kept = start is best and (learned or not restarts_left)
-            attempts.append(Attempt(start.seed, start.rmse, _outcome(start, kept, mean_predictor)))
-        if learned:
-            break
+    best, outcomes = choose(run, config, mean_predictor)
+    attempts = [Attempt(start.seed, start.error, outcome) for start, outcome in outcomes]
     return Trained(best.network, best.losses, attempts, time.perf_counter() - started)
 
 
-def _outcome(start: Start, kept: bool, mean_predictor: float) -> str:
-    if kept:
-        return "kept"
-    if start.stopped_early:
-        return f"dead after epoch {len(start.losses)}"
-    if start.rmse >= NO_BETTER * mean_predictor:
-        return "no better than the mean predictor"
-    return "not the best"
+def train_table(
+    name: ModelName,
+    table: Sides,
+    config: TrainConfig,
+    on_step: OnStep = lambda step, steps, loss: None,
+) -> Trained[TableAttempt]:
+    """Trains the network called `name` on the training rows of a table.
+
+    As `train` does, but starts compete by their errors on the validation rows, and so do the
+    epochs of each start. Levenberg–Marquardt needs the table's rows in float64, and a table that
+    `models.config.why_not_exact` has nothing against.
+
+    Raises:
+        TrainingDiverged: No start has a finite loss.
+    """
+    started = time.perf_counter()
+    mean_predictor = _mean_predictor(table)
+    if isinstance(config.optimizer, LevenbergMarquardt):
+        run = exact_starts(
+            lambda seed: build(name, config, seed, table.preprocessing),
+            table.train,
+            lambda network: _squared_error(network, table.validation),
+            mean_predictor,
+            config,
+            config.optimizer,
+            on_step,
+        )
+    else:
+        run = _table_descent(name, table, config, config.optimizer, on_step)
+
+    best, outcomes = choose(run, config, mean_predictor)
+    return Trained(
+        best.network,
+        best.losses,
+        [TableAttempt(start.seed, start.error, outcome) for start, outcome in outcomes],
+        time.perf_counter() - started,
+        best.validation_losses or [best.error],
+        best.best_epoch,
+    )
+
+
+def _mean_predictor(table: Sides) -> float:
+    """The validation loss of what predicts the mean of the training rows."""
+    if table.preprocessing.task == "regression":
+        return _mean_target(table.validation, power=2)  # targets less the mean
+    rate, truth = _mean_target(table.train), _mean_target(table.validation)
+    return float(-xlogy(truth, rate) - xlogy(1 - truth, 1 - rate))
+
+
+def _mean_target(rows: Rows, power: int = 1) -> float:
+    blocks = rows.blocks(BLOCK_ROWS)
+    return sum(float(np.sum(block.targets.astype(float) ** power)) for block in blocks) / rows.rows
+
+
+def _squared_error(network: keras.Model, rows: Rows) -> float:
+    """The mean squared error on all rows."""
+    errors = (predict_rows(network, [block]) - block.targets for block in rows.blocks(BLOCK_ROWS))
+    return sum(float(np.sum(of_block**2)) for of_block in errors) / rows.rows
 
 
 def _descent(
@@ -122,69 +170,69 @@ def _descent(
         networks = [build(name, config, seed) for seed in seeds]
         if descent is None:
             descent = Descent(networks[0], len(networks), split, optimizer, config.batch_size)
-        step = 0
-        alive = True
-
-        def go_on(epoch: Epoch) -> bool:
-            nonlocal step, alive
-            step += 1
-            if not np.isfinite(epoch.losses).any():
-                raise TrainingDiverged(
-                    f"the loss of epoch {step} is not finite; "
-                    f"try a learning rate below {optimizer.learning_rate:g}"
-                )
-            on_step(step, config.epochs, float(np.nanmin(epoch.losses)))
-            alive = bool(epoch.learning.any())
-            return alive or not hopeful
-
-        losses = np.nan_to_num(descent.fit(networks, config.epochs, go_on), nan=DIVERGED)
-        dead = hopeful and not alive
+        watch = _Watch(config.epochs, optimizer, hopeful, on_step)
+        losses = np.nan_to_num(descent.fit(networks, config.epochs, watch), nan=DIVERGED)
         return [
-            Start(seed, network, of_one.tolist(), float(np.sqrt(of_one[-1])), dead)
+            Start(seed, network, of_one.tolist(), float(np.sqrt(of_one[-1])), watch.gave_up)
             for seed, network, of_one in zip(seeds, networks, losses.T, strict=True)
         ]
 
     return run
 
 
-def _solver(
+def _table_descent(
     name: ModelName,
-    split: Split,
+    table: Sides,
     config: TrainConfig,
-    exact: LevenbergMarquardt,
+    optimizer: GradientDescent,
     on_step: OnStep,
 ) -> Run:
-    """Levenberg–Marquardt. Several seeds compete on the first rows; the best goes on to all."""
-    shape = build(name, config, config.seed)
-    everything = LeastSquares(shape, split, exact.block_rows)
-    sample = Split(*(column[: exact.screening_rows] for column in split))
-    screening = LeastSquares(shape, sample, exact.block_rows)
-    rounds = config.restarts + 1 if config.restarts > 1 else 1
-
-    def solve(problem: LeastSquares, start: Start, done: int, tolerance: float) -> Start:
-        def on_evaluation(number: int, loss: float) -> None:
-            evaluations = exact.max_evaluations
-            on_step(done * evaluations + number, rounds * evaluations, loss)
-
-        network = start.network
-        solution = problem.solve(
-            network.get_weights(), exact.max_evaluations, tolerance, on_evaluation
-        )
-        network.set_weights(solution.weights)
-        errors = predict(network, split.features) - split.targets
-        return Start(start.seed, network, solution.losses, float(np.sqrt(np.mean(errors**2))))
+    """As `_descent`, on a table; its rows come in an order that follows from the first seed."""
+    descent: TableDescent | None = None
 
     def run(seeds: list[int], hopeful: bool) -> list[Start]:
-        starts: list[Start] = []
-        for done, seed in enumerate(seeds):
-            start = Start(seed, build(name, config, seed), [], np.inf)
-            if len(seeds) > 1:
-                start = solve(screening, start, done, ROUGH)
-            starts.append(start)
-            if start.rmse < AS_GOOD_AS_EXACT * np.std(split.targets):
-                break  # a perfect one; nothing is left to be won
-        best = min(range(len(starts)), key=lambda index: starts[index].rmse)
-        starts[best] = solve(everything, starts[best], rounds - 1, EXACT)
-        return starts
+        nonlocal descent
+        networks = [build(name, config, seed, table.preprocessing) for seed in seeds]
+        if descent is None:
+            descent = TableDescent(networks[0], len(networks), table, optimizer, config.batch_size)
+        watch = _Watch(config.epochs, optimizer, hopeful, on_step)
+        draw = np.random.default_rng(seeds[0])
+        courses = descent.fit(networks, config.epochs, config.patience, draw, watch)
+        return [
+            Start(
+                seed,
+                network,
+                course.losses,
+                min(course.validation_losses),
+                watch.gave_up,
+                course.validation_losses,
+                course.best_epoch,
+            )
+            for seed, network, course in zip(seeds, networks, courses, strict=True)
+        ]
 
     return run
+
+
+class _Watch:
+    """Looks at every epoch of starts that are trained side by side; says whether to go on."""
+
+    def __init__(
+        self, epochs: int, optimizer: GradientDescent, hopeful: bool, on_step: OnStep
+    ) -> None:
+        self.epochs, self.optimizer, self.hopeful = epochs, optimizer, hopeful
+        self.on_step = on_step
+        self.step = 0
+        self.gave_up = False
+
+    def __call__(self, epoch: Epoch) -> bool:
+        """Reports the epoch; false if all are dead and other starts may be made."""
+        self.step += 1
+        if not np.isfinite(epoch.losses).any():
+            raise TrainingDiverged(
+                f"the loss of epoch {self.step} is not finite; "
+                f"try a learning rate below {self.optimizer.learning_rate:g}"
+            )
+        self.on_step(self.step, self.epochs, float(np.nanmin(epoch.losses)))
+        self.gave_up = self.hopeful and not epoch.learning.any()
+        return not self.gave_up

@@ -10,6 +10,8 @@ from models.data import Array, Split, load, synthetic_triples
 from models.evaluation import evaluate
 from models.least_squares import FOLDED_AT_ONCE, LeastSquares
 from models.networks import build, predict
+from models.preprocessing import Encoded
+from models.rows import InMemory
 from models.training import train
 
 DATASET = load(SyntheticDataset(size=1000))
@@ -23,6 +25,11 @@ def make_network(name: ModelName, seed: int = 0) -> keras.Model:
         update={"dense": EXACT.dense.model_copy(update={"initializer": "lively"})}
     )
     return build(name, config, seed)
+
+
+def in_memory(split: Split) -> InMemory:
+    no_codes = np.empty((0, len(split.targets)), np.int32)
+    return InMemory(Encoded(split.features.T, no_codes, split.targets))
 
 
 def ravel(network: keras.Model) -> Array:
@@ -54,7 +61,7 @@ def test_the_cross_network_is_found_to_the_last_bit(seed: int) -> None:
 def test_the_triangle_has_the_products_of_the_jacobian_and_the_residuals(name: ModelName) -> None:
     network = make_network(name)
     by_hand = jacobian_and_residuals(network, TWENTY_ROWS)
-    triangle = LeastSquares(network, TWENTY_ROWS, block_rows=8).triangle(ravel(network))
+    triangle = LeastSquares(network, in_memory(TWENTY_ROWS), block_rows=8).triangle(ravel(network))
 
     parameters = network.count_params()
     assert triangle.shape == (parameters + 1, parameters + 1)
@@ -72,20 +79,20 @@ def test_the_size_of_the_blocks_does_not_change_the_result(block_rows: int) -> N
     dense = make_network("dense")
     # One matrix has many triangles, but only one product with itself.
     whole, parts = (
-        LeastSquares(dense, DATASET.train, rows).triangle(ravel(dense))
+        LeastSquares(dense, in_memory(DATASET.train), rows).triangle(ravel(dense))
         for rows in (900, block_rows)
     )
     np.testing.assert_allclose(parts.T @ parts, whole.T @ whole, rtol=1e-12, atol=1e-11)
 
     cross = make_network("cross")
-    problem = LeastSquares(cross, DATASET.train, block_rows)
+    problem = LeastSquares(cross, in_memory(DATASET.train), block_rows)
     assert problem.solve(cross.get_weights(), 100).loss < 1e-28
 
 
 def test_the_weights_that_are_returned_have_the_lowest_loss_that_was_met() -> None:
     network = make_network("dense")
     reports: list[tuple[int, float]] = []
-    solution = LeastSquares(network, DATASET.train, 256).solve(
+    solution = LeastSquares(network, in_memory(DATASET.train), 256).solve(
         network.get_weights(), 20, on_evaluation=lambda *report: reports.append(report)
     )
 
@@ -100,5 +107,5 @@ def test_fewer_rows_than_parameters_are_fitted_too() -> None:
     network = make_network("cross")
     few = Split(*(column[:9] for column in TWENTY_ROWS))
     assert network.count_params() > len(few.targets)
-    solution = LeastSquares(network, few, 4096).solve(network.get_weights(), 100)
+    solution = LeastSquares(network, in_memory(few), 4096).solve(network.get_weights(), 100)
     assert solution.loss < 1e-24

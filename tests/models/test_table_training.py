@@ -1,0 +1,101 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.config import TrainConfig
+from models.networks import predict_rows
+from models.training import TrainingDiverged, train_table
+from tests.models.encoded import Sample, sample
+
+
+def config(**fields: Any) -> TrainConfig:
+    fast = {"name": "adam", "learning_rate": 0.01}
+    return TrainConfig.model_validate({"dataset": "houses", "optimizer": fast, **fields})
+
+
+def validation_loss(network: Any, table: Sample) -> float:
+    outputs = predict_rows(network, [table.validation.encoded])
+    targets = table.validation.encoded.targets
+    if table.preprocessing.task == "regression":
+        return float(np.mean((outputs - targets) ** 2))
+    return float(np.mean(np.logaddexp(0, outputs) - targets * outputs))
+
+
+@pytest.mark.parametrize(("task", "least"), [("regression", 0.05), ("binary", 0.3)])
+def test_what_is_kept_has_the_validation_loss_that_is_told(task: Any, least: float) -> None:
+    table = sample(task, rows=3000)
+    reports: list[tuple[int, int, float]] = []
+    trained = train_table("cross", table, config(epochs=30), lambda *of: reports.append(of))
+
+    assert min(trained.validation_losses) < least
+    assert validation_loss(trained.network, table) == pytest.approx(
+        min(trained.validation_losses), rel=1e-4
+    )
+    assert trained.best_epoch == int(np.argmin(trained.validation_losses)) + 1
+    (attempt,) = trained.attempts
+    assert attempt == (42, min(trained.validation_losses), "kept")
+    assert reports == [(n, 30, loss) for n, loss in enumerate(trained.losses, start=1)]
+
+
+def test_of_several_starts_the_best_in_validation_is_kept() -> None:
+    table = sample()
+    trained = train_table("dense", table, config(epochs=6, restarts=4, seed=1))
+    assert [one.seed for one in trained.attempts] == [1, 2, 3, 4]
+    losses = [one.validation_loss for one in trained.attempts]
+    best = int(np.argmin(losses))
+    assert [one.outcome == "kept" for one in trained.attempts] == [i == best for i in range(4)]
+    assert best > 0  # the first one is what would be kept without looking
+    assert validation_loss(trained.network, table) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_starts_that_learn_nothing_are_made_again_and_the_last_is_kept() -> None:
+    # What cannot be learned: on other rows nothing is better than the mean.
+    table = sample("binary", rows=400)
+    draw = np.random.default_rng(0)
+    train, validation = (
+        rows._replace(
+            encoded=rows.encoded._replace(targets=draw.integers(0, 2, rows.rows).astype("f"))
+        )
+        for rows in (table.train, table.validation)
+    )
+    table = table._replace(train=train, validation=validation)
+    trained = train_table("cross", table, config(epochs=3, max_restarts=1, seed=7))
+    assert [(one.seed, one.outcome) for one in trained.attempts] == [
+        (7, "no better than the mean predictor"),
+        (8, "kept"),
+    ]
+    assert all(one.validation_loss > 0.99 * np.log(2) for one in trained.attempts)
+
+
+def test_training_ends_when_validation_has_not_improved_for_so_many_epochs() -> None:
+    table = sample(rows=60)
+    hasty = {"name": "adam", "learning_rate": 0.1}
+    trained = train_table("dense", table, config(optimizer=hasty, epochs=300, patience=3))
+    assert trained.best_epoch is not None
+    assert len(trained.losses) == len(trained.validation_losses) == trained.best_epoch + 3
+
+
+def test_a_learning_rate_that_is_too_high_is_told() -> None:
+    optimizer = {"name": "sgd", "learning_rate": 1000}
+    with pytest.raises(
+        TrainingDiverged, match=r"the loss of epoch \d+ is not finite; .*below 1000"
+    ):
+        train_table("cross", sample(), config(optimizer=optimizer, epochs=50))
+
+
+def test_the_same_config_gives_the_same_network() -> None:
+    first, again = (train_table("cross", sample(), config(epochs=2)) for _ in range(2))
+    assert first.losses == again.losses
+    for mine, same in zip(first.network.get_weights(), again.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, same)
+
+
+def test_a_table_of_numbers_is_fitted_exactly() -> None:
+    table = sample(dtype="float64", words=False)
+    exact = {"name": "levenberg_marquardt", "max_evaluations": 50}
+    fields = {"optimizer": exact, "cross": {"layers": 1}, "restarts": 2}
+    trained = train_table("cross", table, config(**fields))
+    assert trained.validation_losses == [validation_loss(trained.network, table)]
+    assert trained.validation_losses[0] < 1e-25
+    assert trained.best_epoch is None

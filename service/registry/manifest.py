@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from service.schemas import Metadata
@@ -26,9 +28,14 @@ def seal(folder: Path, metadata: Metadata) -> None:
     A folder may be sealed again with other metadata, and so after a call that was cut short.
     """
     write_whole(folder / METADATA, metadata.model_dump_json(indent=1) + "\n")
-    sealed = [path for path in _files(folder) if path != folder / MANIFEST]
+    seal_files(folder, MANIFEST)
+
+
+def seal_files(folder: Path, manifest: Path) -> None:
+    """Writes the manifest of a folder's files, and brings all of it to the disk."""
+    sealed = [path for path in _files(folder) if path != folder / manifest]
     digests = [f"{_sha256(path)}  {path.relative_to(folder)}\n" for path in sealed]
-    write_whole(folder / MANIFEST, "".join(digests))
+    write_whole(folder / manifest, "".join(digests))
     for path in folder.rglob("*"):
         sync(path)
     sync(folder)
@@ -40,18 +47,34 @@ def verify(folder: Path) -> Metadata:
     Raises:
         Damaged: A file is missing, has changed, cannot be read or does not belong there.
     """
-    try:
-        lines = (folder / MANIFEST).read_text().splitlines()
+    with _counting_as_damage():
+        verify_files(folder, MANIFEST, {METADATA, ONNX})
+        return Metadata.model_validate_json((folder / METADATA).read_bytes())
+
+
+def verify_files(folder: Path, manifest: Path, needed: set[Path]) -> None:
+    """Hashes every file of a sealed folder, which must hold those that are `needed`.
+
+    Raises:
+        Damaged: A file is missing, has changed, cannot be read or does not belong there.
+    """
+    with _counting_as_damage():
+        lines = (folder / manifest).read_text().splitlines()
         sealed = {Path(path): digest for digest, path in (line.split("  ", 1) for line in lines)}
-        found = {path.relative_to(folder) for path in _files(folder)} - {MANIFEST}
-        if missing := {METADATA, ONNX, *sealed} - found:
+        found = {path.relative_to(folder) for path in _files(folder)} - {manifest}
+        if missing := {*needed, *sealed} - found:
             raise Damaged(f"{min(missing)} is missing")
         if foreign := found - sealed.keys():
             raise Damaged(f"{min(foreign)} does not belong to it")
         for path, digest in sealed.items():
             if _sha256(folder / path) != digest:
                 raise Damaged(f"{path} has changed")
-        return Metadata.model_validate_json((folder / METADATA).read_bytes())
+
+
+@contextmanager
+def _counting_as_damage() -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise Damaged(f"{Path(error.filename).name} is missing") from None
     except (OSError, ValueError) as error:

@@ -4,8 +4,6 @@ Whoever changes it holds the lock of the model, a `flock` on its folder; nothing
 """
 
 import math
-import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +12,7 @@ from typing import NamedTuple
 
 from models.config import MODEL_NAMES, ModelName
 from service.errors import RETRY_LATER, Unavailable
-from service.file_lock import try_lock
+from service.file_lock import Locked, locked
 from service.registry import history
 from service.registry.manifest import METADATA, seal, sync
 from service.registry.versions import Registry
@@ -22,8 +20,6 @@ from service.schemas import Change, Metadata, Version
 
 LOCK_SECONDS = 5.0
 """How long a promotion by hand waits for a job that is just being judged."""
-
-LOCK_AGAIN_SECONDS = 0.02
 
 
 class Judgement(NamedTuple):
@@ -129,13 +125,8 @@ def _point(
 def _locked(registry: Registry, name: ModelName, seconds: float = math.inf) -> Iterator[None]:
     """Lets one process at a time decide which version of a model serves."""
     (registry.root / name).mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(registry.root / name, os.O_RDONLY)
-    deadline = time.monotonic() + seconds
     try:
-        while not try_lock(descriptor):
-            if time.monotonic() > deadline:
-                raise Unavailable("what serves is being changed just now", RETRY_LATER)
-            time.sleep(LOCK_AGAIN_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
+        with locked(registry.root / name, seconds):
+            yield
+    except Locked:
+        raise Unavailable("what serves is being changed just now", RETRY_LATER) from None

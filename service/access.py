@@ -20,7 +20,7 @@ DOCUMENTATION = frozenset(
 )
 """The same for everybody: a browser that opens a page sends no key."""
 
-READABLE = ("/predict", "/metrics", "/models")
+READABLE = ("/predict", "/metrics", "/models", "/datasets")
 """What begins so is for everybody with a key; what nobody has thought of is for few."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -36,9 +36,10 @@ def role_for(method: str, path: str) -> Role | None:
     """The least role that a request needs; None where it needs no key."""
     if path in HEALTH or path in DOCUMENTATION:
         return None
-    if method == "PUT":
+    makes_dataset = method == "PUT" and path.startswith("/datasets/")
+    if method in ("PUT", "DELETE") and not makes_dataset:
         return "admin"
-    if path == "/train" or path.startswith("/jobs"):
+    if makes_dataset or path == "/train" or path.startswith("/jobs"):
         return "train"
     return "predict" if path.startswith(READABLE) else "admin"
 

@@ -97,7 +97,7 @@ def _with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=["GET", "HEAD", "POST", "PUT"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
         allow_headers=[
             *("Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key"),
             *("Last-Event-ID", "X-API-Key", "X-Request-Id"),

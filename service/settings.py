@@ -4,7 +4,6 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.keys import Key, parse_keys
+from service.nearest import did_you_mean
 from service.origins import parse_origins
 
 PREFIX = "CROSSCHECK_"
@@ -22,9 +22,6 @@ FOR_OTHERS = {"CROSSCHECK_API_KEY"}
 """What the demo reads."""
 
 DEFAULT_PORT = 8000
-
-NEAR = 0.65
-"""How much alike two names are of which one may be meant by the other."""
 
 _beginning = re.compile(r"CROS+_?CHECK_?")
 
@@ -35,7 +32,10 @@ _names_service_link = re.compile(
 _is_service_link = re.compile(r"(tcp|udp|sctp)://").match
 
 OWN_PATHS = frozenset(
-    ("docs", "jobs", "livez", "metrics", "models", "openapi.json", "predict", "readyz", "train")
+    (
+        *("datasets", "docs", "jobs", "livez", "metrics", "models", "openapi.json"),
+        *("predict", "readyz", "train"),
+    )
 )
 """How our own paths begin. Below one of them, nobody could tell whether a proxy took it off."""
 
@@ -144,6 +144,20 @@ class Settings(BaseSettings):
     )
     max_dataset_size: Count = 10_000_000
     max_epochs: Count = 10_000
+    max_upload_bytes: Count = Field(default=2 * 2**30, description="Of a table, decompressed.")
+    max_table_rows: Count = 10_000_000
+    max_table_columns: Count = 1000
+    max_distinct_values: Count = Field(default=100_000, description="Of a column of text or codes.")
+    max_revisions: Count = Field(
+        default=20, description="Beyond, the oldest that no job needs are removed."
+    )
+    max_uploads: Count = Field(default=2, description="At once, of one API process.")
+    upload_seconds: float = Field(
+        default=600, gt=0, description="How long a table may be read once it has arrived."
+    )
+    upload_memory_bytes: Count = Field(
+        default=2 * 2**30, description="Of the process that reads a table."
+    )
     max_queued_jobs: Count = 100
     max_ended_jobs: Count = Field(
         default=10_000, description="Beyond, the oldest jobs that have ended are forgotten."
@@ -206,6 +220,4 @@ def without_effect(environment: Mapping[str, str]) -> Iterator[str]:
         ):
             own_part = _beginning.sub("", given, count=1)
             fields = [name.upper() for name in Settings.model_fields]
-            nearest = get_close_matches(own_part, fields, 1, NEAR)
-            meant = "".join(f": did you mean {PREFIX}{near}?" for near in nearest)
-            yield f"{name} is no setting{meant}"
+            yield f"{name} is no setting{did_you_mean(own_part, fields, PREFIX)}"

@@ -33,8 +33,8 @@ ROOMS = ("http", "registry", "tables", "jobs", "predict", "api")
 """Of `service/`, from the ground up: each imports only what stands before it."""
 
 GROUND = {
-    *("access", "access_log", "errors", "file_lock", "keys", "log_lines", "origins"),
-    *("schemas", "settings"),
+    *("access", "access_log", "errors", "file_lock", "keys", "log_lines", "nearest"),
+    *("origins", "schemas", "settings"),
 }
 """The files of `service/` that rooms may import."""
 

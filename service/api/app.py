@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any, get_args
 
@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service import access, access_log, errors
 from service.access_log import AccessLog
-from service.api import docs, document, health, jobs, models
+from service.api import datasets, docs, document, health, jobs, models
 from service.api.readiness import Readiness, Subject
 from service.errors import CrosscheckError, NotFound, TooLarge, problem
 from service.jobs import database
@@ -23,9 +23,12 @@ from service.predict.predictor import Predictor
 from service.registry.versions import Registry
 from service.schemas import PredictRequest, PredictResponse
 from service.settings import Settings
+from service.tables import staging
+from service.tables.store import Tables
+from service.tables.uploads import Uploads
 
 MAX_CONFIG_BYTES = 64 * 1024
-"""Of every body but that of `POST /predict`."""
+"""Of every body but that of `POST /predict` and of a table."""
 
 DATABASE_SECONDS = 2.0
 """How long a start waits for the job database; without it, requests about jobs get 503."""
@@ -63,14 +66,21 @@ class Crosscheck(FastAPI):
             if not scope["path"].isprintable():  # a router's `$` matches before a newline, too
                 raise NotFound("there is no such path")
             # FastAPI would refuse it, too, but in plain text.
-            if self.max_body_size and int(given.get(b"content-length", 0)) > self.max_body_size:
-                raise TooLarge(f"the body is larger than {self.max_body_size} bytes")
+            most = self._most_bytes(scope)
+            if int(given.get(b"content-length", 0)) > most:
+                raise TooLarge(f"the body is larger than {most} bytes")
         except CrosscheckError as refusal:
             await problem(refusal.status, refusal.detail, refusal.headers)(scope, receive, send)
         else:
             if scope["method"] == "HEAD":  # as GET; the server leaves the body out
                 scope, send = {**scope, "method": "GET"}, _head_only(send)
             await super().__call__(scope, receive, send)
+
+    def _most_bytes(self, scope: Scope) -> int:
+        settings: Settings = self.state.settings
+        if scope["method"] == "PUT" and scope["path"].startswith("/datasets/"):
+            return settings.max_upload_bytes
+        return min(settings.max_body_bytes, MAX_CONFIG_BYTES)
 
 
 def _without(root_path: str, scope: Scope) -> Scope:
@@ -119,6 +129,8 @@ def create_app(settings: Settings) -> Crosscheck:
     app.predictor = Predictor(app.state.registry, settings, app.state.access_log)
     app.state.predictor = app.predictor
     app.state.jobs = JobStore(settings)
+    app.state.tables = Tables(settings.artifacts_dir)
+    app.state.uploads = Uploads(app.state.tables, settings)
     app.state.stopping = asyncio.Event()
     app.state.event_streams = 0
     app.state.readiness = {subject: Readiness(app.state, subject) for subject in get_args(Subject)}
@@ -126,7 +138,7 @@ def create_app(settings: Settings) -> Crosscheck:
     app.include_router(docs.router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
-    for router in (jobs.router, models.router):
+    for router in (datasets.router, jobs.router, models.router):
         app.include_router(router, dependencies=keys)
     document_predict(app, keys)
     errors.install(app)
@@ -137,6 +149,8 @@ def create_app(settings: Settings) -> Crosscheck:
 async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
     """Prepares both stores, and follows the registry. Predictions do not need the database."""
     app.state.registry.prepare()
+    with suppress(OSError):  # a replica can only read
+        staging.clear(app.state.tables.staging)
     preparing = asyncio.create_task(database.prepare(app.state.settings))
     await asyncio.wait([preparing], timeout=DATABASE_SECONDS)
     tasks = [

@@ -29,10 +29,12 @@ REFUSALS = {
 }
 
 REFUSED_FOR_ITSELF = {
-    "/train": [404, 429],
-    "/jobs/{job_id}/cancel": [409],
-    "/metrics": [404],
-    "/predict": [404, 409],
+    "post /train": [404, 429],
+    "post /jobs/{job_id}/cancel": [409],
+    "get /metrics": [404],
+    "post /predict": [404, 409],
+    "put /datasets/{name}": [409],
+    "delete /datasets/{name}": [409],
 }
 """Beside what parameters, bodies and keys are refused for everywhere."""
 
@@ -41,6 +43,7 @@ TEXT, COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
 REQUEST_ID = {"X-Request-Id": {"schema": TEXT, "description": "The request's, or a new one."}}
 
 HEADERS: dict[int, dict[str, Any]] = {
+    201: {"Location": {"schema": TEXT, "description": "Of what was made."}},
     202: {"Location": {"schema": TEXT, "description": "Of the job."}},
     401: {"WWW-Authenticate": {"schema": TEXT}},
     415: {"Accept-Encoding": {"schema": TEXT, "description": "If it is the encoding."}},
@@ -92,8 +95,8 @@ def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     schemas["TrainConfig"] |= IMPATIENT
     components["responses"] = {str(status): _refusal(status) for status in REFUSALS}
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            _complete(path, operation)
+        for method, operation in operations.items():
+            _complete(method, path, operation)
     return document
 
 
@@ -103,17 +106,17 @@ def _with(properties: dict[str, Any]) -> dict[str, Any]:
     return {"properties": properties, "required": required}
 
 
-def _complete(path: str, operation: dict[str, Any]) -> None:
+def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own
     for status, response in responses.items():
         headers = HEADERS.get(int(status), {}) if int(status) < 400 else {}
         response["headers"] = response.get("headers", {}) | headers | REQUEST_ID
-    for status in _refused(path, operation):
+    for status in _refused(method, path, operation):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
 
 
-def _refused(path: str, operation: dict[str, Any]) -> Iterator[int]:
+def _refused(method: str, path: str, operation: dict[str, Any]) -> Iterator[int]:
     """The statuses that an operation may refuse a request with."""
     parameters = operation.get("parameters", [])
     if "security" in operation:
@@ -126,7 +129,7 @@ def _refused(path: str, operation: dict[str, Any]) -> Iterator[int]:
         yield 422
     if path not in HEALTH:
         yield 503
-    yield from REFUSED_FOR_ITSELF.get(path, [])
+    yield from REFUSED_FOR_ITSELF.get(f"{method} {path}", [])
 
 
 def _refusal(status: int) -> dict[str, Any]:

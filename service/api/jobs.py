@@ -10,10 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from models.config import TableDataset, TrainConfig
+from models.config import SyntheticDataset, TrainConfig
 from service.api.dependencies import TheJobs, TheSettings
 from service.api.json_route import JsonRoute
-from service.errors import RETRY_LATER, Invalid, NotFound, Unavailable
+from service.errors import RETRY_LATER, Invalid, Unavailable
 from service.jobs.rows import CURSOR, ENDED
 from service.schemas import Job, Jobs, JobStatus
 
@@ -40,9 +40,8 @@ async def train(
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Job:
     """Enqueues a training job. An empty body is the experiment that the service grew from."""
-    if isinstance(config.dataset, TableDataset):
-        raise NotFound(f"there is no dataset {config.dataset.name}")
-    if config.dataset.size > settings.max_dataset_size:
+    size = config.dataset.size if isinstance(config.dataset, SyntheticDataset) else 0
+    if size > settings.max_dataset_size:
         raise Invalid(f"dataset.size: at most {settings.max_dataset_size} rows are allowed here")
     if config.epochs > settings.max_epochs:
         raise Invalid(f"epochs: at most {settings.max_epochs} are allowed here")

@@ -22,6 +22,12 @@ HEAD_TOO_LARGE = f"the headers are larger than {MAX_HEAD_BYTES} bytes"
 MAX_PIPELINED = 100
 """Requests that a connection may send before the first of them is answered."""
 
+GOES_ON = "goes_on"
+"""What an application puts into a scope's `state` where a body may come for longer than others."""
+
+PROGRESS_BYTES = 2**20
+"""So much of it must come within the time for a request, and as much again after that."""
+
 SILENT_SECONDS = 1.0
 """Who has said nothing for so long counts as idle."""
 
@@ -57,6 +63,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.in_head = False
         self.head_bytes = 0  # at least so many have come of it
         self.chunk_bytes = 0
+        self.progress_bytes = 0
         self.running: RequestResponseCycle | None = None
         self.refused = False
         self.beyond = False
@@ -122,6 +129,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.in_head = True
+        self.progress_bytes = 0
         self.awaiting_since = self.loop.time()
         self.idle_since = None
 
@@ -144,6 +152,14 @@ class BoundedHttp(HttpToolsProtocol):
         self.url = checked(self.url, version, self.headers)
         if self.expect_100_continue:
             self.expect_100_continue = awaits_invitation(version, self.headers)
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self.progress_bytes += len(body)
+        if self.progress_bytes >= PROGRESS_BYTES:
+            self.progress_bytes = 0
+            if GOES_ON in self.scope["state"] and not self.cycle.response_complete:
+                self.awaiting_since = self.loop.time()
 
     def on_message_complete(self) -> None:
         if self.in_head:

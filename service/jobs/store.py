@@ -8,7 +8,7 @@ from typing import Any
 
 from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
 
-from models.config import TrainConfig
+from models.config import TableDataset, TrainConfig
 from service.errors import (
     RETRY_LATER,
     Conflict,
@@ -30,6 +30,7 @@ from service.jobs.rows import (
 from service.registry.staging import Staging
 from service.schemas import Job, Jobs, JobStatus
 from service.settings import Settings
+from service.tables.store import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class JobStore:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.staging = Staging(settings.artifacts_dir)
+        self.tables = Tables(settings.artifacts_dir)
         self.client = DBOSClient(
             system_database_url=database.url(settings), lazy=True, retry_connection_errors=False
         )
@@ -68,8 +70,11 @@ class JobStore:
     async def submit(self, config: TrainConfig, idempotency_key: str | None = None) -> Job:
         """Enqueues a job; with a key that was used before, returns the job of that time.
 
+        A table is that of the newest revision now, if the config names none.
+
         Raises:
-            Invalid: The key was used with another config.
+            NotFound: There is no such table.
+            Invalid: It has no such column, or the key was used with another config.
             QueueFull: `max_queued_jobs` jobs are waiting already.
         """
         job_id = str(
@@ -77,7 +82,7 @@ class JobStore:
         )
         await self._enqueue_once(job_id, config, repeated=idempotency_key is not None)
         job = await self.get(job_id)
-        if job.config != config:
+        if not _asks_for(config, job.config):
             raise Invalid("the Idempotency-Key was used before, with another body")
         return job
 
@@ -122,6 +127,13 @@ class JobStore:
             jobs=await self._with_reasons([job_of(row) for row in rows[:limit]]),
             next_cursor=cursor_at(place_of(rows[limit - 1])) if more else None,
         )
+
+    @within(ANSWER_SECONDS)
+    async def unfinished(self) -> list[TrainConfig]:
+        """What the jobs that wait or run are about."""
+        statuses = [*STATUSES["queued"], *STATUSES["running"]]
+        rows = await self.client.list_workflows_async(name=WORKFLOW, status=statuses)
+        return [job_of(row).config for row in rows]
 
     @within(ANSWER_SECONDS)
     async def cancel(self, job_id: str) -> Job:
@@ -208,7 +220,12 @@ class JobStore:
         async with self._submitting:  # so that the queue does not fill up while we count it
             if not (repeated and await self._find(job_id)):
                 await self._refuse_if_full()
-                await self._enqueue(job_id, config)
+                await self._enqueue(job_id, await asyncio.to_thread(self._pinned, config))
+
+    def _pinned(self, config: TrainConfig) -> TrainConfig:
+        if not isinstance(config.dataset, TableDataset):
+            return config
+        return config.model_copy(update={"dataset": self.tables.pin(config.dataset)})
 
     async def _refuse_if_full(self) -> None:
         limit = self.settings.max_queued_jobs
@@ -226,6 +243,17 @@ class JobStore:
             "attributes": {"submitted_at": datetime.now(UTC).isoformat()},
         }
         await self.client.enqueue_async(options, config.model_dump(mode="json"))
+
+
+def _asks_for(config: TrainConfig, pinned: TrainConfig) -> bool:
+    """Whether a config, in which a table may have no revision, is that of a job."""
+    asked, given = config.dataset, pinned.dataset
+    if isinstance(asked, TableDataset) and isinstance(given, TableDataset):
+        revision = asked.revision or given.revision
+        config = config.model_copy(
+            update={"dataset": asked.model_copy(update={"revision": revision})}
+        )
+    return config == pinned
 
 
 def _iso(milliseconds: int | None) -> str | None:

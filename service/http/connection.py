@@ -158,8 +158,11 @@ class BoundedHttp(HttpToolsProtocol):
         self.progress_bytes += len(body)
         if self.progress_bytes >= PROGRESS_BYTES:
             self.progress_bytes = 0
-            if GOES_ON in self.scope["state"] and not self.cycle.response_complete:
+            if self._goes_on():
                 self.awaiting_since = self.loop.time()
+
+    def _goes_on(self) -> bool:
+        return GOES_ON in self.scope["state"] and not self.cycle.response_complete
 
     def on_message_complete(self) -> None:
         if self.in_head:
@@ -249,7 +252,8 @@ class BoundedHttp(HttpToolsProtocol):
         if self.awaiting_since is not None and now - self.awaiting_since > seconds:
             self.awaiting_since = None
             if self.in_head or self.cycle is not None:
-                self.refuse(408, f"the request did not arrive within {seconds:g} s")
+                what = "a MiB of the body" if self._goes_on() else "the request"
+                self.refuse(408, f"{what} did not arrive within {seconds:g} s")
             else:
                 self.transport.close()
         elif self.is_idle() and now - (self.idle_since or now) > self.keep_alive_seconds:

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from service.http.connection import BoundedHttp
+from service.http.connection import GOES_ON, BoundedHttp
 from tests.conftest import Service, peak_memory, running
 from tests.http.raw import (
     BODY,
@@ -453,6 +453,59 @@ async def echoed(*packets: bytes) -> list[tuple[int, bytes]]:
         await asyncio.wait(state.tasks)
         await asyncio.sleep(0)
     return [(answer.status, answer.body) for answer in parse(wire.written)]
+
+
+class Clock:
+    """An event loop whose time only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio.get_running_loop(), name)
+
+
+async def arriving(pieces: list[bytes], **state: bool) -> bytes:
+    """What is answered to a long body of which a piece comes every 59 seconds, and no end."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"].update(state)
+        await echo(scope, receive, send)
+
+    clock, wire, server = Clock(), Wire(), ServerState()
+    protocol = Alone(Config(app, log_config=None), server, {})
+    protocol.loop = clock  # type: ignore[assignment]
+    protocol.connection_made(wire)
+    protocol.data_received(request("PUT /a", "Content-Length: 9999999"))
+    for piece in pieces:
+        await asyncio.sleep(0)
+        clock.now += 59
+        protocol.cut_off_if_slow(clock.now)
+        protocol.data_received(piece)
+    await asyncio.sleep(0.0)
+    written = wire.written
+    protocol.connection_lost(None)
+    while server.tasks:
+        await asyncio.wait(server.tasks)
+    return written
+
+
+@pytest.mark.anyio
+async def test_a_body_that_may_go_on_is_cut_off_once_it_does_not() -> None:
+    assert await arriving([bytes(2**20)] * 5, **{GOES_ON: True}) == b""
+    for pieces in ([b" "] * 3, [bytes(2**20), b" ", b" ", b" "]):
+        (cut_off,) = parse(await arriving(pieces, **{GOES_ON: True}))
+        assert cut_off.status == 408
+        assert json.loads(cut_off.body)["detail"] == "a MiB of the body did not arrive within 60 s"
+
+
+@pytest.mark.anyio
+async def test_another_body_is_cut_off_however_much_of_it_comes() -> None:
+    (cut_off,) = parse(await arriving([bytes(2**20)] * 3))
+    assert json.loads(cut_off.body)["detail"] == "the request did not arrive within 60 s"
 
 
 SMUGGLED = request("GET /smuggled", "Transfer-Encoding: chunked")

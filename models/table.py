@@ -143,9 +143,9 @@ def prepare(
     fits = len(side) * record.itemsize <= memory_bytes
     # One bucket is in use and the next one is read ahead; a block may hold on to another one.
     bucket_rows = len(side) if fits else max(1, memory_bytes // 4 // record.itemsize)
-    numbers = -(-np.bincount(side) // bucket_rows)
-    firsts = np.cumsum(numbers) - numbers
-    files = [folder / f"{index}.rows" for index in range(numbers.sum())]
+    how_many = -(-np.bincount(side) // bucket_rows)  # of each side; rounded up
+    firsts = np.cumsum(how_many) - how_many
+    files = [folder / f"{index}.rows" for index in range(how_many.sum())]
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         file.write_bytes(b"")
@@ -154,7 +154,7 @@ def prepare(
     for columns, targets in read(parquet, schema):
         start, end = end, end + len(targets)
         of_row = side[start:end]
-        bucket = firsts[of_row] + draw.integers(numbers[of_row])
+        bucket = firsts[of_row] + draw.integers(how_many[of_row])
         _append(files, bucket, _records(encode(columns, targets, preprocessing, dtype), record))
     buckets: list[Path | Records] = [*files]
     if fits:
@@ -162,8 +162,8 @@ def prepare(
         for file in files:
             file.unlink()
     train, validation, test = (
-        Rows(parquet, schema, mask, buckets[first : first + number], record)
-        for mask, first, number in zip(chosen, firsts, numbers, strict=True)
+        Rows(parquet, schema, mask, buckets[first : first + count], record)
+        for mask, first, count in zip(chosen, firsts, how_many, strict=True)
     )
     fingerprint = _fingerprint(parquet, side)
     return Table(schema, preprocessing, train, validation, test, fingerprint)

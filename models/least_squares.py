@@ -24,8 +24,14 @@ EXACT = 1e-15
 ROUGH = 1e-8
 """scipy's own: enough to tell a good start from a bad one."""
 
+JACOBIAN_NUMBERS = 2**25
+"""At most so many derivatives are in memory, however many rows a block may have."""
 
 FOLDED_AT_ONCE = 64
+"""Triangles, at most so many."""
+
+FOLDED_NUMBERS = 2**22
+"""And no more numbers than these, but for the last triangle."""
 
 
 class Solution(NamedTuple):
@@ -51,7 +57,7 @@ class LeastSquares:
         self.shapes = [weight.shape for weight in network.get_weights()]
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
         self.rows = rows
-        self.block_rows = block_rows
+        self.block_rows = min(block_rows, max(1, JACOBIAN_NUMBERS // sum(self.sizes)))
         self._derive = tf.function(self._derivatives, jit_compile=True, autograph=False)
 
     def solve(
@@ -93,11 +99,12 @@ class LeastSquares:
     def triangle(self, theta: Array) -> Array:
         """The R of `[J r]` over all rows, `(parameters + 1, parameters + 1)`."""
         triangles = [np.zeros((len(theta) + 1, len(theta) + 1))]
+        at_once = max(1, min(FOLDED_AT_ONCE, FOLDED_NUMBERS // triangles[0].size))
         for block in self.rows.blocks(self.block_rows):
             features = np.ascontiguousarray(block.numbers)
             rows = self._derive(theta, features, block.targets).numpy()
             triangles.append(_fold(rows.T))
-            if len(triangles) > FOLDED_AT_ONCE:
+            if len(triangles) > at_once:
                 triangles = [_fold(np.concatenate(triangles))]
         return _fold(np.concatenate(triangles))
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models import least_squares
 from models.config import ModelName, SyntheticDataset, TrainConfig
 from models.data import Array, Split, load, synthetic_triples
 from models.evaluation import evaluate
@@ -87,6 +88,27 @@ def test_the_size_of_the_blocks_does_not_change_the_result(block_rows: int) -> N
     cross = make_network("cross")
     problem = LeastSquares(cross, in_memory(DATASET.train), block_rows)
     assert problem.solve(cross.get_weights(), 100).loss < 1e-28
+
+
+def test_large_triangles_are_folded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense = make_network("dense")
+    expected = LeastSquares(dense, in_memory(DATASET.train), 900).triangle(ravel(dense))
+    folded: list[int] = []
+
+    def fold(matrix: Array) -> Array:
+        folded.append(len(matrix))
+        return np.asarray(np.linalg.qr(matrix, mode="r"))
+
+    monkeypatch.setattr(least_squares, "_fold", fold)
+    monkeypatch.setattr(least_squares, "FOLDED_NUMBERS", 1)
+    monkeypatch.setattr(least_squares, "JACOBIAN_NUMBERS", 40 * 100)
+    problem = LeastSquares(dense, in_memory(DATASET.train), 900)
+    triangle = problem.triangle(ravel(dense))
+
+    np.testing.assert_allclose(triangle.T @ triangle, expected.T @ expected, rtol=1e-12, atol=1e-11)
+    # 40 weights: blocks of 100 rows, and never more than two triangles of 41.
+    assert max(folded) == 100
+    assert folded.count(100) == 9
 
 
 def test_the_weights_that_are_returned_have_the_lowest_loss_that_was_met() -> None:

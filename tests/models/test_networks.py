@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from models.config import CrossNetwork, DenseNetwork, ModelName, TrainConfig
+from models.config import CrossNetwork, DenseNetwork, ModelName, TrainConfig, why_not_exact
 from models.networks import build, forward, predict_rows
 from models.preprocessing import Encoded, Number, Preprocessing, Words
+from models.schema import Column, TableSchema
 
 SHAPES: list[tuple[ModelName, TrainConfig]] = [
     ("dense", TrainConfig()),
@@ -223,3 +224,21 @@ def test_rows_are_predicted_block_after_block() -> None:
         for part in (slice(5), slice(5, None))
     )
     agree(predict_rows(network, parts), predict_rows(network, [rows]))
+
+
+@pytest.mark.parametrize("name", ["dense", "cross"])
+def test_the_weights_that_are_too_many_for_the_exact_optimizer_are_counted_right(
+    name: ModelName,
+) -> None:
+    numbers = tuple(Number(str(index), 0.0, 1.0, True) for index in range(15))
+    fields = {"dataset": "houses", "models": [name], "optimizer": {"name": "levenberg_marquardt"}}
+    config = TrainConfig.model_validate(fields)
+    schema = TableSchema(
+        features=tuple(Column(name=number.name, type="number") for number in numbers),
+        target="price",
+        task="regression",
+    )
+    network = build(name, config, 1, Preprocessing("regression", numbers, (), 0.0, 1.0))
+    assert f"may have {network.count_params():,} on this table" in str(
+        why_not_exact(config, schema)
+    )

@@ -19,6 +19,8 @@ KEYS = {
 
 JOB = "11111111-1111-4111-8111-111111111111"
 
+PLACES = {"job_id": JOB, "dataset": "triples", "network": "cross", "number": 1, "name": "triples"}
+
 # Each with the least role that it needs.
 REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "POST", "/predict"),
@@ -29,6 +31,14 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "GET", "/models/triples/cross/versions/1"),
     ("predict", "GET", "/models/triples/cross/history"),
     ("admin", "PUT", "/models/triples/cross/serving"),
+    ("predict", "GET", "/datasets"),
+    ("predict", "GET", "/datasets/triples"),
+    ("predict", "GET", "/datasets/triples/rows"),
+    ("train", "PUT", "/datasets/triples"),
+    ("train", "PUT", "/datasets/houses?target=price"),
+    ("admin", "DELETE", "/datasets/triples"),
+    ("admin", "PUT", "/datasets"),
+    ("admin", "DELETE", "/models/triples/cross"),
     ("train", "POST", "/train"),
     ("admin", "POST", "/train/"),
     ("admin", "POST", "/train%0A"),
@@ -66,7 +76,7 @@ def ask(service: Service, method: str, path: str, headers: dict[str, str]) -> ht
 def test_every_documented_path_is_asked_for_here(locked: Service) -> None:
     document = locked.get("/openapi.json")
     documented = {
-        (method.upper(), path.format(job_id=JOB, dataset="triples", network="cross", number=1))
+        (method.upper(), path.format(**PLACES))
         for path, operations in document["paths"].items()
         for method in operations
     }

@@ -191,6 +191,9 @@ def test_a_service_with_all_that_it_needs_is_ready(
 def test_every_endpoint_is_documented(service: Service) -> None:
     paths = service.get("/openapi.json")["paths"]
     assert set(paths) == {
+        "/datasets",
+        "/datasets/{name}",
+        "/datasets/{name}/rows",
         "/train",
         "/jobs",
         "/jobs/{job_id}",

@@ -72,7 +72,7 @@ class Asked(Options):
 def _texts(values: Iterable[str]) -> Iterator[str]:
     try:
         for line in values:
-            yield from next(csv.reader([line], skipinitialspace=True), [])
+            yield from next(csv.reader([line], skipinitialspace=True, strict=True), [])
     except csv.Error:
         raise ValueError("it must be a line of CSV") from None
 

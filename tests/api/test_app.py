@@ -53,7 +53,7 @@ def test_every_body_is_read_by_the_same_rules(service: Service) -> None:
     asked = 0
     for path, operations in service.get("/openapi.json")["paths"].items():
         for method, operation in operations.items():
-            if "requestBody" in operation:
+            if "application/json" in operation.get("requestBody", {}).get("content", {}):
                 asked += 1
                 place = path.replace("{name}", "cross")
                 headers = {"Content-Type": "application/json"}

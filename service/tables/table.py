@@ -1,0 +1,241 @@
+"""From an upload to a table: read, checked, profiled and written as Parquet."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.schema import Column as Feature
+from models.schema import TableSchema, Type
+from service.errors import BadRequest, CrosscheckError, Invalid, TooLarge, excerpt
+from service.tables import names
+from service.tables.arrow_file import open_arrow, open_parquet
+from service.tables.column import Column
+from service.tables.contents import Contents
+from service.tables.csv_file import open_csv
+from service.tables.first_bytes import format_of
+from service.tables.ndjson_file import open_ndjson
+from service.tables.options import Bounds, Format, Options
+from service.tables.plain_bytes import PlainBytes
+from service.tables.profile import Profile
+from service.tables.source import Source
+from service.tables.target import Target
+from service.tables.values import Array
+from service.tables.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+DATA = "data.parquet"
+STEP_ROWS = 2**15
+
+OnRows = Callable[[int], None]
+
+OPEN: dict[Format, Callable[[Path, PlainBytes, Options, Bounds], Source]] = {
+    "csv": open_csv,
+    "parquet": open_parquet,
+    "arrow": open_arrow,
+    "ndjson": open_ndjson,
+}
+
+
+def read(
+    upload: Path,
+    folder: Path,
+    options: Options,
+    bounds: Bounds,
+    expected: TableSchema | None = None,
+    on_rows: OnRows = lambda rows: None,
+) -> Contents:
+    """Reads an upload, and writes `folder/data.parquet`.
+
+    `expected` is the schema of the dataset's other revisions, if there are any; `on_rows` is told
+    now and then how many rows were read.
+
+    Raises:
+        BadRequest: The file cannot be read; says what to do.
+        Conflict: It is not as expected.
+        Invalid: It holds something that nothing can be learned from.
+        TooLarge: It holds more than is allowed, or takes more memory.
+        OSError: The disk does not do its part.
+    """
+    try:
+        with _fault_of_the_file():
+            plain = PlainBytes(upload, bounds.max_bytes)
+            source = OPEN[options.format or format_of(plain.head)](upload, plain, options, bounds)
+        columns = _columns(source, options, expected)
+        target = Target(next(each for each in columns if each.role == "target"), options, expected)
+        rows = None
+        while rows is None:
+            with Writer(folder / DATA, columns, bounds.max_distinct) as writer:
+                rows = _copy(source, columns, target, writer, options, bounds, on_rows)
+        if expected is None:
+            _refuse_useless(writer.profiles)
+        return Contents(
+            table_schema=expected or _schema(columns, target),
+            rows=writer.rows,
+            dropped=rows - writer.rows,
+            profile=[profile.summary(target.classes) for profile in writer.profiles],
+            notes=[*source.notes, *_left_out(source)],
+        )
+    except MemoryError:
+        raise TooLarge("to read the file takes more memory than is allowed") from None
+
+
+def _columns(source: Source, options: Options, expected: TableSchema | None) -> list[Column]:
+    """The features, the target, and what else is kept."""
+    roles = names.roles(source.names, options, expected)
+    for name, kind in source.unreadable.items():
+        if roles.pop(name, "other") != "other":
+            raise Invalid(
+                f"column {excerpt(name)} holds {excerpt(kind)}, and neither numbers, booleans nor "
+                f"texts: pass exclude={name}"
+            )
+    types: dict[str, Type] = {}
+    if expected is not None:
+        types = {feature.name: feature.type for feature in expected.features}
+        if expected.task == "regression":
+            types[expected.target] = "number"
+    return [
+        Column(name, role, source.style, name in options.categorical, types.get(name))
+        for role in ("feature", "target", "other")
+        for name, its_role in roles.items()
+        if its_role == role
+    ]
+
+
+def _copy(
+    source: Source,
+    columns: list[Column],
+    target: Target,
+    writer: Writer,
+    options: Options,
+    bounds: Bounds,
+    on_rows: OnRows,
+) -> int | None:
+    """Goes through all rows; returns their number, or None if a type was not what it seemed.
+
+    In that case nothing more is written, and the types are right at the next attempt.
+    """
+    row = 0
+    is_settled = True
+    for batch in _ahead(_steps(source)):
+        if row + len(batch) > bounds.max_rows:
+            raise TooLarge(f"the table has more than {bounds.max_rows} rows")
+        arrays = []
+        has_target = None
+        for column in columns:
+            index = batch.schema.get_field_index(column.name)
+            array = pa.nulls(len(batch)) if index < 0 else batch.column(index)
+            values = column.convert(array, row)
+            if column.role == "target" and values is not None:
+                has_target = _has_target(column, values, row, options)
+                values = target.encode(values, row)
+            arrays.append(values)
+        is_settled = is_settled and all(array is not None for array in arrays)
+        if is_settled:
+            rows = pa.record_batch(arrays, [column.name for column in columns])
+            writer.add(rows if has_target is None else rows.filter(has_target))
+        row += len(batch)
+        on_rows(row)
+    if row == 0:
+        raise BadRequest("the file has no rows, only the names of columns")
+    target.check()
+    if is_settled:
+        writer.flush()
+    return row if is_settled else None
+
+
+def _has_target(column: Column, values: Array, row: int, options: Options) -> Array | None:
+    """Which rows have a target; None: all."""
+    if values.null_count == 0:
+        return None
+    if options.missing_target == "refuse":
+        index = pc.index(values.is_null(), True).as_py()
+        raise Invalid(
+            f"{column.place(row + index)} has no value, and it is the target: pass "
+            "missing_target=drop to leave such rows out"
+        )
+    return values.is_valid()
+
+
+def _refuse_useless(profiles: list[Profile]) -> None:
+    """Raises Invalid if a feature or the target tells nothing."""
+    for what, useless in (
+        ("holds no value", [each.column for each in profiles if each.is_empty]),
+        (
+            "holds the same value in each row",
+            [each.column for each in profiles if each.is_constant],
+        ),
+    ):
+        for column in useless:
+            if column.role == "target":
+                raise Invalid(f"column {excerpt(column.name)}, the target, {what}")
+        features = [column.name for column in useless if column.role == "feature"]
+        if features:
+            raise Invalid(
+                f"nothing can be learned from a column that {what}, like {names.listed(features)}: "
+                f"pass exclude={','.join(features)}"
+            )
+
+
+def _schema(columns: list[Column], target: Target) -> TableSchema:
+    return TableSchema(
+        features=tuple(
+            Feature(name=each.name, type=each.type)
+            for each in columns
+            if each.role == "feature" and each.type != "time"
+        ),
+        target=target.column.name,
+        task=target.task,
+        classes=target.classes,
+        others=tuple(each.name for each in columns if each.role == "other"),
+    )
+
+
+def _left_out(source: Source) -> Iterator[str]:
+    if source.unreadable:
+        yield f"left out, for rows cannot be ordered by them: {names.listed(source.unreadable)}"
+
+
+def _steps(source: Source) -> Iterator[Array]:
+    """The rows of a file, some at once.
+
+    Raises:
+        BadRequest: The file is broken.
+    """
+    with _fault_of_the_file():
+        batches = source.batches()
+    while True:
+        with _fault_of_the_file():
+            batch = next(batches, None)
+        if batch is None:
+            return
+        for start in range(0, len(batch), STEP_ROWS):
+            yield batch.slice(start, STEP_ROWS)
+
+
+def _ahead(items: Iterator[Array]) -> Iterator[Array]:
+    """The same items, each made while the one before it is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+
+
+@contextmanager
+def _fault_of_the_file() -> Iterator[None]:
+    """Turns what pyarrow says of a broken file into BadRequest."""
+    try:
+        yield
+    except (CrosscheckError, MemoryError):
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        logger.warning("cannot read the upload: %r", error)
+        raise BadRequest(f"the file cannot be read: {excerpt(str(error))}") from None

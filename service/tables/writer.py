@@ -1,0 +1,70 @@
+"""Rows on their way to Parquet, profiled row group by row group."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from service.tables.column import Column
+from service.tables.profile import Profile
+from service.tables.values import Array
+
+GROUP_ROWS = 2**17
+GROUP_BYTES = 2**25
+"""A row group ends before the first of both is passed."""
+
+
+class Writer:
+    """A file of Parquet, and a profile of each column: of the target, of its encoded values."""
+
+    def __init__(self, path: Path, columns: list[Column], max_distinct: int) -> None:
+        self.rows = 0
+        self.profiles: list[Profile] = []
+        self._path = path
+        self._columns = columns
+        self._target = [column.role for column in columns].index("target")
+        self._most = max_distinct
+        self._file: Any = None
+        self._batches: list[Array] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, batch: Array) -> None:
+        """Takes the next rows: a `pyarrow.RecordBatch` of the columns, the target encoded.
+
+        Raises:
+            Invalid: A category has more values than are allowed.
+        """
+        batches = [*self._batches, batch]
+        rows, size = sum(map(len, batches)), sum(each.nbytes for each in batches)
+        if rows > GROUP_ROWS or size > GROUP_BYTES:
+            self.flush()
+        self._batches.append(batch)
+
+    def flush(self) -> None:
+        """Writes the rows that were added as a row group."""
+        if not self._batches:
+            return
+        table = pa.Table.from_batches(self._batches)
+        self._batches = []
+        if self._file is None:
+            texts = [field.name for field in table.schema if field.type == pa.string()]
+            self._file = pa.parquet.ParquetWriter(self._path, table.schema, use_dictionary=texts)
+            self.profiles = [Profile(column, self._most) for column in self._columns]
+        targets = table.column(self._target).to_numpy()
+        for profile, values in zip(self.profiles, table.columns, strict=True):
+            profile.add(values, targets)
+        self._file.write_table(table, GROUP_ROWS)
+        self.rows += len(table)

@@ -37,10 +37,9 @@ class Profile:
         self._kind = pa.float64() if column.role == "target" else column.arrow_type
         self._is_category = column.role == "feature" and self._kind == pa.string()
         self._most = max_distinct if self._is_category else MOST_COUNTED
-        self._counts: Any = pa.table(
-            {"values": pa.array([], self._kind), "counts": pa.array([], pa.int64())}
-        )
-        """Different values and how many rows have them; None: too many."""
+        self._values = pa.array([], self._kind)
+        self._counts: NDArray[np.int64] | None = np.zeros(0, np.int64)
+        """Rows with each of the different values; None: these are too many."""
         self._rows = self._missing = 0
         self._first: Any = None
         self._least: Any = None
@@ -65,7 +64,7 @@ class Profile:
         if self._first is None:
             self._first, self._first_target = first(values), float(targets[0])
         if self._counts is not None:
-            self._count(values)
+            self._count(values, self._counts)
         with np.errstate(all="ignore"):  # of very large numbers there is no mean
             self._add_present(values, targets)
 
@@ -81,19 +80,24 @@ class Profile:
             ends = pc.min_max(values)
             self._widen(ends["min"].as_py(), ends["max"].as_py())
 
-    def _count(self, values: Array) -> None:
-        counts = pa.Table.from_struct_array(values.drop_null().value_counts())
-        both = pa.concat_tables([self._counts, counts.cast(self._counts.schema)])
-        sums = both.group_by("values").aggregate([("counts", "sum")])
-        self._counts = sums.rename_columns(["values", "counts"])
-        if len(sums) > self._most:
-            if self._is_category:
-                misfit = f"; {self.column.misfit}" if self.column.misfit else ""
-                raise Invalid(
-                    f"column {excerpt(self.column.name)} is a category of more than {self._most} "
-                    f"different values{misfit}; pass exclude={self.column.name}"
-                )
+    def _count(self, values: Array, before: NDArray[np.int64]) -> None:
+        news = values.drop_null().value_counts()
+        distinct, counts = news.field(0), news.field(1).to_numpy()
+        if len(distinct) <= self._most:
+            both = pa.concat_arrays([self._values, distinct]).dictionary_encode()
+            weights = np.concatenate([before, counts])
+            distinct = both.dictionary
+            counts = np.bincount(both.indices, weights).astype(np.int64)
+        if len(distinct) <= self._most:
+            self._values, self._counts = distinct, counts
+        elif not self._is_category:
             self._counts = None
+        else:
+            misfit = f"; {self.column.misfit}" if self.column.misfit else ""
+            raise Invalid(
+                f"column {excerpt(self.column.name)} is a category of more than {self._most} "
+                f"different values{misfit}; pass exclude={self.column.name}"
+            )
 
     def _measure(self, numbers: NDArray[np.float64]) -> None:
         last = -np.inf if self._greatest is None else self._greatest
@@ -151,14 +155,13 @@ class Profile:
     def _most_frequent(self, classes: tuple[str, str] | None) -> list[tuple[Value, int]]:
         if self._counts is None:
             return []
-        order = [("counts", "descending"), ("values", "ascending")]
-        table = self._counts.sort_by(order).slice(0, MOST_FREQUENT).to_pydict()
-        values = table["values"]
+        order = np.argsort(-self._counts, kind="stable")[:MOST_FREQUENT]
+        values = self._values.take(order).to_pylist()
         if classes is not None:
             values = [classes[int(value)] for value in values]
         elif self.column.type == "boolean":
             values = [bool(value) for value in values]
-        return list(zip(map(_shown, values), table["counts"], strict=True))
+        return list(zip(map(_shown, values), self._counts[order].tolist(), strict=True))
 
     def _suspicions(self) -> Iterator[str]:
         if self.column.role != "feature":

@@ -28,6 +28,7 @@ class Writer:
         self._most = max_distinct
         self._file: Any = None
         self._batches: list[Array] = []
+        self._group_rows = self._group_bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -47,18 +48,19 @@ class Writer:
         Raises:
             Invalid: A category has more values than are allowed.
         """
-        batches = [*self._batches, batch]
-        rows, size = sum(map(len, batches)), sum(each.nbytes for each in batches)
-        if rows > GROUP_ROWS or size > GROUP_BYTES:
+        rows, size = len(batch), batch.nbytes
+        if self._group_rows + rows > GROUP_ROWS or self._group_bytes + size > GROUP_BYTES:
             self.flush()
         self._batches.append(batch)
+        self._group_rows += rows
+        self._group_bytes += size
 
     def flush(self) -> None:
         """Writes the rows that were added as a row group."""
         if not self._batches:
             return
         table = pa.Table.from_batches(self._batches)
-        self._batches = []
+        self._batches, self._group_rows, self._group_bytes = [], 0, 0
         if self._file is None:
             texts = [field.name for field in table.schema if field.type == pa.string()]
             self._file = pa.parquet.ParquetWriter(self._path, table.schema, use_dictionary=texts)

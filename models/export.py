@@ -1,4 +1,7 @@
-"""A trained network in two formats that say the same: a SavedModel and its ONNX twin."""
+"""A trained network in two formats that say the same: a SavedModel and its ONNX twin.
+
+Here are the networks of triples, and what those of tables share with them.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -15,12 +18,16 @@ from numpy.typing import NDArray
 from models.config import FEATURES
 from models.data import Array
 from models.evaluation import in_blocks
-from models.layers import CrossLayer
+from models.layers import CrossLayer, Embeddings
 from models.networks import predict
 from models.onnx_graph import Layer, graph
+from models.saved_table import signature_parameters
 
 ONNX_FILE = Path("assets.extra", "model.onnx")
 """Where the ONNX twin lies in the folder of its SavedModel."""
+
+DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(string)": np.object_}
+"""Of what ONNX Runtime takes."""
 
 
 class ParityError(Exception):
@@ -41,11 +48,14 @@ def export(network: keras.Model, folder: Path) -> None:
 
     tf.saved_model.save(network, os.fspath(folder), signatures={"serving_default": serve})
     (folder / ONNX_FILE).parent.mkdir()
-    onnx.save(graph(list(_layers(network))), folder / ONNX_FILE)
+    onnx.save(graph(list(layers(network))), folder / ONNX_FILE)
 
 
-def _layers(network: keras.Model) -> Iterator[Layer]:
-    for layer in network.layers[1:]:
+def layers(network: keras.Model) -> Iterator[Layer]:
+    """The layers that see `x0`, in their order."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.InputLayer | Embeddings):
+            continue
         kernel, bias = layer.get_weights()
         if isinstance(layer, CrossLayer):
             yield Layer(kernel, bias, "cross")
@@ -66,68 +76,93 @@ def check_parity(network: keras.Model, folder: Path, features: Array) -> None:
     trained = predict(network, features)
     if not np.isfinite(trained).all():
         raise ParityError("the trained network's predictions are not all finite")
-    tolerance = rounding(list(_layers(network)), features)
-    for kind, load in (
-        ("SavedModel", load_saved_model),
-        ("ONNX file", load_onnx),
-    ):
-        difference = np.abs(in_blocks(load(folder), features) - trained).max()
-        if not difference <= tolerance:
-            raise ParityError(
-                f"the predictions of the {kind} differ from the trained network's "
-                f"by {difference:.3g}, more than the {tolerance:.3g} that rounding explains"
-            )
+    tolerance = rounding(list(layers(network)), features)
+    for kind, load in LOADERS.items():
+        compare(kind, in_blocks(load(folder), features), trained, tolerance)
 
 
-def rounding(layers: Sequence[Layer], features: Array) -> float:
-    """The most by which rounding makes two evaluations of `layers` differ on any row.
+def compare(kind: str, predictions: Array, trained: Array, tolerance: Array) -> None:
+    """Holds predictions against those of the trained network; all are `(rows,)`.
+
+    Raises:
+        ParityError: One of them differs by more than its row's tolerance.
+    """
+    difference = np.abs(predictions - trained)
+    (wrong,) = np.nonzero(~(difference <= tolerance))
+    if len(wrong):
+        raise ParityError(
+            f"the predictions of the {kind} differ from the trained network's by "
+            f"{difference[wrong[0]]:.3g}, more than the {tolerance[wrong[0]]:.3g} that rounding "
+            f"explains, in row {wrong[0]}"
+        )
+
+
+def rounding(layers: Sequence[Layer], x0: Array, operations: int = 0) -> Array:
+    """The most by which rounding makes two evaluations of `layers` differ on each row of `x0`.
 
     A sum of n products, added up in any order, errs by at most n units of rounding times the sum
     of the products' absolute values (Higham, Accuracy and Stability of Numerical Algorithms, 2nd
     edition, section 3.1). So the network is evaluated with absolute values, and the operations
     on the way through it are counted. Weights that cancel each other make this much larger than
     the predictions.
+
+    Args:
+        operations: Those on the way to `x0`.
     """
-    x = rows = np.abs(features)
-    operations = 0
+    x = rows = np.abs(x0)
+    before = operations
     for layer in layers:
         affine = x @ np.abs(layer.kernel).astype(np.float64) + np.abs(layer.bias)
         operations += len(layer.kernel) + 1
         if layer.kind == "cross":
             x = rows * affine + x
-            operations += 2
+            operations += before + 2
         else:
             x = affine
-    return operations * float(np.finfo(layers[0].kernel.dtype).eps * x.max())
+    return operations * np.finfo(layers[0].kernel.dtype).eps * x[:, 0]
 
 
 def load_saved_model(folder: Path) -> Any:
-    """The SavedModel's signature as a function from features `(rows, 3)` to `(rows,)`."""
-    serve = tf.saved_model.load(os.fspath(folder)).signatures["serving_default"]
-    dtype = serve.structured_input_signature[1]["features"].dtype
+    """The SavedModel's signature as a function from features to predictions `(rows,)`.
 
-    def predict(features: Array) -> NDArray[Any]:
-        result: NDArray[Any] = serve(tf.constant(features, dtype))["predictions"].numpy()[:, 0]
+    Features are `(rows, 3)`; of a table, its columns `(rows,)` by name.
+    """
+    serve = tf.saved_model.load(os.fspath(folder)).signatures["serving_default"]
+    inputs = serve.structured_input_signature[1]
+    parameters = signature_parameters(folder)
+
+    def predict(features: Any) -> NDArray[Any]:
+        columns = features if isinstance(features, dict) else {"features": features}
+        given = {
+            parameter: tf.constant(columns[name], inputs[parameter].dtype)
+            for name, parameter in parameters.items()
+        }
+        result: NDArray[Any] = serve(**given)["predictions"].numpy()[:, 0]
         return result
 
     return predict
 
 
 def load_onnx(folder: Path) -> Any:
-    """The ONNX file's network as a function from features `(rows, 3)` to `(rows,)`.
+    """The ONNX file's network as a function from features to predictions `(rows,)`.
 
-    It computes in the caller's thread, as where it serves.
+    Features are `(rows, 3)`; of a table, its columns `(rows,)` by name. It computes in the
+    caller's thread, as where it serves.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         folder / ONNX_FILE, options, providers=["CPUExecutionProvider"]
     )
-    (features_input,) = session.get_inputs()
-    dtype = np.float64 if "double" in features_input.type else np.float32
+    dtypes = {each.name: DTYPES[each.type] for each in session.get_inputs()}
 
-    def predict(features: Array) -> NDArray[Any]:
-        (result,) = session.run(None, {features_input.name: features.astype(dtype)})
+    def predict(features: Any) -> NDArray[Any]:
+        columns = features if isinstance(features, dict) else {"features": features}
+        given = {name: columns[name].astype(dtype, copy=False) for name, dtype in dtypes.items()}
+        (result,) = session.run(None, given)
         return np.asarray(result)[:, 0]
 
     return predict
+
+
+LOADERS = {"SavedModel": load_saved_model, "ONNX file": load_onnx}

@@ -1,0 +1,84 @@
+"""A table's network as an ONNX graph that takes the table's columns by their names."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from models.data import Array
+from models.onnx_graph import Graph, Layer
+from models.preprocessing import FIRST_WORD, MISSING, UNSEEN, Number, Preprocessing, Words
+from models.schema import TableSchema
+
+ML = ("ai.onnx.ml", 2)
+"""The domain of `LabelEncoder`, and its version."""
+
+
+def table_graph(
+    preprocessing: Preprocessing,
+    schema: TableSchema,
+    embeddings: Sequence[Array],
+    layers: Sequence[Layer],
+) -> onnx.ModelProto:
+    """Preprocessing, embeddings and layers as a model from a table's columns to `predictions`.
+
+    Each input is called as its column, `(batch,)`: double, NaN where it is missing; or string,
+    empty where it is missing. The output is a double, `(batch, 1)`, called `predictions`, or
+    `predictions_1` where a column has that name.
+
+    Inside, the rows run along the first axis once the numbers are scaled: so ONNX Runtime keeps
+    the kernels packed, which makes wide layers three times faster on a few rows, and adds up the
+    products of a row in the same order whatever rows are beside it.
+    """
+    made = Graph()
+    for column in schema.features:
+        made.input(column.name, "float64" if column.kind == "numeric" else "object", ["batch"])
+    dtype = layers[0].kernel.dtype.name
+    parts = [_scaled(made, preprocessing.numbers, dtype)] if preprocessing.numbers else []
+    for words, matrix in zip(preprocessing.words, embeddings, strict=True):
+        table = made.constant("embeddings", matrix)
+        parts.append(made.apply("Gather", table, _codes(made, words), name="embedded", axis=0))
+    x0 = made.apply("Concat", *parts, name="x0", axis=1)
+    x = made.cast(made.layers(x0, layers, rows_last=False), "float64", name="x")
+    if preprocessing.task == "binary":
+        predictions = made.apply("Sigmoid", x, name="predictions")
+    else:
+        scale = made.constant("target_scale", np.array(preprocessing.target_scale))
+        mean = made.constant("target_mean", np.array(preprocessing.target_mean))
+        product = made.apply("Mul", x, scale, name="product")
+        predictions = made.apply("Add", product, mean, name="predictions")
+    return made.model(predictions, "float64", [ML])
+
+
+def _scaled(made: Graph, numbers: Sequence[Number], dtype: str) -> str:
+    """Scaled numbers and marks, `(batch, numeric_width)`: all columns in each operation."""
+    flat = made.apply("Concat", *(number.name for number in numbers), name="flat", axis=0)
+    shape = made.constant("shape", np.array([len(numbers), -1]))
+    values = made.apply("Reshape", flat, shape, name="values")
+    means = made.constant("means", np.array([[number.mean] for number in numbers]))
+    scales = made.constant("scales", np.array([[number.scale] for number in numbers]))
+    centred = made.apply("Sub", values, means, name="centred")
+    scaled = made.apply("Div", centred, scales, name="scaled")
+    missing = made.apply("IsNaN", values, name="missing")
+    zero = made.constant("zero", np.array(0.0))
+    filled = made.apply("Where", missing, zero, scaled, name="filled")
+    parts = [made.cast(filled, dtype, name="numbers")]
+    marked = [index for index, number in enumerate(numbers) if number.marked]
+    if marked:
+        which = made.constant("marked", np.array(marked))
+        missing = made.apply("Gather", missing, which, name="missing", axis=0)
+        parts.append(made.cast(missing, dtype, name="marks"))
+    joined = made.apply("Concat", *parts, name="rows_last", axis=0)
+    return made.apply("Transpose", joined, name="rows_first", perm=[1, 0])
+
+
+def _codes(made: Graph, words: Words) -> str:
+    return made.apply(
+        "LabelEncoder",
+        words.name,
+        name="codes",
+        domain=ML[0],
+        keys_strings=["", *words.vocabulary],
+        values_int64s=[MISSING, *range(FIRST_WORD, words.codes)],
+        default_int64=UNSEEN,
+    )

@@ -82,6 +82,16 @@ def scores(
     return _on_each_side(task, pairs, table)
 
 
+def validation_error(predict: Callable[[Columns], NDArray[Any]], table: Table) -> float:
+    """The error on the validation rows by which versions are chosen: RMSE, or log loss."""
+    rows = (
+        (predict(columns), targets) for columns, targets in table.validation.columns(BLOCK_ROWS)
+    )
+    if table.schema.task == "regression":
+        return _regression(rows)["rmse"]
+    return _binary(rows)["log_loss"]
+
+
 def mean_baseline(table: Table) -> dict[str, float]:
     """Scores the predictor that answers the mean of the training targets to everything.
 

@@ -49,7 +49,8 @@ class Attempt(Schema):
     """One start of a network's training: the seed of its initial weights, and its outcome."""
 
     seed: int
-    train_rmse: float
+    train_rmse: float | None = Field(default=None, description="On triples.")
+    validation_loss: float | None = Field(default=None, description="On a table; as in `losses`.")
     outcome: str
 
 
@@ -67,10 +68,14 @@ class Metadata(Schema):
     baseline: Scores = Field(description="The mean predictor on the same rows.")
     refused: str | None = Field(description="Why the version did not take over, if so.")
     losses: list[float] = Field(
-        description="Mean squared error while training, per epoch or evaluation."
+        description="While training, per epoch or evaluation: mean squared errors, of a table "
+        "those of the scaled target, or cross-entropies."
     )
     validation_losses: list[float] = Field(
         default=[], description="Of a table: the loss on the validation rows, per epoch."
+    )
+    best_epoch: int | None = Field(
+        default=None, description="Of a table: the epoch, from 1, whose weights were kept."
     )
     attempts: list[Attempt] = Field(description="Every start that was made, and its outcome.")
     fit_seconds: float

@@ -158,6 +158,11 @@ class Settings(BaseSettings):
     upload_memory_bytes: Count = Field(
         default=2 * 2**30, description="Of the process that reads a table."
     )
+    table_memory_bytes: Count = Field(
+        default=2**30,
+        description="For the encoded rows of a table in a training job; beyond, it reads them "
+        "from disk as it goes.",
+    )
     max_queued_jobs: Count = 100
     max_ended_jobs: Count = Field(
         default=10_000, description="Beyond, the oldest jobs that have ended are forgotten."

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES, DatasetName
-from service.api.dependencies import TheJobs, TheRegistry
+from service.api.dependencies import TheJobs, TheModels, TheModelsOf
 from service.api.json_route import JsonRoute
 from service.errors import NotFound, Unavailable
 from service.jobs.store import JobStore
@@ -33,17 +33,14 @@ router = APIRouter(tags=["models"], route_class=JsonRoute)
 
 @router.get("/metrics")
 async def metrics(
-    registry: TheRegistry,
-    jobs: TheJobs,
-    dataset: DatasetName | None = None,
-    job_id: UUID | None = None,
+    models: TheModels, jobs: TheJobs, dataset: DatasetName | None = None, job_id: UUID | None = None
 ) -> Comparison:
     """The comparison of a dataset's serving versions, or of what one job published."""
     if job_id is None:
-        return await to_thread(comparison.of_serving, registry.of(dataset or TRIPLES))
+        return await to_thread(comparison.of_serving, models)
     if dataset is None:
-        dataset = await _dataset_of(str(job_id), jobs)
-    return await to_thread(comparison.of_job, registry.of(dataset), str(job_id))
+        models = models.of(await _dataset_of(str(job_id), jobs))
+    return await to_thread(comparison.of_job, models, str(job_id))
 
 
 async def _dataset_of(job_id: str, jobs: JobStore) -> str:
@@ -54,13 +51,10 @@ async def _dataset_of(job_id: str, jobs: JobStore) -> str:
 
 
 @router.get("/models")
-async def list_models(
-    request: Request, registry: TheRegistry, dataset: DatasetName = TRIPLES
-) -> Models:
+async def list_models(request: Request, models: TheModels) -> Models:
     """A dataset's networks and their versions, and which one answers where none is named."""
-    of_dataset = registry.of(dataset)
-    models = [await to_thread(_model, of_dataset, name) for name in MODEL_NAMES]
-    return Models(dataset=dataset, models=models, default=await _default(request))
+    found = [await to_thread(_model, models, name) for name in MODEL_NAMES]
+    return Models(dataset=models.dataset, models=found, default=await _default(request))
 
 
 async def _default(request: Request) -> Default | None:
@@ -74,12 +68,12 @@ async def _default(request: Request) -> Default | None:
 
 
 @router.get("/models/{dataset}/{network}")
-def get_model(registry: TheRegistry, dataset: DatasetName, network: ModelName) -> Model:
+def get_model(models: TheModelsOf, network: ModelName) -> Model:
     """One network and its versions, newest first."""
-    return _model(registry.of(dataset), network)
+    return _model(models, network)
 
 
-def _model(registry: Registry, network: ModelName) -> Model:
+def _model(models: Registry, network: ModelName) -> Model:
     versions = [
         VersionSummary(
             version=version.version,
@@ -89,43 +83,32 @@ def _model(registry: Registry, network: ModelName) -> Model:
             refused=version.metadata.refused,
             **version.metadata.scores,
         )
-        for version in registry.versions(network)
+        for version in models.versions(network)
     ]
     return Model(
-        dataset=registry.dataset,
-        name=network,
-        serving=registry.serving(network),
-        versions=versions,
+        dataset=models.dataset, name=network, serving=models.serving(network), versions=versions
     )
 
 
 @router.get("/models/{dataset}/{network}/versions/{number}")
-def get_version(
-    registry: TheRegistry, dataset: DatasetName, network: ModelName, number: VersionNumber
-) -> Version:
+def get_version(models: TheModelsOf, network: ModelName, number: VersionNumber) -> Version:
     """One version and all that it knows of itself."""
-    return registry.of(dataset).version(network, number)
+    return models.version(network, number)
 
 
 @router.get("/models/{dataset}/{network}/history")
 def get_history(
-    registry: TheRegistry,
-    dataset: DatasetName,
+    models: TheModelsOf,
     network: ModelName,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> History:
     """What served and serves of a network, newest change first."""
-    return History(changes=registry.of(dataset).changes(network, limit))
+    return History(changes=models.changes(network, limit))
 
 
 @router.put("/models/{dataset}/{network}/serving")
 def promote(
-    request: Request,
-    registry: TheRegistry,
-    dataset: DatasetName,
-    network: ModelName,
-    wanted: Promotion,
+    request: Request, models: TheModelsOf, network: ModelName, wanted: Promotion
 ) -> Version:
     """Makes a version the serving one: promotes a new one or rolls back to an old one."""
-    key = request.scope.get("key")
-    return promotion.promote(registry.of(dataset), network, wanted.version, key)
+    return promotion.promote(models, network, wanted.version, request.scope.get("key"))

@@ -22,6 +22,7 @@ from typing import Any
 
 from models.config import TrainConfig
 from service.registry.staging import Staging
+from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def _try_out(worker: Connection) -> None:
 
 
 async def run(
-    job_id: str, config: TrainConfig, artifacts_dir: Path, on_progress: OnProgress
+    job_id: str, config: TrainConfig, settings: Settings, on_progress: OnProgress
 ) -> list[dict[str, Any]]:
     """Runs a job in a fresh child; returns its results. The child ends when this call does.
 
@@ -100,10 +101,10 @@ async def run(
         JobFailed: The training failed, or the child was killed.
         JobCancelled: The child found the job cancelled when it was about to publish.
     """
-    staging = Staging(artifacts_dir)
+    staging = Staging(settings.artifacts_dir)
     while True:
         try:
-            return await _run_once(job_id, config, artifacts_dir, on_progress)
+            return await _run_once(job_id, config, settings, on_progress)
         except JobFailed as failure:
             if staging.decision(job_id) != "publish":
                 raise
@@ -112,9 +113,9 @@ async def run(
 
 
 async def _run_once(
-    job_id: str, config: TrainConfig, artifacts_dir: Path, on_progress: OnProgress
+    job_id: str, config: TrainConfig, settings: Settings, on_progress: OnProgress
 ) -> list[dict[str, Any]]:
-    ours, child = await _start(job_id, config, artifacts_dir)
+    ours, child = await _start(job_id, config, settings)
     try:
         while True:
             message = json.loads(await asyncio.to_thread(ours.recv_bytes))
@@ -136,11 +137,11 @@ async def _run_once(
 
 
 async def _start(
-    job_id: str, config: TrainConfig, artifacts_dir: Path
+    job_id: str, config: TrainConfig, settings: Settings
 ) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
     for _ in range(START_ATTEMPTS):
         try:
-            return _start_once(job_id, config, artifacts_dir)
+            return _start_once(job_id, config, settings)
         except (EOFError, OSError) as error:
             logger.error("could not start a training process: %r", error)
             # Was the fork server killed? As long as the kernel takes it apart, it answers nobody
@@ -150,12 +151,12 @@ async def _start(
 
 
 def _start_once(
-    job_id: str, config: TrainConfig, artifacts_dir: Path
+    job_id: str, config: TrainConfig, settings: Settings
 ) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
     ours, theirs = _processes.Pipe()
-    child = _processes.Process(
-        target=_main, args=(theirs, job_id, config.model_dump_json(), artifacts_dir), daemon=True
-    )
+    folder, memory_bytes = settings.artifacts_dir, settings.table_memory_bytes
+    arguments = (theirs, job_id, config.model_dump_json(), folder, memory_bytes)
+    child = _processes.Process(target=_main, args=arguments, daemon=True)
     try:
         child.start()
     except BaseException:
@@ -173,7 +174,9 @@ def _end_of(exitcode: int | None) -> str:
     return "ended before its work was done"
 
 
-def _main(worker: Connection, job_id: str, config: str, artifacts_dir: Path) -> None:
+def _main(
+    worker: Connection, job_id: str, config: str, artifacts_dir: Path, memory_bytes: int
+) -> None:
     """What the child does."""
     # Imported by the fork server already; the worker itself never imports TensorFlow.
     from service.jobs import trainer
@@ -197,6 +200,7 @@ def _main(worker: Connection, job_id: str, config: str, artifacts_dir: Path) -> 
             job_id,
             parsed,
             registry,
+            memory_bytes,
             lambda progress: send(progress=progress.model_dump()),
         )
     except trainer.Cancelled:

@@ -18,7 +18,8 @@ import onnxruntime
 import tensorflow
 
 from models.config import ModelName, SyntheticDataset, TrainConfig
-from models.experiment import Experiment, HeldOut, TriplesExperiment
+from models.experiment import Experiment, HeldOut, TableExperiment, TriplesExperiment
+from models.table import prepare
 from models.training import TrainingDiverged
 from service.jobs import compile_cache
 from service.registry import promotion
@@ -26,6 +27,7 @@ from service.registry.manifest import HELD_OUT, seal
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
 from service.schemas import Attempt, Metadata, Progress, Result
+from service.tables.store import DATA, Tables
 
 PROGRESS_SECONDS = 0.2
 """The least time between two reports of progress."""
@@ -36,6 +38,9 @@ LIBRARIES = {
 
 HELD_OUT_ROWS = 10_000
 """At most so many are kept with a version: all that the experiment holds out."""
+
+ROWS = "rows"
+"""Where the encoded rows of a table are, in the staging folder of its job."""
 
 IN_WORDS = {
     "eval_rmse": "eval RMSE",
@@ -50,19 +55,26 @@ class Cancelled(Exception):
     """The job was cancelled before it could publish."""
 
 
-def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) -> list[Result]:
+def train(
+    job_id: str, config: TrainConfig, registry: Registry, memory_bytes: int, report: Report
+) -> list[Result]:
     """Runs a job to its published versions, or on from where a dead child left it.
 
+    Args:
+        memory_bytes: For the encoded rows of a table; beyond, they are read from disk.
+
     Raises:
+        NotFound, Damaged, Unsuitable: The table is gone, is damaged, or is not to be trained on.
         Cancelled: The job was cancelled; nothing is published.
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
     published = registry.published(job_id)
     cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
+    folder = registry.staging.folder(job_id)
     anew = registry.staging.decision(job_id) is None and not published
     if anew:
-        folder = registry.staging.start_over(job_id)
-    experiment = _experiment(config, registry)
+        registry.staging.start_over(job_id)
+    experiment = _experiment(config, registry, folder / ROWS, memory_bytes)
     if anew:
         baseline = experiment.baseline()
         for name in config.models:
@@ -79,9 +91,23 @@ def train(job_id: str, config: TrainConfig, registry: Registry, report: Report) 
     ]
 
 
-def _experiment(config: TrainConfig, registry: Registry) -> Experiment:
-    assert isinstance(config.dataset, SyntheticDataset)
-    return TriplesExperiment(config, config.dataset)
+def _experiment(
+    config: TrainConfig, registry: Registry, folder: Path, memory_bytes: int
+) -> Experiment:
+    if isinstance(config.dataset, SyntheticDataset):
+        return TriplesExperiment(config, config.dataset)
+    tables, name = Tables(registry.artifacts), config.dataset.name
+    number, stored = tables.find(name, config.dataset.revision)
+    tables.verify(name, number)
+    table = prepare(
+        tables.folder(name, number) / DATA,
+        stored.contents.table_schema,
+        config.dataset,
+        folder,
+        memory_bytes,
+        config.precision,
+    )
+    return TableExperiment(config, table)
 
 
 def stage(
@@ -119,6 +145,8 @@ def stage(
         baseline=baseline,
         refused=None,
         losses=trained.losses,
+        validation_losses=list(trained.validation_losses),
+        best_epoch=trained.best_epoch,
         attempts=[Attempt(**attempt._asdict()) for attempt in trained.attempts],
         fit_seconds=trained.seconds,
         libraries=LIBRARIES,

@@ -93,7 +93,7 @@ def _register_workflow(settings: Settings, store: JobStore, running: set[str]) -
         running.add(job_id)
         try:
             parsed = TrainConfig.model_validate(config)
-            return await child.run(job_id, parsed, settings.artifacts_dir, on_progress)
+            return await child.run(job_id, parsed, settings, on_progress)
         except child.JobCancelled:
             await store.client.cancel_workflow_async(job_id)
             raise

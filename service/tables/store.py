@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from models.config import TableDataset
-from models.schema import TableSchema
+from models.schema import TRIPLES, TableSchema
 from service.errors import RETRY_LATER, Invalid, NotFound, Unavailable, excerpt
 from service.file_lock import Locked, locked
 from service.nearest import did_you_mean
@@ -101,6 +101,11 @@ class Tables:
         if number is None:
             raise NotFound(f"all revisions of {name} are damaged")
         raise NotFound(f"there is no revision {number} of {name}; the newest is {numbers[0]}")
+
+    def require(self, name: str) -> None:
+        """Raises NotFound if there is no such dataset; the built-in one is always there."""
+        if name != TRIPLES and not self.numbers(name):
+            raise self._unknown(name)
 
     def newest(self, name: str) -> int:
         """The number of the newest revision.

@@ -8,6 +8,7 @@ import pytest
 from models.config import TrainConfig
 from service.jobs import child
 from service.registry.staging import Staging
+from service.settings import Settings
 from tests.registry.versions import JOB
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +22,7 @@ async def run(artifacts: Path) -> Any:
     async def on_progress(_: dict[str, Any]) -> None:
         raise AssertionError
 
-    return await child.run(JOB, TrainConfig(), artifacts, on_progress)
+    return await child.run(JOB, TrainConfig(), Settings(artifacts_dir=artifacts), on_progress)
 
 
 @pytest.fixture

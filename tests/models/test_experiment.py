@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from models.config import TableDataset, TrainConfig
+from models.experiment import Experiment, TableExperiment, TriplesExperiment
+from models.schema import Task
+from models.table import prepare
+from tests.models.tables import make_table
+
+
+def experiment(folder: Path, task: Task | None) -> Experiment:
+    fields = {"dataset": "houses" if task else {"size": 500}, "epochs": 2, "max_restarts": 0}
+    config = TrainConfig.model_validate(fields)
+    if task is None or not isinstance(config.dataset, TableDataset):
+        assert not isinstance(config.dataset, TableDataset)
+        return TriplesExperiment(config, config.dataset)
+    parquet, schema = make_table(folder, rows=500, task=task)
+    return TableExperiment(config, prepare(parquet, schema, config.dataset, folder, 2**20))
+
+
+@pytest.mark.parametrize(
+    ("task", "chosen_by"),
+    [(None, "eval_rmse"), ("regression", "validation_rmse"), ("binary", "validation_log_loss")],
+)
+def test_what_is_exported_is_measured_and_measured_again_as_a_champion(
+    tmp_path: Path, task: Task | None, chosen_by: str
+) -> None:
+    made = experiment(tmp_path, task)
+    steps: list[tuple[int, int]] = []
+    trained = made.train("cross", lambda step, steps_, loss: steps.append((step, steps_)))
+    assert steps == [(1, 2), (2, 2)]
+    made.export(trained.network, tmp_path / "cross")
+    scores = made.scores(tmp_path / "cross")
+    assert scores.keys() == made.baseline().keys()
+    assert made.choosing_error(tmp_path / "cross") == pytest.approx(scores[chosen_by], rel=1e-12)
+
+
+def test_rows_that_are_held_out_say_what_is_missing(tmp_path: Path) -> None:
+    instances, targets = experiment(tmp_path, "regression").held_out(30)
+    assert len(instances) == len(targets) == 30
+    kinds = [{type(value) for value in column} for column in zip(*instances, strict=True)]
+    assert kinds == [{float}, {float, type(None)}, {float}, {str, type(None)}]
+
+
+def test_no_more_rows_are_held_out_than_there_are(tmp_path: Path) -> None:
+    instances, _ = experiment(tmp_path, "regression").held_out(10_000)
+    assert 20 < len(instances) < 80  # about a tenth of 500

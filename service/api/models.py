@@ -54,16 +54,19 @@ async def _dataset_of(job_id: str, jobs: JobStore) -> str:
 async def list_models(request: Request, models: TheModels) -> Models:
     """A dataset's networks and their versions, and which one answers where none is named."""
     found = [await to_thread(_model, models, name) for name in MODEL_NAMES]
-    return Models(dataset=models.dataset, models=found, default=await _default(request))
+    default = await _default(request, models.dataset)
+    return Models(dataset=models.dataset, models=found, default=default)
 
 
-async def _default(request: Request) -> Default | None:
+async def _default(request: Request, dataset: str) -> Default | None:
     predictor: Predictor = request.app.state.predictor
-    with suppress(NotFound):  # a version that vanished as it was looked at; the next look is soon
-        await predictor.refresh()
-    if predictor.default is None:
+    try:
+        serving = await predictor.of(dataset)
+    except NotFound:  # a version that vanished as it was looked at; the next look is soon
         return None
-    loaded, reason = predictor.default
+    if serving.default is None:
+        return None
+    loaded, reason = serving.default
     return Default(model=loaded.model, version=loaded.version, reason=reason)
 
 

@@ -66,7 +66,7 @@ class Readiness:
             ready=not missing,
             missing=missing,
             damaged=damaged,
-            serving={name: loaded.version for name, loaded in predictor.serving.items()},
+            serving={name: loaded.version for name, loaded in predictor.triples.networks.items()},
             training=training,
         )
 

@@ -1,17 +1,28 @@
 """Which serving version answers where none is named: the one that errs least on the same rows."""
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.schema import Task
+from service.predict.formats import json_format
+from service.predict.formats.question import Limits, Predictions
 from service.predict.loaded import Loaded
 from service.registry.manifest import HELD_OUT
 from service.registry.versions import Registry
 
-Rows = NDArray[np.float64]
+Targets = NDArray[np.float64]
+
+IN_WORDS: dict[Task, str] = {"regression": "RMSE", "binary": "log loss"}
+
+UNBOUNDED = Limits(2**63 - 1, 2**63 - 1)
+"""For rows that we keep ourselves."""
+
+SURE = 1e-15
+"""A probability is taken to be this far from 0 and 1, or one error could outweigh all else."""
 
 
 class Default(NamedTuple):
@@ -21,8 +32,18 @@ class Default(NamedTuple):
     reason: str
 
 
+class HeldOut(msgspec.Struct):
+    """Rows that a version was not trained on: instances as `POST /predict` takes them."""
+
+    instances: msgspec.Raw
+    targets: list[float]
+
+
+NONE = HeldOut(msgspec.Raw(b"[]"), [])
+
+
 def choose(serving: Collection[Loaded], registry: Registry) -> Default | None:
-    """Picks one of the serving versions; None if there are none.
+    """Picks one of the serving versions of a dataset; None if there are none.
 
     Versions whose jobs held out the same rows have been measured on them already. Others are
     measured on rows that one of them has kept: on the most, and of as many on the newest ones.
@@ -32,33 +53,45 @@ def choose(serving: Collection[Loaded], registry: Registry) -> Default | None:
     about = {each: registry.version(each.model, each.version).metadata for each in serving}
     by_age = sorted(serving, key=lambda each: about[each].created_at, reverse=True)
     newest = by_age[0]
+    task = newest.columns.schema.task
     if all(about[each].config.dataset == about[newest].config.dataset for each in serving):
-        errors = {each: about[each].scores["eval_rmse"] for each in serving}
+        errors = {each: about[each].scores[about[each].chosen_by] for each in serving}
         where = "on the rows that the jobs of all of them held out"
     else:
-        kept = {each: _held_out(each, registry) for each in by_age}
-        judge = max(by_age, key=lambda each: len(kept[each]))
+        kept = {each: held_out(each, registry) for each in by_age}
+        judge = max(by_age, key=lambda each: len(kept[each].targets))
         rows = kept[judge]
-        if not len(rows):
+        if not rows.targets:
             return Default(newest, "it is the newest, and none has kept rows to compare them on")
-        errors = {each: _rmse(each, rows) for each in serving}
-        where = f"on {len(rows)} rows that the job of {judge} held out"
+        errors = {each: _error(each, rows, task) for each in serving}
+        where = f"on {len(rows.targets)} rows that the job of {judge} held out"
     best, *others = sorted(by_age, key=errors.__getitem__)
     theirs = ", ".join(f"that of {other} is {errors[other]:.10g}" for other in others)
-    return Default(best, f"its RMSE is {errors[best]:.10g} {where}; {theirs}")
+    return Default(best, f"its {IN_WORDS[task]} is {errors[best]:.10g} {where}; {theirs}")
 
 
-def _held_out(loaded: Loaded, registry: Registry) -> Rows:
+def held_out(loaded: Loaded, registry: Registry) -> HeldOut:
+    """The rows that a version has kept; none, where it is one of 0.1.0."""
     path = registry.folder(loaded.model, loaded.version) / HELD_OUT
     try:
-        kept = msgspec.json.decode(path.read_bytes())
-    except FileNotFoundError:  # versions of 0.1.0 have none
-        return np.empty((0, 0))
-    return np.column_stack([kept["instances"], kept["targets"]])
+        return msgspec.json.decode(path.read_bytes(), type=HeldOut)
+    except FileNotFoundError:
+        return NONE
 
 
-def _rmse(loaded: Loaded, rows: Rows) -> float:
+def _error(loaded: Loaded, rows: HeldOut, task: Task) -> float:
+    """The error of a version on these rows, read as those of `POST /predict` are."""
+    features = json_format.read(rows.instances, loaded.columns, UNBOUNDED)
+    predictions, targets = loaded.predict(features), np.array(rows.targets)
     with np.errstate(over="ignore", invalid="ignore"):
-        errors: NDArray[Any] = loaded.predict(rows[:, :-1]) - rows[:, -1]
-        rmse = float(np.sqrt(np.mean(errors**2)))
-    return rmse if np.isfinite(rmse) else np.inf
+        error = float({"regression": _rmse, "binary": _log_loss}[task](predictions, targets))
+    return error if np.isfinite(error) else np.inf
+
+
+def _rmse(predictions: Predictions, targets: Targets) -> float:
+    return float(np.sqrt(np.mean((predictions - targets) ** 2)))
+
+
+def _log_loss(predictions: Predictions, targets: Targets) -> float:
+    sure = np.clip(predictions.astype(np.float64), SURE, 1 - SURE)
+    return float(-np.mean(targets * np.log(sure) + (1 - targets) * np.log1p(-sure)))

@@ -1,13 +1,17 @@
 """A version in ONNX Runtime, ready to answer; what comes at the same time in one run."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
-from models.config import FEATURES, ModelName
-from service.predict.formats.question import Features
+from models.config import ModelName
+from service.predict.formats.columns import Columns, missing
+from service.predict.formats.question import Features, Predictions
 from service.registry.manifest import ONNX
 from service.registry.versions import Registry
 
@@ -15,43 +19,65 @@ TOGETHER_ROWS = 1000
 """Requests for up to so many rows are predicted together."""
 
 
+TYPES: Mapping[str, type] = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(string)": np.object_,
+}
+
+
+def rows_of(features: Features) -> int:
+    """The number of rows."""
+    return len(next(iter(features.values())))
+
+
 class Loaded:
     """A version that is ready to answer."""
 
-    def __init__(self, model: ModelName, version: int, onnx: Path) -> None:
+    def __init__(
+        self, model: ModelName, version: int, onnx: Path, columns: Columns, job_id: str = ""
+    ) -> None:
         self.model = model
         self.version = version
+        self.columns = columns
+        self.job_id = job_id
         self.headers = [(b"x-model", model.encode()), (b"x-model-version", b"%d" % version)]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
             onnx, options, providers=["CPUExecutionProvider"]
         )
-        (takes,), (gives,) = self._session.get_inputs(), self._session.get_outputs()
-        self._dtype = np.float64 if takes.type == "tensor(double)" else np.float32
-        self._outputs = [gives.name]
+        self._takes = {each.name: TYPES[each.type] for each in self._session.get_inputs()}
+        self._outputs = [each.name for each in self._session.get_outputs()]
+        self._narrows = np.float32 in self._takes.values()
         self._alone = True
         self._asked = 0
-        self._gathered: list[tuple[Features, asyncio.Future[Features]]] = []
+        self._gathered: list[tuple[Features, asyncio.Future[Predictions]]] = []
 
     def __str__(self) -> str:
         return f"{self.model} version {self.version}"
 
-    def predict(self, features: Features) -> Features:
-        """The predictions `(rows,)` for features `(rows, 3)`."""
-        rows = len(features)
+    def predict(self, features: Features) -> Predictions:
+        """The predictions `(rows,)`."""
+        rows = rows_of(features)
         if rows == 1:  # ONNX Runtime rounds a row alone otherwise than the same row in company
-            features = features.repeat(2, axis=0)
-        if self._dtype is np.float64:
-            converted = np.ascontiguousarray(features, np.float64)
-        else:
+            features = {name: values.repeat(2, axis=0) for name, values in features.items()}
+        if self._narrows:
             with np.errstate(over="ignore"):  # what is too large shows in the prediction
-                converted = np.ascontiguousarray(features, self._dtype)
-        (column,) = self._session.run(self._outputs, {"features": converted})
-        predictions: Features = column[:rows, 0]
+                features = self._converted(features)
+        else:
+            features = self._converted(features)
+        (column,) = self._session.run(self._outputs, features)
+        predictions: Predictions = column[:rows, 0]
         return predictions
 
-    async def predict_together(self, features: Features) -> Features:
+    def _converted(self, features: Features) -> dict[str, NDArray[Any]]:
+        return {
+            name: np.ascontiguousarray(values, self._takes[name])
+            for name, values in features.items()
+        }
+
+    async def predict_together(self, features: Features) -> Predictions:
         """As `predict`, in one run with what else is asked for in this turn of the event loop.
 
         A run for one row takes as long as one for a hundred. Where only one request came in the
@@ -66,7 +92,7 @@ class Loaded:
             loop.call_soon(self._end_turn)
             if self._alone:
                 return self.predict(features)
-        predictions: asyncio.Future[Features] = loop.create_future()
+        predictions: asyncio.Future[Predictions] = loop.create_future()
         self._gathered.append((features, predictions))
         return await predictions
 
@@ -76,7 +102,7 @@ class Loaded:
         if not gathered:
             return
         try:
-            predictions = self.predict(np.concatenate([features for features, _ in gathered]))
+            predictions = self.predict(_joined([features for features, _ in gathered]))
         except Exception as error:
             for _, asked in gathered:
                 if not asked.done():
@@ -84,10 +110,16 @@ class Loaded:
             return
         start = 0
         for features, asked in gathered:
-            end = start + len(features)
+            end = start + rows_of(features)
             if not asked.done():
                 asked.set_result(predictions[start:end])
             start = end
+
+
+def _joined(many: list[Features]) -> Features:
+    if len(many) == 1:
+        return many[0]
+    return {name: np.concatenate([each[name] for each in many]) for name in many[0]}
 
 
 def load(registry: Registry, model: ModelName, version: int) -> Loaded:
@@ -96,7 +128,9 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
     Raises:
         NotFound: There is no such version, or it is damaged.
     """
-    registry.version(model, version)
-    loaded = Loaded(model, version, registry.folder(model, version) / ONNX)
-    loaded.predict(np.zeros((1, FEATURES)))
+    about = registry.version(model, version).metadata
+    columns = Columns(about.table)
+    onnx = registry.folder(model, version) / ONNX
+    loaded = Loaded(model, version, onnx, columns, about.job_id)
+    loaded.predict(columns.take([missing(feature, 1) for feature in columns.features]))
     return loaded

@@ -1,4 +1,4 @@
-"""`POST /predict`: bytes → array → ONNX Runtime → bytes.
+"""`POST /predict`: bytes → arrays → ONNX Runtime → bytes.
 
 This is the hot path, so it stands in front of FastAPI, whose middleware and dependencies cost
 several times what the prediction does. But for the arrival of the body, nothing here waits.
@@ -6,7 +6,9 @@ several times what the prediction does. But for the arrival of the body, nothing
 
 import asyncio
 import logging
+import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,7 +17,8 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from models.config import MODEL_NAMES, ModelName
+from models.config import ModelName
+from models.schema import TRIPLES
 from service import access, access_log
 from service.access_log import AccessLog
 from service.errors import (
@@ -31,10 +34,10 @@ from service.errors import (
 )
 from service.http import content_coding
 from service.predict import formats
-from service.predict.default import Default, choose
-from service.predict.formats import Format
-from service.predict.formats.question import Question
-from service.predict.loaded import TOGETHER_ROWS, Loaded, load
+from service.predict.formats import Format, json_format
+from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits, Question
+from service.predict.loaded import TOGETHER_ROWS, Loaded, load, rows_of
+from service.predict.serving import NOTHING, Serving, exists, look, unknown
 from service.registry.versions import Registry
 from service.settings import Settings
 
@@ -42,7 +45,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-TOO_MANY_ROWS = "instances: more than {} rows in one request"
+KEPT_DATASETS = 64
+"""Of how many tables stays loaded what serves: those that were asked for last."""
 
 KEPT_LOADED = 8
 """How many versions that do not serve stay loaded for requests that name them."""
@@ -55,11 +59,11 @@ class Predictor:
         self.registry = registry
         self.log = log
         self.settings = settings
-        self.serving: dict[ModelName, Loaded] = {}
-        self.default: Default | None = None
-        self._others: dict[tuple[ModelName, float], Loaded] = {}
-        self._state: tuple[object, ...] = ()
-        self._refreshing = asyncio.Lock()
+        self.triples = NOTHING
+        self._tables: OrderedDict[str, Serving] = OrderedDict()
+        self._others: dict[tuple[str, ModelName, float], Loaded] = {}
+        self._limits = Limits(settings.max_rows_per_request, settings.max_body_bytes)
+        self._looking = asyncio.Lock()
         self._large = 0
         # Of its own: a database that does not answer holds the threads that all others share.
         self._threads = ThreadPoolExecutor(settings.max_large_requests)
@@ -96,6 +100,8 @@ class Predictor:
         if b"content-encoding" in given:
             most = self.settings.max_body_bytes
             receive = content_coding.decoded(given[b"content-encoding"], receive, most)
+        if (asked_in.by_arrow or answer_in.by_arrow) and "pyarrow.parquet" not in sys.modules:
+            await self._in_thread(_import_pyarrow)
         message = await receive()
         at_once = min(asked_in.large_bytes, self.settings.max_body_bytes)
         whole = message["type"] == "http.request" and not message["more_body"]
@@ -113,12 +119,13 @@ class Predictor:
     async def _answer(
         self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
     ) -> tuple[bytes, Loaded]:
-        question = self._check(asked_in.read(body, query))
+        question = asked_in.ask(body, query)
         loaded = self._at_hand(question) or await self._fetch(question)
-        if len(question.features) > TOGETHER_ROWS:
-            predictions = loaded.predict(question.features)
+        features = self._check(asked_in.read(question.instances, loaded.columns, self._limits))
+        if rows_of(features) > TOGETHER_ROWS:
+            predictions = loaded.predict(features)
         else:
-            predictions = await loaded.predict_together(question.features)
+            predictions = await loaded.predict_together(features)
         return answer_in.write(predictions, loaded.model, loaded.version), loaded
 
     async def _answer_parts(
@@ -152,14 +159,14 @@ class Predictor:
     async def _answer_large(
         self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
     ) -> tuple[bytes, Loaded]:
-        most = self.settings.max_rows_per_request
-        if asked_in is formats.JSON and body.count(b"[") > most + 1:  # before it takes the memory
-            raise TooLarge(TOO_MANY_ROWS.format(most))
-        question = self._check(await self._in_thread(asked_in.read, body, query))
+        if asked_in is formats.JSON:
+            json_format.refuse_too_many(body, self._limits.rows)
+        question = await self._in_thread(asked_in.ask, body, query)
         loaded = self._at_hand(question) or await self._fetch(question)
 
         def answer() -> bytes:
-            predictions = loaded.predict(question.features)
+            features = asked_in.read(question.instances, loaded.columns, self._limits)
+            predictions = loaded.predict(self._check(features))
             return answer_in.write(predictions, loaded.model, loaded.version)
 
         return await self._in_thread(answer), loaded
@@ -178,75 +185,105 @@ class Predictor:
         finally:
             self._large -= 1
 
-    def _check(self, question: Question) -> Question:
-        rows = len(question.features)
+    def _check(self, features: Features) -> Features:
+        rows = rows_of(features)
         if not rows:
             raise Invalid("instances: it is empty")
-        if rows > self.settings.max_rows_per_request:
-            raise TooLarge(TOO_MANY_ROWS.format(self.settings.max_rows_per_request))
-        if question.version is not None and question.model is None:
-            raise Invalid("version: it needs `model` beside it")
-        return question
+        if rows > self._limits.rows:
+            raise TooLarge(TOO_MANY_ROWS.format(self._limits.rows))
+        return features
 
     def _at_hand(self, question: Question) -> Loaded | None:
         """The version that is asked for, if it is loaded."""
-        if question.model is None:
-            return self.default and self.default.loaded
-        serving = self.serving.get(question.model)
-        if question.version is None or (serving and serving.version == question.version):
-            return serving
-        return self._others.get((question.model, question.version))
+        dataset, model, version, _ = question
+        if dataset == TRIPLES:
+            serving = self.triples
+        elif dataset in self._tables:
+            self._tables.move_to_end(dataset)
+            serving = self._tables[dataset]
+        else:
+            return None
+        if found := serving.at_hand(model, version):
+            return found
+        return self._others.get((dataset, model, version)) if model and version else None
 
     async def _fetch(self, question: Question) -> Loaded:
         """The version that is asked for, loaded first."""
-        model, version = question.model, question.version
+        dataset, model, version, _ = question
+        serving = await self.of(dataset)
+        if found := serving.at_hand(model, version):
+            return found
+        registry = self.registry.of(dataset)
         if model is not None and version is not None:
-            loaded = await self._in_thread(load, self.registry, model, int(version))
+            loaded = await self._in_thread(load, registry, model, int(version))
             while len(self._others) >= KEPT_LOADED:
                 self._others.pop(next(iter(self._others)))
-            self._others[model, version] = loaded
+            self._others[dataset, model, version] = loaded
             return loaded
-        await self.refresh()
-        if found := self._at_hand(question):
-            return found
         what = f"the model {model} has" if model else "there is"
-        raise Conflict(f"{what} no serving version yet: train one with POST /train")
+        of = "" if dataset == TRIPLES else f" of the dataset {dataset}"
+        how = "POST /train" if dataset == TRIPLES else f'POST /train {{"dataset": "{dataset}"}}'
+        raise Conflict(f"{what} no serving version{of} yet: train one with {how}")
 
     @property
     def has_looked(self) -> bool:
-        """Whether what the registry served, now or a while ago, is loaded."""
-        return bool(self._state)
+        """Whether what the registry served of triples, now or a while ago, is loaded."""
+        return self.triples is not NOTHING
 
-    async def refresh(self) -> None:
-        """Loads what the registry serves now, and swaps it in whole."""
-        async with self._refreshing:
-            state = await self._in_thread(self.registry.state)
-            if state != self._state:
-                serving = await self._in_thread(self._load_serving)
-                chosen = await self._in_thread(choose, serving.values(), self.registry)
-                self.serving, self.default, self._state = serving, chosen, state
+    async def of(self, dataset: str = TRIPLES) -> Serving:
+        """What serves of a dataset now. It is loaded, and followed from then on.
+
+        Raises:
+            NotFound: There is no such dataset.
+        """
+        registry = self.registry.of(dataset)
+        async with self._looking:
+            before = self.triples if dataset == TRIPLES else self._tables.get(dataset, NOTHING)
+            if before is NOTHING and not await self._in_thread(exists, registry):
+                raise await self._in_thread(unknown, registry)
+            now = await self._in_thread(look, registry, before)
+            if now is not before:
+                self._swap(dataset, now)
+        return now
+
+    def _swap(self, dataset: str, now: Serving) -> None:
+        for key in [key for key in self._others if key[0] == dataset]:
+            del self._others[key]
+        if dataset == TRIPLES:
+            self.triples = now
+            return
+        if now.networks:
+            self._tables[dataset] = now
+        else:  # it costs nothing to look again, and anybody can ask for it
+            self._tables.pop(dataset, None)
+        while len(self._tables) > KEPT_DATASETS:
+            self._tables.popitem(last=False)
 
     async def keep_fresh(self) -> None:
-        """Follows the registry until cancelled."""
-        fault = ""
+        """Follows the registry until cancelled: triples, and the tables that are loaded."""
+        known: set[str] = set()
         while True:
-            try:
-                await self.refresh()
-                fault = ""
-            except Exception as error:
-                if repr(error) != fault:  # say it once, not five times a second
-                    logger.exception("could not read the registry; still serving what is loaded")
-                fault = repr(error)
+            faults = set()
+            for dataset in (TRIPLES, *self._tables):
+                try:
+                    await self.of(dataset)
+                except Exception as error:
+                    fault = f"{dataset}: {error!r}"
+                    faults.add(fault)
+                    if fault not in known:  # say it once, not five times a second
+                        logger.exception(
+                            "could not read the versions of %s; still serving what is loaded",
+                            dataset,
+                        )
+            known = faults
             await asyncio.sleep(self.settings.refresh_seconds)
 
-    def _load_serving(self) -> dict[ModelName, Loaded]:
-        serving = dict(self.serving)
-        for name in MODEL_NAMES:
-            number = self.registry.serving(name)
-            if number is not None and (name not in serving or serving[name].version != number):
-                serving[name] = load(self.registry, name, number)
-                logger.info("serving %s", serving[name])
-        return serving
+
+def _import_pyarrow() -> None:
+    """Imports what takes a while, so that nobody who sends other formats waits for it."""
+    import pyarrow.csv
+    import pyarrow.ipc
+    import pyarrow.parquet  # noqa: F401
 
 
 def _unpacked(response: Response) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:

@@ -46,7 +46,7 @@ ODD_QUERIES = [
 ]
 ODD_HEADERS = [
     {"Accept": formats.NPY.media_type},
-    {"Accept": formats.ARROW_STREAM.upper() + ";q=0.1, */*"},
+    {"Accept": formats.ARROW.media_type.upper() + ";q=0.1, */*"},
     {"Accept": "text/html;;;=,,,\xff"},
     {"X-Request-Id": "a b" + "z" * 2000},
     {"Content-Encoding": "identity"},

@@ -8,12 +8,21 @@ import pytest
 
 from models.data import synthetic_triples
 from models.onnx_graph import Layer, graph
-from service.predict.formats.question import Features
-from service.predict.loaded import Loaded
+from service.predict.formats.columns import Columns
+from service.predict.formats.question import Features, Predictions
+from service.predict.loaded import Loaded, rows_of
 
 pytestmark = pytest.mark.anyio
 
 ROWS = synthetic_triples(300, seed=7).features
+
+
+def some(rows: slice) -> Features:
+    return {"features": ROWS[rows]}
+
+
+def row(number: int) -> Features:
+    return some(slice(number, number + 1))
 
 
 def load(folder: Path, width: int, dtype: str) -> Loaded:
@@ -27,10 +36,10 @@ def load(folder: Path, width: int, dtype: str) -> Loaded:
     layers = [layer(3, 3, "cross"), layer(3, width, "relu"), layer(width, 3, "relu")]
     layers += [layer(3, 3, "cross"), layer(3, 1, "linear")]
     onnx.save(graph(layers), folder / "model.onnx")
-    return Loaded("cross", 1, folder / "model.onnx")
+    return Loaded("cross", 1, folder / "model.onnx", Columns())
 
 
-async def predict_at_once(loaded: Loaded, requests: Sequence[Features]) -> list[Features]:
+async def predict_at_once(loaded: Loaded, requests: Sequence[Features]) -> list[Predictions]:
     return await asyncio.gather(*map(loaded.predict_together, requests))
 
 
@@ -40,14 +49,14 @@ async def test_company_does_not_change_a_prediction_by_a_bit(
     tmp_path: Path, width: int, dtype: str
 ) -> None:
     loaded = load(tmp_path, width, dtype)
-    alone = np.concatenate([loaded.predict(ROWS[i : i + 1]) for i in range(len(ROWS))])
+    alone = np.concatenate([loaded.predict(row(i)) for i in range(len(ROWS))])
     assert len(np.unique(alone)) > 1
     for size in (1, 2, 3, 5, 7, 10, 30, 100, 300):
-        requests = [ROWS[i : i + size] for i in range(0, len(ROWS), size)]
+        requests = [some(slice(i, i + size)) for i in range(0, len(ROWS), size)]
         for _ in range(2):  # in the second turn nobody is taken to be alone
             answers = await predict_at_once(loaded, requests)
             for request, answer in zip(requests, answers, strict=False):
-                assert len(answer) == len(request)
+                assert len(answer) == rows_of(request)
             np.testing.assert_array_equal(np.concatenate(answers), alone)
 
 
@@ -58,30 +67,30 @@ async def test_what_comes_in_one_turn_takes_one_run(
     runs = []
     predict = loaded.predict
 
-    def count(rows: Features) -> Features:
-        runs.append(len(rows))
-        return predict(rows)
+    def count(features: Features) -> Predictions:
+        runs.append(rows_of(features))
+        return predict(features)
 
     monkeypatch.setattr(loaded, "predict", count)
-    await predict_at_once(loaded, [ROWS[:1]])
-    await predict_at_once(loaded, [ROWS[:1]])
+    await predict_at_once(loaded, [row(0)])
+    await predict_at_once(loaded, [row(0)])
     assert runs == [1, 1]
-    await predict_at_once(loaded, [ROWS[:1], ROWS[1:3], ROWS[3:6]])
+    await predict_at_once(loaded, [row(0), some(slice(1, 3)), some(slice(3, 6))])
     assert runs == [1, 1, 1, 5]
-    await predict_at_once(loaded, [ROWS[:1], ROWS[1:3], ROWS[3:6]])
+    await predict_at_once(loaded, [row(0), some(slice(1, 3)), some(slice(3, 6))])
     assert runs == [1, 1, 1, 5, 6]
 
 
 async def test_one_that_gives_up_does_not_disturb_the_others(tmp_path: Path) -> None:
     loaded = load(tmp_path, 3, "float64")
-    await predict_at_once(loaded, [ROWS[:1], ROWS[1:2]])
+    await predict_at_once(loaded, [row(0), row(1)])
     stays, leaves, stays_too = (
-        asyncio.ensure_future(loaded.predict_together(ROWS[i : i + 1])) for i in range(3)
+        asyncio.ensure_future(loaded.predict_together(row(i))) for i in range(3)
     )
     await asyncio.sleep(0)  # all three have asked
     leaves.cancel()
-    for task, row in ((stays, 0), (stays_too, 2)):
-        np.testing.assert_array_equal(await task, loaded.predict(ROWS[row : row + 1]))
+    for task, number in ((stays, 0), (stays_too, 2)):
+        np.testing.assert_array_equal(await task, loaded.predict(row(number)))
     with pytest.raises(asyncio.CancelledError):
         await leaves
 
@@ -90,14 +99,14 @@ async def test_a_fault_reaches_everybody_and_the_next_turn_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load(tmp_path, 3, "float64")
-    await predict_at_once(loaded, [ROWS[:1], ROWS[1:2]])
+    await predict_at_once(loaded, [row(0), row(1)])
     with monkeypatch.context() as patch:
 
-        def fail(rows: Features) -> Features:
+        def fail(features: Features) -> Predictions:
             raise RuntimeError("out of memory")
 
         patch.setattr(loaded, "predict", fail)
-        tasks = [asyncio.ensure_future(loaded.predict_together(ROWS[:1])) for _ in range(2)]
+        tasks = [asyncio.ensure_future(loaded.predict_together(row(0))) for _ in range(2)]
         done, _ = await asyncio.wait(tasks)
         assert [str(task.exception()) for task in done] == ["out of memory"] * 2
-    await predict_at_once(loaded, [ROWS[:1], ROWS[1:2]])
+    await predict_at_once(loaded, [row(0), row(1)])

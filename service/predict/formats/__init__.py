@@ -1,17 +1,24 @@
-"""The bodies of `POST /predict`: JSON, NumPy's npy, and Arrow IPC streams, both ways.
+"""The bodies of `POST /predict`, both ways: JSON, CSV, npy, Arrow IPC streams and Parquet.
 
-Each format reads a body into a `Question` and writes predictions. Nothing is unpickled, and no
-memory is taken on the word of a header.
+What a body asks and what its rows hold is read one after the other: who is asked for says which
+columns they have. Nothing is unpickled, and no memory is taken on the word of a header.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from models.config import ModelName
 from service.http.json_body import MEDIA_TYPE, check_content_type
-from service.predict.formats import arrow_format, json_format, npy_format
+from service.predict.formats import (
+    arrow_format,
+    csv_format,
+    json_format,
+    npy_format,
+    parquet_format,
+)
 from service.predict.formats.accept import preferred
-from service.predict.formats.question import Features, Question
+from service.predict.formats.columns import Columns
+from service.predict.formats.question import Features, Limits, Predictions, Question, choice
 
 
 class Format(NamedTuple):
@@ -21,15 +28,33 @@ class Format(NamedTuple):
     content_type: bytes
     large_bytes: int
     """A body above this is worked on in a thread, so that others need not wait, and few at once."""
-    read: Callable[[bytes, bytes], Question]
-    write: Callable[[Features, ModelName, int], bytes]
+    ask: Callable[[bytes, bytes], Question]
+    """Reads what is asked, of a body and of the URL's query."""
+    read: Callable[[Any, Columns, Limits], Features]
+    """Reads the instances of a question by the columns of the version that answers."""
+    write: Callable[[Predictions, ModelName, int], bytes]
+    by_arrow: bool = False
+    """Whether it needs pyarrow, which is imported for the first one."""
 
 
-JSON = Format(MEDIA_TYPE, MEDIA_TYPE.encode(), 100_000, json_format.read, json_format.write)
-NPY = Format("application/x-npy", b"application/x-npy", 300_000, npy_format.read, npy_format.write)
-ARROW_STREAM = "application/vnd.apache.arrow.stream"
-ARROW = Format(ARROW_STREAM, ARROW_STREAM.encode(), 300_000, arrow_format.read, arrow_format.write)
-FORMATS = {known.media_type: known for known in (JSON, NPY, ARROW)}
+def _ask(body: bytes, query: bytes) -> Question:
+    return choice(query).of(body)
+
+
+def _format(media_type: str, module: Any, large_bytes: int, by_arrow: bool = True) -> Format:
+    ask = getattr(module, "ask", _ask)
+    content_type = media_type.encode()
+    return Format(media_type, content_type, large_bytes, ask, module.read, module.write, by_arrow)
+
+
+JSON = _format(MEDIA_TYPE, json_format, 100_000, by_arrow=False)
+NPY = _format("application/x-npy", npy_format, 300_000, by_arrow=False)
+ARROW = _format("application/vnd.apache.arrow.stream", arrow_format, 300_000)
+CSV = _format("text/csv", csv_format, 100_000)
+PARQUET = _format("application/vnd.apache.parquet", parquet_format, 0)
+"""Always in a thread: of a small file nobody knows how large its rows are."""
+
+FORMATS = {known.media_type: known for known in (JSON, NPY, ARROW, CSV, PARQUET)}
 
 
 def of_body(content_type: bytes) -> Format:

@@ -1,18 +1,30 @@
 """JSON bodies."""
 
+import re
 import struct
+from collections.abc import Callable
+from functools import lru_cache
 from itertools import chain
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 import orjson
+from msgspec.structs import astuple
+from numpy.typing import NDArray
 
 from models.config import FEATURES, ModelName
-from service.errors import Invalid
+from models.schema import TRIPLES, Type
+from service.errors import Invalid, TooLarge
 from service.http import json_body
+from service.predict.formats.columns import Columns, code
 from service.predict.formats.question import (
+    NO_CHOICE,
+    TOO_MANY_ROWS,
     Choice,
     Features,
+    Limits,
+    Predictions,
     Question,
     choice,
     element_first,
@@ -20,44 +32,178 @@ from service.predict.formats.question import (
 )
 
 
-class _Body(Choice, kw_only=True):
-    """`schemas.PredictRequest` documents it."""
+class _Triples(Choice, kw_only=True):
+    """Triples as arrays: what is asked most, and read at once."""
 
+    dataset: Literal["triples"] | None = None
     instances: list[tuple[float, float, float]]
 
 
-_decode = msgspec.json.Decoder(_Body).decode
+class _Body(Choice, kw_only=True):
+    """`schemas.PredictRequest` documents it."""
+
+    instances: msgspec.Raw
 
 
-def read(body: bytes, query: bytes) -> Question:
-    """Reads `{"instances": [[x0, x1, x2], …], "model"?: …, "version"?: …}`.
+class _Instances(NamedTuple):
+    """How instances of one dataset are read."""
 
-    As with other formats, the model and the version may stand in the URL's query instead.
+    all: Callable[[Any], list[Any]]
+    """Of each a tuple or a struct."""
+    one: Callable[[Any], Any]
+    columns: list[Callable[[tuple[Any, ...]], NDArray[Any]]]
+    """How the values of each column become one."""
+
+
+_TYPES: dict[Type, Any] = {
+    "number": float,
+    "boolean": bool | Annotated[float, msgspec.Meta(ge=0, le=1, multiple_of=1)],
+    "text": str,
+    "code": int | Annotated[float, msgspec.Meta(multiple_of=1)] | str,
+}
+
+_decode_triples = msgspec.json.Decoder(_Triples).decode
+_decode_body = msgspec.json.Decoder(_Body).decode
+_take_apart = msgspec.json.Decoder(list[msgspec.Raw]).decode
+# 1e999 is a number that is too large: it is refused by its name.
+_decode_any = msgspec.json.Decoder(float_hook=float).decode
+_texts = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def ask(body: bytes, query: bytes) -> Question:
+    """Reads `{"instances": […], "dataset"?: …, "model"?: …, "version"?: …}`.
+
+    As with other formats, what is chosen may stand in the URL's query instead. Triples that are
+    arrays are read here; other instances by `read`, as they have other columns.
     """
+    in_query = choice(query)
+    if in_query.dataset in (None, TRIPLES):
+        try:
+            asked = _decode_triples(body)
+        except msgspec.ValidationError:
+            pass
+        except json_body.UNREADABLE as error:
+            return ask(json_body.without_mark(body, error), query)
+        else:
+            return _one_choice(asked, in_query).of(_matrix(asked.instances))
     try:
-        asked = _decode(body)
+        asked_any = _decode_body(body)
     except msgspec.ValidationError as error:
         raise Invalid(element_first(str(error))) from None
     except json_body.UNREADABLE as error:
-        return read(json_body.without_mark(body, error), query)
-    count = len(asked.instances)
+        return ask(json_body.without_mark(body, error), query)
+    return _one_choice(asked_any, in_query).of(asked_any.instances)
+
+
+def _matrix(triples: list[tuple[float, float, float]]) -> Features:
+    count = len(triples)
     # `np.array` takes two to three times as long.
-    packed = struct.pack(f"{FEATURES * count}d", *chain.from_iterable(asked.instances))
-    features = np.frombuffer(packed).reshape(count, FEATURES)
-    if query:
-        return Question(features, *_one_choice(asked, query))
-    return Question(features, asked.model, asked.version)
+    packed = struct.pack(f"{FEATURES * count}d", *chain.from_iterable(triples))
+    return {"features": np.frombuffer(packed).reshape(count, FEATURES)}
 
 
-def _one_choice(asked: Choice, query: bytes) -> tuple[ModelName | None, float | None]:
-    in_body = asked.model, asked.version
-    in_query = choice(query)
-    if in_body != (None, None) != in_query:
-        raise Invalid("model and version: they are in the body and in the URL's query")
-    return in_body if in_query == (None, None) else in_query
+def _one_choice(in_body: Choice, in_query: Choice) -> Choice:
+    if in_query is NO_CHOICE:
+        return in_body
+    if (in_body.dataset, in_body.model, in_body.version) != (None, None, None):
+        raise Invalid("dataset, model and version: they are in the body and in the URL's query")
+    return in_query
 
 
-def write(predictions: Features, model: ModelName, version: int) -> bytes:
+def read(instances: Features | msgspec.Raw, columns: Columns, limits: Limits) -> Features:
+    """Reads objects by column name, and arrays in the schema's order; they may be mixed."""
+    if isinstance(instances, dict):
+        return instances
+    reader = _reader_of(columns)
+    try:
+        rows = reader.all(instances)
+    except (msgspec.ValidationError, *json_body.UNREADABLE) as error:
+        raise _refusal(instances, columns, error) from None
+    tuples = [row if type(row) is tuple else astuple(row) for row in rows]
+    by_column = [*zip(*tuples, strict=True)] or [()] * len(columns.names)
+    return columns.take(
+        [column(values) for column, values in zip(reader.columns, by_column, strict=True)]
+    )
+
+
+def refuse_too_many(body: bytes, most: int) -> None:
+    """Raises TooLarge before many small rows take much memory."""
+    if _opened(body) > most + 2 and _opened(_texts.sub(b"", body)) > most + 2:
+        raise TooLarge(TOO_MANY_ROWS.format(most))
+
+
+def _opened(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{")
+
+
+@lru_cache(maxsize=256)
+def _reader_of(columns: Columns) -> _Instances:
+    types = [_TYPES[feature.type] for feature in columns.features]
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]]
+    if columns.are_triples:
+        fields = [(f"c{number}", of) for number, of in enumerate(types)]
+    else:
+        types = [of | None for of in types]
+        fields = [(f"c{number}", of, None) for number, of in enumerate(types)]
+    names = [field[0] for field in fields]
+    by_name = msgspec.defstruct(
+        "Instance",
+        fields,
+        rename=dict(zip(names, columns.names, strict=True)),
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    instance: Any = by_name | tuple[tuple(types)]  # type: ignore[misc]
+    return _Instances(
+        msgspec.json.Decoder(list[instance]).decode,
+        msgspec.json.Decoder(instance).decode,
+        [_COLUMNS[feature.type] for feature in columns.features],
+    )
+
+
+def _refusal(instances: msgspec.Raw, columns: Columns, error: Exception) -> Invalid:
+    """What is wrong with the first instance that is; they are looked at one by one."""
+    try:
+        rows = _take_apart(instances)
+    except msgspec.ValidationError:
+        return Invalid("instances: must be an array of objects or arrays")
+    for number, row in enumerate(rows):
+        try:
+            _reader_of(columns).one(row)
+        except (msgspec.ValidationError, *json_body.UNREADABLE) as wrong:
+            message = str(wrong).partition(" - at ")[0]
+            try:
+                found = columns.wrong_in(number, _decode_any(row))
+            except (msgspec.ValidationError, *json_body.UNREADABLE):
+                found = None
+            return found or columns.refusal(number, None, message)
+    return Invalid(element_first(str(error)))
+
+
+def _numbers(values: tuple[float | None, ...]) -> NDArray[np.float64]:
+    try:
+        return np.frombuffer(struct.pack(f"{len(values)}d", *values))
+    except struct.error:  # some are missing
+        return np.array(values, np.float64)
+
+
+def _texts_of(values: tuple[str | None, ...]) -> NDArray[Any]:
+    return np.array(["" if value is None else value for value in values], object)
+
+
+def _codes(values: tuple[float | str | None, ...]) -> NDArray[Any]:
+    return np.array(["" if value is None else code(value) for value in values], object)
+
+
+_COLUMNS: dict[Type, Callable[[Any], NDArray[Any]]] = {
+    "number": _numbers,
+    "boolean": _numbers,
+    "text": _texts_of,
+    "code": _codes,
+}
+
+
+def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
     """Writes `{"predictions": […], "model": …, "version": …}`."""
     answer: bytes = orjson.dumps(
         {"predictions": predictions, "model": model, "version": version},

@@ -6,32 +6,55 @@ from typing import Any
 
 import numpy as np
 
-from models.config import FEATURES, ModelName
-from service.errors import BadRequest, Invalid
-from service.predict.formats.question import Features, Question, choice, finite, finite_predictions
+from models.config import ModelName
+from service.errors import BadRequest, Invalid, excerpt
+from service.predict.formats.columns import Columns
+from service.predict.formats.question import (
+    Features,
+    Limits,
+    Predictions,
+    finite_predictions,
+    refuse_first,
+)
 
 MAX_HEADER_BYTES = 1000
 
 
-def read(body: bytes, query: bytes) -> Question:
-    """Reads a `(rows, 3)` array of float32 or float64."""
+def read(body: bytes, columns: Columns, limits: Limits) -> Features:
+    """Reads an array `(rows, columns)` of float32 or float64; in that of a table, NaN is missing.
+
+    Raises:
+        BadRequest: It is not an npy file.
+        Invalid: It is another array, or the table has columns that are no numbers.
+    """
     counted_by = 2 if body[6:7] == b"\1" else 4  # the version says how wide the length is
     length = 8 + counted_by + int.from_bytes(body[8 : 8 + counted_by], "little")
     if length > MAX_HEADER_BYTES:
         raise BadRequest(f"the npy file has a header of more than {MAX_HEADER_BYTES} bytes")
     shape, fortran, dtype = _header(body[:length])
+    if words := columns.schema.categorical:
+        raise Invalid(
+            f"column {excerpt(words[0].name)}: it is no number, and an npy file holds only numbers"
+        )
+    width = len(columns.names)
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise Invalid(f"the array must hold float32 or float64, received {dtype.str[:20]}")
-    if [type(size) for size in shape] != [int, int] or shape[1] != FEATURES:
-        raise Invalid(f"the array must have the shape (rows, 3), received {str(shape)[:60]}")
-    if len(body) - length != shape[0] * FEATURES * dtype.itemsize:
+    if [type(size) for size in shape] != [int, int] or shape[1] != width:
+        raise Invalid(f"the array must have the shape (rows, {width}), received {str(shape)[:60]}")
+    if len(body) - length != shape[0] * width * dtype.itemsize:
         raise BadRequest("the npy file is longer or shorter than its header says")
-    array = np.frombuffer(body, dtype, offset=length)
-    features = array.reshape(shape, order="F" if fortran else "C")
-    return Question(finite(features), *choice(query))
+    matrix = np.frombuffer(body, dtype, offset=length).reshape(shape, order="F" if fortran else "C")
+    wrong = ~np.isfinite(matrix) if columns.are_triples else np.isinf(matrix)
+    refuse_first(wrong, "it is not a finite number")
+    if columns.are_triples:
+        return {"features": matrix}
+    by_column = np.ascontiguousarray(matrix.T, np.float64)
+    for feature, column in zip(columns.features, by_column, strict=True):
+        columns.refuse_unfit(feature, column)
+    return columns.take([*by_column])
 
 
-def write(predictions: Features, model: ModelName, version: int) -> bytes:
+def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
     """Writes an array `(rows,)` of the model's precision."""
     header = _header_for(predictions.dtype.str, len(predictions))
     return header + finite_predictions(predictions).tobytes()

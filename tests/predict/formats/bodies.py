@@ -1,4 +1,4 @@
-"""Binary bodies, good and bad."""
+"""Bodies, good and bad, and how they are read."""
 
 import io
 from collections.abc import Sequence
@@ -6,6 +6,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+
+from service.predict.formats.columns import Columns
+from service.predict.formats.question import Limits
+
+TRIPLES = Columns()
+LIMITS = Limits(rows=100_000, bytes=16 * 2**20)
 
 ROWS = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
 

@@ -3,7 +3,7 @@ import pytest
 from service.predict import formats
 from service.predict.formats.accept import MOST_RANGES
 
-JSON, NPY, ARROW = formats.FORMATS
+JSON, NPY, ARROW, CSV, PARQUET = formats.FORMATS
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"
 
 
@@ -15,6 +15,8 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;
         (JSON, JSON),
         (NPY, NPY),
         (ARROW, ARROW),
+        ("text/*", CSV),
+        (PARQUET, PARQUET),
         (BROWSER, JSON),
         ("image/png", JSON),
         # Qualities.
@@ -30,7 +32,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;
         ("*/*;q=0", JSON),
         # Of ranges that match, the most specific one counts.
         (f"*/*, {JSON};q=0.1, {NPY};q=0.1", ARROW),
-        (f"application/*;q=0.1, */*, {NPY};q=0.2", NPY),
+        (f"application/*;q=0.1, */*, {NPY};q=0.2", CSV),
         (f"{NPY};level=1;q=0, {NPY}", NPY),
         # Among equals: what is named exactly, then what is named first.
         (f"*/*, {NPY}", NPY),

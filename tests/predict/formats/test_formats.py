@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from service.errors import CrosscheckError, Invalid, UnsupportedMediaType
 from service.predict import formats
-from tests.predict.formats.bodies import ROWS, arrow, npy
+from tests.predict.formats.bodies import LIMITS, ROWS, TRIPLES, arrow, npy
 
 STREAM = arrow(*ROWS.T)
 
@@ -14,7 +14,7 @@ def test_no_binary_body_is_more_than_refused(noise: bytes, place: int, good: byt
     content = good[:place] + noise + good[place + len(noise) :]
     for read in (formats.NPY.read, formats.ARROW.read):
         try:
-            read(content, b"")
+            read(content, TRIPLES, LIMITS)
         except CrosscheckError as error:
             assert error.status in (400, 422)
 
@@ -24,7 +24,7 @@ def test_no_binary_body_is_more_than_refused(noise: bytes, place: int, good: byt
 )
 def test_a_query_that_cannot_be_meant_is_refused(query: bytes) -> None:
     with pytest.raises(Invalid):
-        formats.NPY.read(npy(ROWS), query)
+        formats.NPY.ask(npy(ROWS), query)
 
 
 @pytest.mark.parametrize("content_type", [b"", b"text/plain", b"application/x-npyz", b"\xff"])
@@ -58,7 +58,8 @@ def test_who_sends_another_content_type_is_told_which_header_to_send() -> None:
     with pytest.raises(UnsupportedMediaType) as refusal:
         formats.of_body(b"application/x-www-form-urlencoded")
     assert refusal.value.detail == (
-        "send the header `Content-Type: application/json`, `Content-Type: application/x-npy` or "
-        "`Content-Type: application/vnd.apache.arrow.stream`; "
+        "send the header `Content-Type: application/json`, `Content-Type: application/x-npy`, "
+        "`Content-Type: application/vnd.apache.arrow.stream`, `Content-Type: text/csv` or "
+        "`Content-Type: application/vnd.apache.parquet`; "
         'received "application/x-www-form-urlencoded"'
     )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from service.errors import CrosscheckError, Invalid
 from service.predict.formats import json_format
+from tests.predict.formats.bodies import LIMITS, TRIPLES
 
 ODD_VERSIONS = [None, True, "1", 1.5, 2.0, 2**53 - 1, 2**53, 1e300]
 
@@ -62,7 +63,7 @@ def obvious(content: bytes) -> tuple[Any, Any, Any] | None:
     if version is not None:  # of 2.0, JSON Schema says that it is the integer 2
         if type(version) not in (int, float) or version != version // 1:
             return None
-        if not 1 <= version < 2**53:
+        if not 1 <= version < 2**53 or model is None:
             return None
     if not isinstance(asked["instances"], list):
         return None
@@ -94,13 +95,14 @@ def obvious(content: bytes) -> tuple[Any, Any, Any] | None:
 def test_json_is_read_and_refused_as_an_obvious_reader_does(content: bytes) -> None:
     expected = obvious(content)
     try:
-        question = json_format.read(content, b"")
+        question = json_format.ask(content, b"")
+        features = json_format.read(question.instances, TRIPLES, LIMITS)["features"]
     except CrosscheckError as error:
         assert expected is None
         assert error.status in (400, 422)
     else:
         assert expected is not None
-        assert (question.features.tolist(), question.model, question.version) == expected
+        assert (features.tolist(), question.model, question.version) == expected
 
 
 ROW = b'{"instances": [[1, 2, 3]]}'
@@ -109,7 +111,7 @@ CHOSEN = b'{"instances": [[1, 2, 3]], "model": "cross", "version": 2}'
 
 def test_a_choice_in_the_query_is_no_less_than_one_in_the_body() -> None:
     for body, query in ((CHOSEN, b""), (ROW, b"model=cross&version=2")):
-        assert json_format.read(body, query)[1:] == ("cross", 2)
+        assert json_format.ask(body, query)[:3] == ("triples", "cross", 2)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_a_choice_in_the_query_is_no_less_than_one_in_the_body() -> None:
 )
 def test_two_choices_and_misspelt_ones_are_refused(body: bytes, query: bytes) -> None:
     with pytest.raises(Invalid):
-        json_format.read(body, query)
+        json_format.ask(body, query)
 
 
 @given(st.lists(finite, min_size=1))

@@ -7,7 +7,7 @@ import pytest
 
 from service.errors import BadRequest, CrosscheckError, Invalid
 from service.predict.formats import npy_format
-from tests.predict.formats.bodies import ROWS, npy
+from tests.predict.formats.bodies import LIMITS, ROWS, TRIPLES, npy
 
 
 @pytest.mark.parametrize("dtype", ["<f4", "<f8", ">f4", ">f8"])
@@ -15,10 +15,8 @@ from tests.predict.formats.bodies import ROWS, npy
 @pytest.mark.parametrize("version", [(1, 0), (2, 0)])
 def test_an_npy_array_is_read_in_any_layout(dtype: str, order: Any, version: Any) -> None:
     array = np.asarray(ROWS, dtype, order=order)
-    question = npy_format.read(npy(array, version), b"model=dense&version=2")
-    np.testing.assert_array_equal(question.features, array)
-    assert question.model == "dense"
-    assert question.version == 2
+    features = npy_format.read(npy(array, version), TRIPLES, LIMITS)
+    np.testing.assert_array_equal(features["features"], array)
 
 
 def test_a_written_npy_array_is_read_back() -> None:
@@ -58,9 +56,9 @@ BAD_NPY: dict[str, tuple[bytes, type[CrosscheckError]]] = {
 @pytest.mark.parametrize(("content", "error"), BAD_NPY.values(), ids=BAD_NPY.keys())
 def test_a_bad_npy_body_is_refused(content: bytes, error: type[CrosscheckError]) -> None:
     with pytest.raises(error):
-        npy_format.read(content, b"")
+        npy_format.read(content, TRIPLES, LIMITS)
 
 
 def test_a_number_that_is_not_finite_is_named() -> None:
     with pytest.raises(Invalid, match=r"instances\[1\]\[2\]"):
-        npy_format.read(npy([[0, 0, 0], [0, 0, math.nan]]), b"")
+        npy_format.read(npy([[0, 0, 0], [0, 0, math.nan]]), TRIPLES, LIMITS)

@@ -1,0 +1,104 @@
+"""CSV bodies: UTF-8, separated by commas, with the names of the columns in the first line."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+import orjson
+
+from models.config import ModelName
+from models.schema import Type
+from service.errors import BadRequest, Invalid, excerpt
+from service.predict.formats import arrow_columns
+from service.predict.formats.columns import MUST_BE, Columns
+from service.predict.formats.question import (
+    Features,
+    Limits,
+    Predictions,
+    finite_predictions,
+)
+
+LONGEST_HEADER = 2**20
+"""In bytes. A name that does not end before is not known."""
+
+TYPES: Mapping[Type, str] = {
+    "number": "float64",
+    "boolean": "bool",
+    "text": "string",
+    "code": "string",
+}
+TRUE = ["true", "True", "TRUE", "1", "1.0"]
+FALSE = ["false", "False", "FALSE", "0", "0.0"]
+
+
+def read(body: bytes, columns: Columns, limits: Limits) -> Features:
+    """Reads CSV: columns by their names, in any order. What is empty is missing."""
+    import pyarrow
+    import pyarrow.csv
+
+    names = next(_records(body[:LONGEST_HEADER]), [])
+    if len(names) == 1 and ";" in names[0]:
+        raise Invalid("the columns must be separated by commas")
+    columns.refuse_others(names)
+    whole = pyarrow.csv.ReadOptions(
+        use_threads=False,
+        block_size=len(body) + 1,
+        column_names=names,
+        skip_rows_after_names=1,
+    )
+    as_told = pyarrow.csv.ConvertOptions(
+        column_types={feature.name: TYPES[feature.type] for feature in columns.features},
+        null_values=[""],
+        true_values=TRUE,
+        false_values=FALSE,
+        strings_can_be_null=True,
+    )
+    quoted = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    try:
+        body.decode()
+        table = pyarrow.csv.read_csv(pyarrow.BufferReader(body), whole, quoted, as_told)
+    except UnicodeDecodeError:
+        raise BadRequest("the body is not UTF-8") from None
+    except pyarrow.ArrowInvalid as error:
+        raise _refusal(body, names, columns, error) from None
+    return arrow_columns.read(table, columns, limits)
+
+
+def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
+    """Writes a line for each prediction, below the name of the column: `predictions`."""
+    array = orjson.dumps(finite_predictions(predictions), option=orjson.OPT_SERIALIZE_NUMPY)
+    return b"predictions\n" + array[1:-1].replace(b",", b"\n") + b"\n"
+
+
+def _records(body: bytes) -> Iterator[list[str]]:
+    text = body.decode("utf-8-sig", "replace")
+    try:
+        yield from csv.reader(io.StringIO(text, newline=""))
+    except csv.Error:
+        raise BadRequest("the body is not CSV") from None
+
+
+def _refusal(body: bytes, names: list[str], columns: Columns, error: Exception) -> Exception:
+    """What is wrong with the first row that is; they are looked at one by one."""
+    types = {feature.name: feature.type for feature in columns.features}
+    rows = (row for row in _records(body) if row)
+    for number, row in enumerate(islice(rows, 1, None)):
+        if len(row) != len(names):
+            what = f"must hold {len(names)} values, as the first line does, received {len(row)}"
+            return columns.refusal(number, None, what)
+        for name, cell in zip(names, row, strict=True):
+            if cell and not _fits(cell, types[name]):
+                what = f"must be {MUST_BE[types[name]]}, received {excerpt(cell)}"
+                return columns.refusal(number, name, what)
+    return Invalid(f"the body: {error}")
+
+
+def _fits(cell: str, kind: Type) -> bool:
+    if kind == "number":
+        try:
+            float(cell)
+        except ValueError:
+            return False
+        return cell == cell.strip() and "_" not in cell
+    return kind != "boolean" or cell in (*TRUE, *FALSE)

@@ -1,0 +1,86 @@
+"""Parquet bodies.
+
+All that a file can make of itself is bounded before any of it is decoded: what its footer says,
+and what the headers of its pages say, by which memory is taken.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from models.config import ModelName
+from service.errors import BadRequest, Invalid, TooLarge, excerpt
+from service.predict.formats import arrow_columns, parquet_pages
+from service.predict.formats.columns import Columns
+from service.predict.formats.question import (
+    TOO_MANY_ROWS,
+    Features,
+    Limits,
+    Predictions,
+    finite_predictions,
+)
+
+LONGEST_FOOTER = 2**20
+"""In bytes: what it is read into takes some hundred times as many."""
+
+NOT_PARQUET = "the body is not a Parquet file"
+
+
+def read(body: bytes, columns: Columns, limits: Limits) -> Features:
+    """Reads a Parquet file: columns by their names, in any order."""
+    import pyarrow
+    import pyarrow.parquet
+
+    if int.from_bytes(body[-8:-4], "little") > LONGEST_FOOTER:
+        raise TooLarge(f"the Parquet file has a footer of more than {LONGEST_FOOTER} bytes")
+    words = [feature.name for feature in columns.features if feature.kind == "categorical"]
+    try:
+        file = pyarrow.parquet.ParquetFile(
+            pyarrow.BufferReader(body), read_dictionary=words, pre_buffer=False
+        )
+        schema = file.schema_arrow
+        columns.refuse_others(schema.names)
+        _check(body, file, limits)
+        arrow_columns.read(schema.empty_table(), columns, limits)  # refuses other types
+        table = file.read(use_threads=False)
+        table.validate(full=True)
+    except (pyarrow.ArrowException, OSError, MemoryError, UnicodeDecodeError):
+        raise BadRequest(NOT_PARQUET) from None
+    return arrow_columns.read(table, columns, limits)
+
+
+def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
+    """Writes a Parquet file with one column, `predictions`."""
+    import pyarrow
+    import pyarrow.parquet
+
+    sink = pyarrow.BufferOutputStream()
+    table = pyarrow.table({"predictions": finite_predictions(predictions)})
+    pyarrow.parquet.write_table(table, sink)
+    file: bytes = sink.getvalue().to_pybytes()
+    return file
+
+
+def _check(body: bytes, file: Any, limits: Limits) -> None:
+    """Raises what refuses a file that holds more than is allowed."""
+    import pyarrow.types
+
+    for field in file.schema_arrow:
+        if pyarrow.types.is_nested(field.type):
+            raise Invalid(f"column {excerpt(field.name)}: received {str(field.type)[:60]}")
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    if sum(group.num_rows for group in groups) > limits.rows:
+        raise TooLarge(TOO_MANY_ROWS.format(limits.rows))
+    parquet_pages.check(body, _chunks(groups), limits)
+
+
+def _chunks(groups: list[Any]) -> Iterator[tuple[int, int]]:
+    """Where the columns of a file lie, and how long they are, as pyarrow finds them."""
+    for group in groups:
+        for number in range(group.num_columns):
+            chunk = group.column(number)
+            start, dictionary = chunk.data_page_offset, chunk.dictionary_page_offset
+            if chunk.has_dictionary_page and 0 < dictionary < start:
+                start = dictionary
+            if start < 0:
+                raise BadRequest(NOT_PARQUET)
+            yield start, chunk.total_compressed_size

@@ -53,7 +53,7 @@ def choose(serving: Collection[Loaded], registry: Registry) -> Default | None:
     about = {each: registry.version(each.model, each.version).metadata for each in serving}
     by_age = sorted(serving, key=lambda each: about[each].created_at, reverse=True)
     newest = by_age[0]
-    task = newest.columns.schema.task
+    task = newest.intake.schema.task
     if all(about[each].config.dataset == about[newest].config.dataset for each in serving):
         errors = {each: about[each].scores[about[each].chosen_by] for each in serving}
         where = "on the rows that the jobs of all of them held out"
@@ -81,7 +81,7 @@ def held_out(loaded: Loaded, registry: Registry) -> HeldOut:
 
 def _error(loaded: Loaded, rows: HeldOut, task: Task) -> float:
     """The error of a version on these rows, read as those of `POST /predict` are."""
-    features = json_format.read(rows.instances, loaded.columns, UNBOUNDED)
+    features = json_format.read(rows.instances, loaded.intake, UNBOUNDED)
     predictions, targets = loaded.predict(features), np.array(rows.targets)
     with np.errstate(over="ignore", invalid="ignore"):
         error = float({"regression": _rmse, "binary": _log_loss}[task](predictions, targets))

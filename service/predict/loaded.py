@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.config import ModelName
-from service.predict.formats.columns import Columns, missing
+from service.predict.formats.intake import Intake, missing
 from service.predict.formats.question import Features, Predictions
 from service.registry.manifest import ONNX
 from service.registry.versions import Registry
@@ -35,11 +35,11 @@ class Loaded:
     """A version that is ready to answer."""
 
     def __init__(
-        self, model: ModelName, version: int, onnx: Path, columns: Columns, job_id: str = ""
+        self, model: ModelName, version: int, onnx: Path, intake: Intake, job_id: str = ""
     ) -> None:
         self.model = model
         self.version = version
-        self.columns = columns
+        self.intake = intake
         self.job_id = job_id
         self.headers = [(b"x-model", model.encode()), (b"x-model-version", b"%d" % version)]
         options = onnxruntime.SessionOptions()
@@ -129,8 +129,8 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
         NotFound: There is no such version, or it is damaged.
     """
     about = registry.version(model, version).metadata
-    columns = Columns(about.table)
+    intake = Intake(about.table)
     onnx = registry.folder(model, version) / ONNX
-    loaded = Loaded(model, version, onnx, columns, about.job_id)
-    loaded.predict(columns.take([missing(feature, 1) for feature in columns.features]))
+    loaded = Loaded(model, version, onnx, intake, about.job_id)
+    loaded.predict(intake.take([missing(feature, 1) for feature in intake.features]))
     return loaded

@@ -121,7 +121,7 @@ class Predictor:
     ) -> tuple[bytes, Loaded]:
         question = asked_in.ask(body, query)
         loaded = self._at_hand(question) or await self._fetch(question)
-        features = self._check(asked_in.read(question.instances, loaded.columns, self._limits))
+        features = self._check(asked_in.read(question.instances, loaded.intake, self._limits))
         if rows_of(features) > TOGETHER_ROWS:
             predictions = loaded.predict(features)
         else:
@@ -165,7 +165,7 @@ class Predictor:
         loaded = self._at_hand(question) or await self._fetch(question)
 
         def answer() -> bytes:
-            features = asked_in.read(question.instances, loaded.columns, self._limits)
+            features = asked_in.read(question.instances, loaded.intake, self._limits)
             predictions = loaded.predict(self._check(features))
             return answer_in.write(predictions, loaded.model, loaded.version)
 

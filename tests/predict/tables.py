@@ -37,7 +37,7 @@ MISSING, UNSEEN, FIRST_WORD = 0.0, 1.0, 2.0
 
 
 def encoded(value: Any) -> float:
-    """What the graph below makes of a value: its number, or that of a word; 1/4 if it is missing."""
+    """What the graph below makes of a value: its number, a word's place; 1/4 if it is missing."""
     if value is None:
         return 0.25
     if isinstance(value, str):
@@ -64,7 +64,7 @@ def graph(schema: TableSchema, bias: float = 0.0) -> onnx.ModelProto:
             nodes.append(helper.make_node("Where", [f"{found}_nan", "_missing", name], [known]))
         else:
             inputs.append(helper.make_tensor_value_info(name, TensorProto.STRING, ["batch"]))
-            codes = {
+            codes: dict[str, Any] = {
                 "keys_strings": ["", *WORDS],
                 "values_floats": [0.25, *(FIRST_WORD + place for place in range(len(WORDS)))],
                 "default_float": UNSEEN,

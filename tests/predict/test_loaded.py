@@ -8,7 +8,7 @@ import pytest
 
 from models.data import synthetic_triples
 from models.onnx_graph import Layer, graph
-from service.predict.formats.columns import Columns
+from service.predict.formats.intake import Intake
 from service.predict.formats.question import Features, Predictions
 from service.predict.loaded import Loaded, rows_of
 
@@ -36,7 +36,7 @@ def load(folder: Path, width: int, dtype: str) -> Loaded:
     layers = [layer(3, 3, "cross"), layer(3, width, "relu"), layer(width, 3, "relu")]
     layers += [layer(3, 3, "cross"), layer(3, 1, "linear")]
     onnx.save(graph(layers), folder / "model.onnx")
-    return Loaded("cross", 1, folder / "model.onnx", Columns())
+    return Loaded("cross", 1, folder / "model.onnx", Intake())
 
 
 async def predict_at_once(loaded: Loaded, requests: Sequence[Features]) -> list[Predictions]:

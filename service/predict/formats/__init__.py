@@ -17,7 +17,7 @@ from service.predict.formats import (
     parquet_format,
 )
 from service.predict.formats.accept import preferred
-from service.predict.formats.columns import Columns
+from service.predict.formats.intake import Intake
 from service.predict.formats.question import Features, Limits, Predictions, Question, choice
 
 
@@ -30,7 +30,7 @@ class Format(NamedTuple):
     """A body above this is worked on in a thread, so that others need not wait, and few at once."""
     ask: Callable[[bytes, bytes], Question]
     """Reads what is asked, of a body and of the URL's query."""
-    read: Callable[[Any, Columns, Limits], Features]
+    read: Callable[[Any, Intake, Limits], Features]
     """Reads the instances of a question by the columns of the version that answers."""
     write: Callable[[Predictions, ModelName, int], bytes]
     by_arrow: bool = False

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.schema import Column, Type
 from service.errors import Invalid, TooLarge, excerpt
-from service.predict.formats.columns import MUST_BE, Columns, code, missing
+from service.predict.formats.intake import MUST_BE, Intake, code, missing
 from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits
 
 # Of pyarrow, which is imported only where it is needed.
@@ -33,7 +33,7 @@ class _Text:
             raise TooLarge(f"its columns stand for a text of more than {self._most} characters")
 
 
-def read(table: Table, columns: Columns, limits: Limits) -> Features:
+def read(table: Table, intake: Intake, limits: Limits) -> Features:
     """Reads the columns of a `pyarrow.Table` whose names are known to be right.
 
     Raises:
@@ -46,15 +46,15 @@ def read(table: Table, columns: Columns, limits: Limits) -> Features:
     names = set(table.column_names)
     text = _Text(limits.bytes)
     found = []
-    for feature in columns.features:
+    for feature in intake.features:
         if feature.name not in names or _is_null(column := table.column(feature.name)):
             values = missing(feature, rows)
         else:
             values = _READERS[feature.type](column, feature, text)
         if feature.kind == "numeric":
-            columns.refuse_unfit(feature, values)
+            intake.refuse_unfit(feature, values)
         found.append(values)
-    return columns.take(found)
+    return intake.take(found)
 
 
 def _is_null(column: ChunkedArray) -> bool:

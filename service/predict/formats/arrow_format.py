@@ -11,7 +11,7 @@ from typing import Any
 from models.config import ModelName
 from service.errors import BadRequest, Invalid
 from service.predict.formats import arrow_columns
-from service.predict.formats.columns import Columns
+from service.predict.formats.intake import Intake
 from service.predict.formats.question import (
     Features,
     Limits,
@@ -30,7 +30,7 @@ _back = struct.Struct("<i").unpack_from
 _short = struct.Struct("<H").unpack_from
 
 
-def read(body: bytes, columns: Columns, limits: Limits) -> Features:
+def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     """Reads an Arrow IPC stream: columns by their names, in any order."""
     import pyarrow
     import pyarrow.ipc
@@ -42,8 +42,8 @@ def read(body: bytes, columns: Columns, limits: Limits) -> Features:
         names = table.column_names
     except (pyarrow.ArrowException, OSError, MemoryError, UnicodeDecodeError, struct.error):
         raise BadRequest("the body is not an Arrow IPC stream") from None
-    columns.refuse_others(names)
-    return arrow_columns.read(table, columns, limits)
+    intake.refuse_others(names)
+    return arrow_columns.read(table, intake, limits)
 
 
 def write(predictions: Predictions, model: ModelName, version: int) -> bytes:

@@ -11,7 +11,7 @@ from models.config import ModelName
 from models.schema import Type
 from service.errors import BadRequest, Invalid, excerpt
 from service.predict.formats import arrow_columns
-from service.predict.formats.columns import MUST_BE, Columns
+from service.predict.formats.intake import MUST_BE, Intake
 from service.predict.formats.question import (
     Features,
     Limits,
@@ -32,7 +32,7 @@ TRUE = ["true", "True", "TRUE", "1", "1.0"]
 FALSE = ["false", "False", "FALSE", "0", "0.0"]
 
 
-def read(body: bytes, columns: Columns, limits: Limits) -> Features:
+def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     """Reads CSV: columns by their names, in any order. What is empty is missing."""
     import pyarrow
     import pyarrow.csv
@@ -40,7 +40,7 @@ def read(body: bytes, columns: Columns, limits: Limits) -> Features:
     names = next(_records(body[:LONGEST_HEADER]), [])
     if len(names) == 1 and ";" in names[0]:
         raise Invalid("the columns must be separated by commas")
-    columns.refuse_others(names)
+    intake.refuse_others(names)
     whole = pyarrow.csv.ReadOptions(
         use_threads=False,
         block_size=len(body) + 1,
@@ -48,7 +48,7 @@ def read(body: bytes, columns: Columns, limits: Limits) -> Features:
         skip_rows_after_names=1,
     )
     as_told = pyarrow.csv.ConvertOptions(
-        column_types={feature.name: TYPES[feature.type] for feature in columns.features},
+        column_types={feature.name: TYPES[feature.type] for feature in intake.features},
         null_values=[""],
         true_values=TRUE,
         false_values=FALSE,
@@ -61,8 +61,8 @@ def read(body: bytes, columns: Columns, limits: Limits) -> Features:
     except UnicodeDecodeError:
         raise BadRequest("the body is not UTF-8") from None
     except pyarrow.ArrowInvalid as error:
-        raise _refusal(body, names, columns, error) from None
-    return arrow_columns.read(table, columns, limits)
+        raise _refusal(body, names, intake, error) from None
+    return arrow_columns.read(table, intake, limits)
 
 
 def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
@@ -79,18 +79,18 @@ def _records(body: bytes) -> Iterator[list[str]]:
         raise BadRequest("the body is not CSV") from None
 
 
-def _refusal(body: bytes, names: list[str], columns: Columns, error: Exception) -> Exception:
+def _refusal(body: bytes, names: list[str], intake: Intake, error: Exception) -> Exception:
     """What is wrong with the first row that is; they are looked at one by one."""
-    types = {feature.name: feature.type for feature in columns.features}
+    types = {feature.name: feature.type for feature in intake.features}
     rows = (row for row in _records(body) if row)
     for number, row in enumerate(islice(rows, 1, None)):
         if len(row) != len(names):
             what = f"must hold {len(names)} values, as the first line does, received {len(row)}"
-            return columns.refusal(number, None, what)
+            return intake.refusal(number, None, what)
         for name, cell in zip(names, row, strict=True):
             if cell and not _fits(cell, types[name]):
                 what = f"must be {MUST_BE[types[name]]}, received {excerpt(cell)}"
-                return columns.refusal(number, name, what)
+                return intake.refusal(number, name, what)
     return Invalid(f"the body: {error}")
 
 

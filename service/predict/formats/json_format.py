@@ -17,7 +17,7 @@ from models.config import FEATURES, ModelName
 from models.schema import TRIPLES, Type
 from service.errors import Invalid, TooLarge
 from service.http import json_body
-from service.predict.formats.columns import Columns, code
+from service.predict.formats.intake import Intake, code
 from service.predict.formats.question import (
     NO_CHOICE,
     TOO_MANY_ROWS,
@@ -76,7 +76,7 @@ def ask(body: bytes, query: bytes) -> Question:
     As with other formats, what is chosen may stand in the URL's query instead. Triples that are
     arrays are read here; other instances by `read`, as they have other columns.
     """
-    in_query = choice(query)
+    in_query = choice(query) if query else NO_CHOICE
     if in_query.dataset in (None, TRIPLES):
         try:
             asked = _decode_triples(body)
@@ -110,18 +110,18 @@ def _one_choice(in_body: Choice, in_query: Choice) -> Choice:
     return in_query
 
 
-def read(instances: Features | msgspec.Raw, columns: Columns, limits: Limits) -> Features:
+def read(instances: Features | msgspec.Raw, intake: Intake, limits: Limits) -> Features:
     """Reads objects by column name, and arrays in the schema's order; they may be mixed."""
     if isinstance(instances, dict):
         return instances
-    reader = _reader_of(columns)
+    reader = _reader_of(intake)
     try:
         rows = reader.all(instances)
     except (msgspec.ValidationError, *json_body.UNREADABLE) as error:
-        raise _refusal(instances, columns, error) from None
+        raise _refusal(instances, intake, error) from None
     tuples = [row if type(row) is tuple else astuple(row) for row in rows]
-    by_column = [*zip(*tuples, strict=True)] or [()] * len(columns.names)
-    return columns.take(
+    by_column = [*zip(*tuples, strict=True)] or [()] * len(intake.names)
+    return intake.take(
         [column(values) for column, values in zip(reader.columns, by_column, strict=True)]
     )
 
@@ -137,10 +137,10 @@ def _opened(text: bytes) -> int:
 
 
 @lru_cache(maxsize=256)
-def _reader_of(columns: Columns) -> _Instances:
-    types = [_TYPES[feature.type] for feature in columns.features]
+def _reader_of(intake: Intake) -> _Instances:
+    types = [_TYPES[feature.type] for feature in intake.features]
     fields: list[tuple[str, Any] | tuple[str, Any, Any]]
-    if columns.are_triples:
+    if intake.are_triples:
         fields = [(f"c{number}", of) for number, of in enumerate(types)]
     else:
         types = [of | None for of in types]
@@ -149,7 +149,7 @@ def _reader_of(columns: Columns) -> _Instances:
     by_name = msgspec.defstruct(
         "Instance",
         fields,
-        rename=dict(zip(names, columns.names, strict=True)),
+        rename=dict(zip(names, intake.names, strict=True)),
         forbid_unknown_fields=True,
         gc=False,
     )
@@ -157,11 +157,11 @@ def _reader_of(columns: Columns) -> _Instances:
     return _Instances(
         msgspec.json.Decoder(list[instance]).decode,
         msgspec.json.Decoder(instance).decode,
-        [_COLUMNS[feature.type] for feature in columns.features],
+        [_COLUMNS[feature.type] for feature in intake.features],
     )
 
 
-def _refusal(instances: msgspec.Raw, columns: Columns, error: Exception) -> Invalid:
+def _refusal(instances: msgspec.Raw, intake: Intake, error: Exception) -> Invalid:
     """What is wrong with the first instance that is; they are looked at one by one."""
     try:
         rows = _take_apart(instances)
@@ -169,14 +169,14 @@ def _refusal(instances: msgspec.Raw, columns: Columns, error: Exception) -> Inva
         return Invalid("instances: must be an array of objects or arrays")
     for number, row in enumerate(rows):
         try:
-            _reader_of(columns).one(row)
+            _reader_of(intake).one(row)
         except (msgspec.ValidationError, *json_body.UNREADABLE) as wrong:
             message = str(wrong).partition(" - at ")[0]
             try:
-                found = columns.wrong_in(number, _decode_any(row))
+                found = intake.wrong_in(number, _decode_any(row))
             except (msgspec.ValidationError, *json_body.UNREADABLE):
                 found = None
-            return found or columns.refusal(number, None, message)
+            return found or intake.refusal(number, None, message)
     return Invalid(element_first(str(error)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.config import ModelName
 from service.errors import BadRequest, Invalid, excerpt
-from service.predict.formats.columns import Columns
+from service.predict.formats.intake import Intake
 from service.predict.formats.question import (
     Features,
     Limits,
@@ -20,7 +20,7 @@ from service.predict.formats.question import (
 MAX_HEADER_BYTES = 1000
 
 
-def read(body: bytes, columns: Columns, limits: Limits) -> Features:
+def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     """Reads an array `(rows, columns)` of float32 or float64; in that of a table, NaN is missing.
 
     Raises:
@@ -32,11 +32,11 @@ def read(body: bytes, columns: Columns, limits: Limits) -> Features:
     if length > MAX_HEADER_BYTES:
         raise BadRequest(f"the npy file has a header of more than {MAX_HEADER_BYTES} bytes")
     shape, fortran, dtype = _header(body[:length])
-    if words := columns.schema.categorical:
+    if words := intake.schema.categorical:
         raise Invalid(
             f"column {excerpt(words[0].name)}: it is no number, and an npy file holds only numbers"
         )
-    width = len(columns.names)
+    width = len(intake.names)
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
         raise Invalid(f"the array must hold float32 or float64, received {dtype.str[:20]}")
     if [type(size) for size in shape] != [int, int] or shape[1] != width:
@@ -44,14 +44,14 @@ def read(body: bytes, columns: Columns, limits: Limits) -> Features:
     if len(body) - length != shape[0] * width * dtype.itemsize:
         raise BadRequest("the npy file is longer or shorter than its header says")
     matrix = np.frombuffer(body, dtype, offset=length).reshape(shape, order="F" if fortran else "C")
-    wrong = ~np.isfinite(matrix) if columns.are_triples else np.isinf(matrix)
+    wrong = ~np.isfinite(matrix) if intake.are_triples else np.isinf(matrix)
     refuse_first(wrong, "it is not a finite number")
-    if columns.are_triples:
+    if intake.are_triples:
         return {"features": matrix}
     by_column = np.ascontiguousarray(matrix.T, np.float64)
-    for feature, column in zip(columns.features, by_column, strict=True):
-        columns.refuse_unfit(feature, column)
-    return columns.take([*by_column])
+    for feature, column in zip(intake.features, by_column, strict=True):
+        intake.refuse_unfit(feature, column)
+    return intake.take([*by_column])
 
 
 def write(predictions: Predictions, model: ModelName, version: int) -> bytes:

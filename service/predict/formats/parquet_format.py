@@ -10,7 +10,7 @@ from typing import Any
 from models.config import ModelName
 from service.errors import BadRequest, Invalid, TooLarge, excerpt
 from service.predict.formats import arrow_columns, parquet_pages
-from service.predict.formats.columns import Columns
+from service.predict.formats.intake import Intake
 from service.predict.formats.question import (
     TOO_MANY_ROWS,
     Features,
@@ -25,27 +25,27 @@ LONGEST_FOOTER = 2**20
 NOT_PARQUET = "the body is not a Parquet file"
 
 
-def read(body: bytes, columns: Columns, limits: Limits) -> Features:
+def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     """Reads a Parquet file: columns by their names, in any order."""
     import pyarrow
     import pyarrow.parquet
 
     if int.from_bytes(body[-8:-4], "little") > LONGEST_FOOTER:
         raise TooLarge(f"the Parquet file has a footer of more than {LONGEST_FOOTER} bytes")
-    words = [feature.name for feature in columns.features if feature.kind == "categorical"]
+    words = [feature.name for feature in intake.features if feature.kind == "categorical"]
     try:
         file = pyarrow.parquet.ParquetFile(
             pyarrow.BufferReader(body), read_dictionary=words, pre_buffer=False
         )
         schema = file.schema_arrow
-        columns.refuse_others(schema.names)
+        intake.refuse_others(schema.names)
         _check(body, file, limits)
-        arrow_columns.read(schema.empty_table(), columns, limits)  # refuses other types
+        arrow_columns.read(schema.empty_table(), intake, limits)  # refuses other types
         table = file.read(use_threads=False)
         table.validate(full=True)
     except (pyarrow.ArrowException, OSError, MemoryError, UnicodeDecodeError):
         raise BadRequest(NOT_PARQUET) from None
-    return arrow_columns.read(table, columns, limits)
+    return arrow_columns.read(table, intake, limits)
 
 
 def write(predictions: Predictions, model: ModelName, version: int) -> bytes:

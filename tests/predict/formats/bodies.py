@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from service.predict.formats.columns import Columns
+from service.predict.formats.intake import Intake
 from service.predict.formats.question import Limits
 
-TRIPLES = Columns()
+TRIPLES = Intake()
 LIMITS = Limits(rows=100_000, bytes=16 * 2**20)
 
 ROWS = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])

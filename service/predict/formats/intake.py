@@ -1,4 +1,4 @@
-"""The columns of a dataset, by which rows of every format are known."""
+"""The features that a version takes, by which rows of every format are read."""
 
 import re
 import sys
@@ -32,7 +32,7 @@ MUST_BE: Mapping[Type, str] = {
 _whole = re.compile(r"[+-]?[0-9]{1,100}").fullmatch
 
 
-class Columns:
+class Intake:
     """The features of a table; without a table, those of a triple, none of which may be missing."""
 
     def __init__(self, table: TableSchema | None = None) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any
 
@@ -127,14 +128,26 @@ def demo(
         str | None,
         typer.Option(envvar="CROSSCHECK_API_KEY", help="With the role train, if it asks for one."),
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="A file to train on, like houses.csv; else it is the triples."),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the table to learn.")] = None,
 ) -> None:
     """Train both networks over HTTP, print the comparison, predict."""
-    from service.demo import run
+    from service.demo import own_table, triples
+    from service.demo.service import Steps, run
 
+    if table is None and target is None:
+        steps: Steps = triples.demonstrate
+    elif table is None or target is None:
+        raise typer.BadParameter("give both or none", param_hint="--table and --target")
+    else:
+        steps = own_table.steps(table, target)
     settings = _settings()
     if url is None:
         _prepare(settings, to_write=True)
-    run(url, api_key, settings)
+    run(url, api_key, settings, steps)
 
 
 def _settings(**given: Any) -> Settings:

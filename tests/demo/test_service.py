@@ -4,7 +4,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service import demo
+from service.demo.service import run, started
+from service.demo.triples import demonstrate
 from service.settings import Settings
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -21,7 +22,7 @@ def proxy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def test_no_proxy_stands_before_the_service_that_it_starts(tmp_path: Path, proxy: str) -> None:
-    with demo._service(Settings(artifacts_dir=tmp_path)) as url:
+    with started(Settings(artifacts_dir=tmp_path)) as url:
         assert httpx.get(f"{url}/livez", trust_env=False).status_code == 200
 
 
@@ -32,7 +33,7 @@ def test_no_proxy_stands_before_this_machine(
         bound.bind(("127.0.0.1", 0))
         url = f"http://localhost:{bound.getsockname()[1]}"
         with pytest.raises(SystemExit):
-            demo.run(url, None, Settings())
+            run(url, None, Settings(), demonstrate)
     assert "refused" in capsys.readouterr().out
 
 
@@ -43,7 +44,7 @@ def test_a_proxy_is_asked_for_other_machines(
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
         listener.close()
         with pytest.raises(SystemExit):
-            demo.run("http://crosscheck.invalid", None, Settings())
+            run("http://crosscheck.invalid", None, Settings(), demonstrate)
     assert "refused" in capsys.readouterr().out  # of the proxy: the name leads nowhere
 
 
@@ -52,7 +53,7 @@ def test_what_cannot_be_asked_is_one_plain_line(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        demo.run(url, None, Settings())
+        run(url, None, Settings(), demonstrate)
     assert ended.value.code == 1
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"'{url}' cannot be asked: ")
 
@@ -62,5 +63,5 @@ def test_a_kind_of_proxy_that_cannot_be_used_is_named(
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     with pytest.raises(SystemExit):
-        demo.run("http://192.0.2.1", None, Settings())
+        run("http://192.0.2.1", None, Settings(), demonstrate)
     assert "SOCKS" in capsys.readouterr().out

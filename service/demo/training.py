@@ -67,7 +67,7 @@ def _comparison_table(
     rows: dict[str, Any], scores: Sequence[str], digits: tuple[int, int]
 ) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("", "parameters", *map(_in_words, scores)):
+    for heading in ("", "parameters", *map(in_words, scores)):
         table.add_column(heading, no_wrap=True)
     table.add_column("version")
     for name, row in rows.items():
@@ -81,7 +81,8 @@ def _comparison_table(
     return table
 
 
-def _in_words(score: str) -> str:
+def in_words(score: str) -> str:
+    """The name of a score for people: `test_rmse` is `test RMSE`."""
     return " ".join(ABBREVIATIONS.get(word, word) for word in score.split("_"))
 
 

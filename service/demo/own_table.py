@@ -75,8 +75,8 @@ def _upload(client: httpx.Client, path: Path, target: str) -> dict[str, Any]:
         )
         show(f"curl -T {quote(str(path))} {quote(str(request.url))}")
         response = client.send(request)
-        done = {"state": decimal(size), "completed": 1} if response.is_success else {"completed": 0}
-        bars.update(bar, total=1, **done)
+        state = "refused" if response.is_error else decimal(size)
+        bars.update(bar, total=1, completed=response.is_success, state=state)
     return answer(response)
 
 

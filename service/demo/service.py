@@ -50,7 +50,7 @@ def started(settings: Settings) -> Iterator[str]:
     log = settings.artifacts_dir / "demo.log"
     command = [sys.executable, "-m", "service", "serve", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}"
-    console.print(f"Starting a service on {url}; its log is {log}")
+    console.print(f"Starting a service on {url}; its log is {log}", soft_wrap=True)
     with log.open("w") as file:
         environment = {**os.environ, "CROSSCHECK_API_KEYS": ""}
         service = subprocess.Popen(command, env=environment, stdout=file, stderr=file)

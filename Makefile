@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo serve test test-faults check bench bench-training bench-serving bench-peers soak audit lock clean
+.PHONY: setup demo serve test test-faults check bench bench-training bench-serving bench-uploads bench-tables bench-peers soak audit lock clean
 
 setup: .venv/installed
 
@@ -41,6 +41,13 @@ bench-training: setup
 
 bench-serving: setup
 	$(BIN)/python -m benchmarks.serving
+
+bench-uploads: setup
+	$(BIN)/python -m benchmarks.uploads
+
+# Fetches four tables from the package files that they come in, into .tables.
+bench-tables: setup
+	$(BIN)/python -m benchmarks.tables
 
 MINUTES ?= 30
 

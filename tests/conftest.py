@@ -166,8 +166,8 @@ class Service:
         """Waits until a job is in the midst of training."""
         self.until(lambda: self.get(f"/jobs/{job_id}")["progress"])
 
-    def predict(self, *instances: list[float], **choice: Any) -> dict[str, Any]:
-        """Predicts triples."""
+    def predict(self, *instances: Any, **choice: Any) -> dict[str, Any]:
+        """Predicts rows."""
         response = self.client.post("/predict", json={"instances": list(instances), **choice})
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()

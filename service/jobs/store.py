@@ -8,7 +8,7 @@ from typing import Any
 
 from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
 
-from models.config import TableDataset, TrainConfig
+from models.config import TableDataset, TrainConfig, why_not_exact
 from service.errors import (
     RETRY_LATER,
     Conflict,
@@ -225,7 +225,10 @@ class JobStore:
     def _pinned(self, config: TrainConfig) -> TrainConfig:
         if not isinstance(config.dataset, TableDataset):
             return config
-        return config.model_copy(update={"dataset": self.tables.pin(config.dataset)})
+        pinned = self.tables.pin(config.dataset)
+        if refusal := why_not_exact(config, self.tables.schema(pinned.name, pinned.revision)):
+            raise Invalid(f"optimizer: {refusal}")
+        return config.model_copy(update={"dataset": pinned})
 
     async def _refuse_if_full(self) -> None:
         limit = self.settings.max_queued_jobs

@@ -135,12 +135,14 @@ class Column:
         read = next(read for read in READERS if self._read_as(read, array) is not None)
         is_text = read == "text" and pa.types.is_string(array.type)
         if read == "time" or (is_text and not self._is_category and values.are_dates(array)):
-            self._take_dates(values.first(array), is_known=read == "time")
+            self._take_dates(array, is_known=read == "time")
         elif is_text and self._style.loose and values.are_mostly_numbers(array):
             self._note_misfit(array, row)
         return read
 
-    def _take_dates(self, example: Any, is_known: bool) -> None:
+    def _take_dates(self, array: Array, is_known: bool) -> None:
+        are_texts = pa.types.is_string(array.type)
+        example = values.first(array)
         if self.role == "other":
             self._holds_strange_dates = not is_known
             return
@@ -148,14 +150,14 @@ class Column:
         if self.role == "target":
             raise Invalid(f"{what}: a target is a number, or one of two classes")
         raise Invalid(
-            f"{what}: pass exclude={self.name}, and rows can still be ordered by them; or "
-            f"categorical={self.name} if they are mere words"
+            f"{what}: pass exclude={self.name}, and rows can still be ordered by them"
+            + (f"; or categorical={self.name}, if they are mere words" if are_texts else "")
         )
 
     def _read_as(self, read: Read, array: Array) -> Array | None:
         if read == "number":
             return self._numbers(array)
-        if read == "time" and self._is_category:
+        if read == "time" and self._is_category and pa.types.is_string(array.type):
             return None
         if read == "text" and not pa.types.is_string(array.type):
             return values.texts(array, loose=False) if self._holds_names or self._is_fixed else None
@@ -234,8 +236,8 @@ class Column:
         index = pc.index(is_wrong, True).as_py()
         if index >= 0:
             raise Invalid(
-                f"{self.place(row + index)} is {excerpt(found[index].as_py())}: {why}; "
-                f"mend it, or pass exclude={self.name}"
+                f"{self.place(row + index)} is {excerpt(found[index].as_py())}: {why}"
+                + (f"; mend it, or pass exclude={self.name}" if self.role == "feature" else "")
             )
 
 

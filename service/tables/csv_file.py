@@ -85,8 +85,9 @@ def _decoded(head: bytes) -> str:
 
 
 def _not_utf8(row: int) -> BadRequest:
+    where = f"row {row}" if row > 0 else "the header"
     return BadRequest(
-        f"row {row} of the file is not UTF-8: pass encoding=windows-1252 if it comes from Excel or "
+        f"{where} is not UTF-8: pass encoding=windows-1252 if it comes from Excel or "
         "an old program, or save it as `CSV UTF-8`"
     )
 

@@ -52,8 +52,10 @@ def format_of(head: bytes) -> Format:
     Raises:
         BadRequest: It is none that is read; says what to do.
     """
-    if not head.strip():
+    if not head.removeprefix(b"\xef\xbb\xbf").strip():
         raise BadRequest("the file is empty")
+    if compression_of(head) is not None:
+        raise BadRequest("the file is compressed twice: once is enough")
     for start, named in FORMATS.items():
         if head.startswith(start):
             return named

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.json
@@ -21,7 +22,9 @@ LINE_BYTES = 16 * PIECE_BYTES
 MOST_NESTED = 1000
 """Arrow calls itself for each level of what lies within another, and ends with the stack."""
 
-_row = re.compile(r" in row (\d+)")
+FAULTS = (pa.ArrowInvalid, UnicodeDecodeError)
+
+_arrows_words = re.compile(r"^JSON parse error: | in row \d+$")
 
 
 def open_ndjson(upload: Path, plain: PlainBytes, options: Options, bounds: Bounds) -> Source:
@@ -55,26 +58,32 @@ def _batches(plain: PlainBytes, texts: set[str]) -> Iterator[Array]:
     for block in _blocks(plain):
         _refuse_deep(block, rows)
         try:
-            table = pyarrow.json.read_json(
-                io.BytesIO(block),
-                pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
-                pyarrow.json.ParseOptions(
-                    explicit_schema=pa.schema([(name, pa.string()) for name in sorted(texts)])
-                ),
-            )
-            table.validate(full=True)
-            str(table.schema.names)
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise _refusal(str(error), rows) from None
+            table = _table(block, texts)
+        except FAULTS:
+            raise _refusal(block, texts, rows) from None
         for batch in table.to_batches():
             rows += batch.num_rows
             yield batch
 
 
+def _table(block: bytes, texts: set[str]) -> Any:
+    """The rows of some lines; raises one of `FAULTS`."""
+    table = pyarrow.json.read_json(
+        io.BytesIO(block),
+        pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
+        pyarrow.json.ParseOptions(
+            explicit_schema=pa.schema([(name, pa.string()) for name in sorted(texts)])
+        ),
+    )
+    table.validate(full=True)
+    str(table.schema.names)
+    return table
+
+
 def _blocks(plain: PlainBytes) -> Iterator[bytes]:
     """Whole lines, some at once."""
     rest = b""
-    while piece := plain.read():
+    while piece := plain.read(PIECE_BYTES):
         end = piece.rfind(b"\n") + 1
         if end:
             yield rest + piece[:end]
@@ -92,8 +101,19 @@ def _refuse_deep(block: bytes, rows: int) -> None:
             raise BadRequest(f"row {row} holds more than {MOST_NESTED} lists and objects")
 
 
-def _refusal(message: str, rows: int) -> BadRequest:
-    row = _row.search(message)
-    where = f"row {rows + int(row[1]) + 1}" if row else f"a row behind row {rows}"
-    what = excerpt(_row.sub("", message).removeprefix("JSON parse error: "))
-    return BadRequest(f"{where} cannot be read: {what}; each line must hold one JSON object")
+def _refusal(block: bytes, texts: set[str], rows: int) -> BadRequest:
+    """Tells of the first line at which a block cannot be read; there are `rows` rows before it."""
+    lines = [line for line in block.splitlines(keepends=True) if line.strip()]
+    good, bad = 0, len(lines)
+    why = ""
+    while good < bad:
+        middle = (good + bad) // 2
+        try:
+            _table(b"".join(lines[: middle + 1]), texts)
+            good = middle + 1
+        except FAULTS as error:
+            bad, why = middle, str(error)
+    what = excerpt(_arrows_words.sub("", why))
+    return BadRequest(
+        f"row {rows + good + 1} cannot be read: {what}; each line must hold one JSON object"
+    )

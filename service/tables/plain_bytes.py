@@ -35,14 +35,16 @@ class PlainBytes:
         self._rest = self.head = next(self._pieces, b"")
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, at most `size` of them; none at the end."""
-        if not self._rest:
-            self._rest = next(self._pieces, b"")
-        if 0 <= size < len(self._rest):
-            some, self._rest = self._rest[:size], self._rest[size:]
-        else:
-            some, self._rest = self._rest, b""
-        return some
+        """The next bytes: `size` of them, or all that are left."""
+        some = [self._rest]
+        missing = size - len(self._rest)
+        while (missing > 0 or size < 0) and (piece := next(self._pieces, b"")):
+            some.append(piece)
+            missing -= len(piece)
+        found = b"".join(some)
+        end = len(found) if size < 0 else size
+        self._rest = found[end:]
+        return found[:end]
 
     def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         count = 0

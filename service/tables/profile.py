@@ -93,10 +93,10 @@ class Profile:
         elif not self._is_category:
             self._counts = None
         else:
-            misfit = f"; {self.column.misfit}" if self.column.misfit else ""
+            misfit = f"; {self.column.misfit}; or" if self.column.misfit else ""
             raise Invalid(
                 f"column {excerpt(self.column.name)} is a category of more than {self._most} "
-                f"different values{misfit}; pass exclude={self.column.name}"
+                f"different values{misfit or ':'} pass exclude={self.column.name}"
             )
 
     def _measure(self, numbers: NDArray[np.float64]) -> None:

@@ -250,6 +250,9 @@ def _targets() -> Iterator[Malformed]:
 
 def _too_large() -> Iterator[Malformed]:
     long = b"price,rooms\n" + b"1,2\n3,4\n" * 2**18
+    texts = ",".join(["A" * 900] * 50)
+    bomb = ",".join(f"x{number}" for number in range(49)).encode()
+    bomb = b"price," + bomb + f"\n{texts}".encode() * 150
     wide = ",".join(["price", *(f"x{number}" for number in range(50))])
     for kind, body, says in (
         ("many rows", b"price,rooms\n" + b"1,2\n3,4\n" * 501, "1000 rows"),

@@ -33,6 +33,7 @@ _PLURAL: dict[Read, str] = {
 
 _swap_point_and_comma = bytes.maketrans(b",.", b".,")
 _has_decimal_comma = re.compile(r"[+-]?[0-9]+,[0-9]+").fullmatch
+_has_point = re.compile(r"[+-]?[0-9]+\.[0-9]+").fullmatch
 
 
 class Style(NamedTuple):
@@ -116,8 +117,10 @@ class Column:
             return None  # what is missing before was written as numbers
         if self.type == "code":
             return self._codes(found, row)
-        if self.role != "other":
-            self._check(found, row)
+        if self.role == "other":
+            is_infinite = self._read == "number" and pc.any(pc.is_inf(found)).as_py()
+            return pc.if_else(pc.is_finite(found), found, None) if is_infinite else found
+        self._check(found, row)
         return found
 
     def _without_missing(self, array: Array) -> Array:
@@ -136,7 +139,7 @@ class Column:
         is_text = read == "text" and pa.types.is_string(array.type)
         if read == "time" or (is_text and not self._is_category and values.are_dates(array)):
             self._take_dates(array, is_known=read == "time")
-        elif is_text and self._style.loose and values.are_mostly_numbers(array):
+        elif is_text and not self._holds_names and values.are_mostly_numbers(array):
             self._note_misfit(array, row)
         return read
 
@@ -216,9 +219,16 @@ class Column:
     def _note_misfit(self, array: Array, row: int) -> None:
         index = self._first_unreadable("number", array)
         value = array[index].as_py()
-        advice = "decimal=," if _has_decimal_comma(value) else f"missing={value} if it means none"
-        self.misfit = f"row {row + index + 1} is {excerpt(value)}, where most values are numbers: "
-        self.misfit += f"pass {advice}"
+        if _has_decimal_comma(value):
+            advice = "decimal=,"
+        elif self._style.decimal == "," and _has_point(value):
+            advice = "decimal=."
+        else:
+            advice = f"missing={value} if it means none"
+        self.misfit = (
+            f"row {row + index + 1} is {excerpt(value)}, where most values are numbers: "
+            f"pass {advice}"
+        )
 
     def _codes(self, found: Array, row: int) -> Array:
         self._refuse(pc.not_equal(pc.floor(found), found), found, row, "codes are whole numbers")

@@ -114,11 +114,10 @@ def _decimal(rows: list[list[str]], delimiter: str) -> Decimal:
     if delimiter == ",":
         return "."
     values = [value.strip() for row in rows for value in row]
-    return (
-        ","
-        if sum(map(bool, map(_has_comma, values))) > sum(map(bool, map(_has_point, values)))
-        else "."
+    commas, points = (
+        sum(1 for value in values if is_one(value)) for is_one in (_has_comma, _has_point)
     )
+    return "," if commas > 0 and commas >= points else "."
 
 
 def _batches(

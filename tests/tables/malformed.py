@@ -257,11 +257,7 @@ def _too_large() -> Iterator[Malformed]:
     for kind, body, says in (
         ("many rows", b"price,rooms\n" + b"1,2\n3,4\n" * 501, "1000 rows"),
         ("many columns", f"{wide}\n{wide}\n".encode(), "50 are allowed"),
-        (
-            "a bomb of gzip",
-            gzip.compress(b"price,rooms\n" + (b"A" * 900_000 + b",1\n") * 9),
-            "bytes",
-        ),
+        ("a bomb of gzip", gzip.compress(bomb), "bytes"),
         ("a bomb of zstd", zstd.compress(long), ""),
         ("a bomb of bz2", bz2.compress(long), ""),
         ("many rows of Parquet", parquet(**_times(COLUMNS, 40)), "1000 are allowed"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet
 
@@ -111,5 +112,10 @@ def _slices(batches: Iterable[Array], bounds: Bounds) -> Iterator[Array]:
 
 
 def _size(array: Array) -> int:
-    """Bytes of an array, without a dictionary that others share."""
-    return int((array.indices if pa.types.is_dictionary(array.type) else array).nbytes)
+    """Bytes of an array without a dictionary, in which a long text may stand for many."""
+    if not pa.types.is_dictionary(array.type):
+        return int(array.nbytes)
+    if not is_readable(array.type) or pa.types.is_primitive(array.type.value_type):
+        return int(array.indices.nbytes)
+    lengths = pc.binary_length(array.dictionary.cast(pa.large_string()))
+    return pc.sum(lengths.take(array.indices)).as_py() or 0

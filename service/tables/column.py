@@ -200,7 +200,7 @@ class Column:
         found = f"{self.place(row + index)} is {excerpt(str(array[index].as_py()))}"
         if self._is_fixed:
             raise Conflict(f"{found}; in other revisions the column holds {_PLURAL[read]}")
-        if not self._style.loose:
+        if not self._style.loose and not (read == "time" and pa.types.is_string(array.type)):
             raise Invalid(f"{found}; the values before are {_PLURAL[read]}")
         if read == "number":
             self._note_misfit(array, row)
@@ -210,7 +210,8 @@ class Column:
         start, stop = 0, len(array)
         while stop - start > 1:
             middle = (start + stop) // 2
-            if self._read_as(read, array[start:middle]) is None:
+            some = array[start:middle]
+            if some.null_count < len(some) and self._read_as(read, some) is None:
                 stop = middle
             else:
                 start = middle

@@ -73,8 +73,9 @@ def numbers(array: Array, loose: bool) -> Array | None:
 def booleans(array: Array, loose: bool) -> Array | None:
     """As float64, 0.0 or 1.0."""
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-        both = pc.or_(pc.equal(array, 0), pc.equal(array, 1))
-        return array.cast(pa.float64()) if pc.all(both, min_count=0).as_py() else None
+        found = array.cast(pa.float64(), safe=False)
+        both = pc.or_(pc.equal(found, 0), pc.equal(found, 1))
+        return found if pc.all(both, min_count=0).as_py() else None
     if pa.types.is_boolean(array.type) or (loose and pa.types.is_string(array.type)):
         found = _cast(array, pa.bool_())
         return None if found is None else found.cast(pa.float64())

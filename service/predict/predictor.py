@@ -37,13 +37,16 @@ from service.predict import formats
 from service.predict.formats import Format, json_format
 from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits, Question
 from service.predict.loaded import TOGETHER_ROWS, Loaded, load, rows_of
-from service.predict.serving import NOTHING, Serving, exists, look, unknown
+from service.predict.serving import NOTHING, Serving, look, refuse_unknown
 from service.registry.versions import Registry
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+MOST_VALUES = 10_000_000
+"""In one request: a row takes as much memory as its table has columns, however few it names."""
 
 KEPT_DATASETS = 64
 """Of how many tables stays loaded what serves: those that were asked for last."""
@@ -62,7 +65,6 @@ class Predictor:
         self.triples = NOTHING
         self._tables: OrderedDict[str, Serving] = OrderedDict()
         self._others: dict[tuple[str, ModelName, float], Loaded] = {}
-        self._limits = Limits(settings.max_rows_per_request, settings.max_body_bytes)
         self._looking = asyncio.Lock()
         self._large = 0
         # Of its own: a database that does not answer holds the threads that all others share.
@@ -121,7 +123,7 @@ class Predictor:
     ) -> tuple[bytes, Loaded]:
         question = asked_in.ask(body, query)
         loaded = self._at_hand(question) or await self._fetch(question)
-        features = self._check(asked_in.read(question.instances, loaded.intake, self._limits))
+        features = self._read(asked_in, question, loaded)
         if rows_of(features) > TOGETHER_ROWS:
             predictions = loaded.predict(features)
         else:
@@ -160,13 +162,13 @@ class Predictor:
         self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
     ) -> tuple[bytes, Loaded]:
         if asked_in is formats.JSON:
-            json_format.refuse_too_many(body, self._limits.rows)
+            most = self.settings.max_rows_per_request
+            await self._in_thread(json_format.refuse_too_many, body, most)
         question = await self._in_thread(asked_in.ask, body, query)
         loaded = self._at_hand(question) or await self._fetch(question)
 
         def answer() -> bytes:
-            features = asked_in.read(question.instances, loaded.intake, self._limits)
-            predictions = loaded.predict(self._check(features))
+            predictions = loaded.predict(self._read(asked_in, question, loaded))
             return answer_in.write(predictions, loaded.model, loaded.version)
 
         return await self._in_thread(answer), loaded
@@ -185,12 +187,16 @@ class Predictor:
         finally:
             self._large -= 1
 
-    def _check(self, features: Features) -> Features:
+    def _read(self, asked_in: Format, question: Question, loaded: Loaded) -> Features:
+        """The rows of a question, as the version takes them that answers."""
+        most = min(self.settings.max_rows_per_request, MOST_VALUES // len(loaded.intake.names))
+        limits = Limits(most, self.settings.max_body_bytes)
+        features = asked_in.read(question.instances, loaded.intake, limits)
         rows = rows_of(features)
         if not rows:
             raise Invalid("instances: it is empty")
-        if rows > self._limits.rows:
-            raise TooLarge(TOO_MANY_ROWS.format(self._limits.rows))
+        if rows > most:
+            raise TooLarge(TOO_MANY_ROWS.format(most))
         return features
 
     def _at_hand(self, question: Question) -> Loaded | None:
@@ -239,8 +245,8 @@ class Predictor:
         registry = self.registry.of(dataset)
         async with self._looking:
             before = self.triples if dataset == TRIPLES else self._tables.get(dataset, NOTHING)
-            if before is NOTHING and not await self._in_thread(exists, registry):
-                raise await self._in_thread(unknown, registry)
+            if before is NOTHING:
+                await self._in_thread(refuse_unknown, registry)
             now = await self._in_thread(look, registry, before)
             if now is not before:
                 self._swap(dataset, now)
@@ -265,6 +271,8 @@ class Predictor:
         while True:
             faults = set()
             for dataset in (TRIPLES, *self._tables):
+                if dataset != TRIPLES and dataset not in self._tables:
+                    continue  # meanwhile, others took its place
                 try:
                     await self.of(dataset)
                 except Exception as error:

@@ -1,19 +1,15 @@
 """What serves of a dataset, as an API process has it in memory."""
 
 import logging
-import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES
-from service.errors import NotFound
-from service.nearest import did_you_mean
 from service.predict.default import Default, choose
 from service.predict.loaded import Loaded, load
 from service.registry.versions import Registry
-
-DATASETS = ".datasets"
+from service.tables.store import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -55,22 +51,16 @@ def look(registry: Registry, before: Serving) -> Serving:
             if loaded is None or (loaded.version, loaded.job_id) != (number, job_id):
                 loaded = load(registry, name, number)
                 logger.info("serving %s of %s", loaded, registry.dataset)
-        if loaded is not None and (number is not None or exists(registry)):
+        if loaded is not None and (number is not None or _is_there(registry)):
             networks[name] = loaded
     return Serving(networks, choose(networks.values(), registry), state)
 
 
-def exists(registry: Registry) -> bool:
-    """Whether there is such a dataset, or what was trained on it."""
-    places = (registry.artifacts / DATASETS / registry.dataset, registry.root)
-    return registry.dataset == TRIPLES or any(place.is_dir() for place in places)
+def refuse_unknown(registry: Registry) -> None:
+    """Raises NotFound if there is no such dataset, and nothing that was trained on it."""
+    if not _is_there(registry):
+        Tables(registry.artifacts).find(registry.dataset)
 
 
-def unknown(registry: Registry) -> NotFound:
-    """The refusal of a dataset that there is not, with the name of one that is like it."""
-    try:
-        names = [name for name in os.listdir(registry.artifacts / DATASETS) if name[0] != "."]
-    except FileNotFoundError:
-        names = []
-    nearest = did_you_mean(registry.dataset, [*names, TRIPLES])
-    return NotFound(f"there is no dataset {registry.dataset}{nearest}")
+def _is_there(registry: Registry) -> bool:
+    return registry.dataset == TRIPLES or registry.root.is_dir()

@@ -130,10 +130,12 @@ def _of_chunk(array: Any, text: _Text) -> NDArray[Any]:
     if of.is_dictionary(array.type):
         words: NDArray[Any] = np.append(_of_chunk(array.dictionary, text), "")
         places = array.indices.cast("int64").fill_null(-1).to_numpy()
-        text.count(np.fromiter(map(len, words), np.int64, len(words))[places])
+        lengths = np.fromiter(map(len, words), np.int64, len(words))
+        text.count(lengths + 1)  # a batch brings its whole dictionary, however few rows it has
+        text.count(lengths[places])
         found: NDArray[Any] = words[places]
         return found
-    if of.is_string_view(array.type):
+    if of.is_string_view(array.type) and len(array):
         views = np.frombuffer(array.buffers()[1], np.int32).reshape(-1, 4)
         text.count(views[array.offset : array.offset + len(array), 0])
     found = array.to_numpy(zero_copy_only=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from models.config import ModelName
-from service.errors import BadRequest, Invalid
+from service.errors import BadRequest, Invalid, TooLarge
 from service.predict.formats import arrow_columns
 from service.predict.formats.intake import Intake
 from service.predict.formats.question import (
@@ -18,6 +18,8 @@ from service.predict.formats.question import (
     Predictions,
     finite_predictions,
 )
+
+MOST_BATCHES = 1000
 
 HEADER = 2
 """The field of Message in Arrow's Message.fbs."""
@@ -36,7 +38,7 @@ def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     import pyarrow.ipc
 
     try:
-        _refuse_compressed(pyarrow.ipc.MessageReader.open_stream(body))
+        _check(pyarrow.ipc.MessageReader.open_stream(body))
         table = pyarrow.ipc.open_stream(body).read_all()
         table.validate(full=True)
         names = table.column_names
@@ -59,9 +61,11 @@ def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
     return stream
 
 
-def _refuse_compressed(messages: Iterable[Any]) -> None:
-    """Raises Invalid if one of the stream's `pyarrow.Message`s says that it is compressed."""
-    for message in messages:
+def _check(messages: Iterable[Any]) -> None:
+    """Raises what refuses a stream by its `pyarrow.Message`s: compressed ones, or too many."""
+    for number, message in enumerate(messages):
+        if number > MOST_BATCHES:
+            raise TooLarge(f"the Arrow IPC stream has more than {MOST_BATCHES} batches")
         is_batch = message.type in ("record batch", "dictionary")
         if is_batch and _is_compressed(message.type, memoryview(message.metadata)):
             raise Invalid("the Arrow IPC stream must not be compressed")

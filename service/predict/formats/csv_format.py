@@ -28,16 +28,21 @@ TYPES: Mapping[Type, str] = {
     "text": "string",
     "code": "string",
 }
+MISSING = ("", "null", "NULL", "NaN", "nan", "NA", "N/A")
+"""As in a table that is uploaded."""
+
 TRUE = ["true", "True", "TRUE", "1", "1.0"]
 FALSE = ["false", "False", "FALSE", "0", "0.0"]
 
 
 def read(body: bytes, intake: Intake, limits: Limits) -> Features:
-    """Reads CSV: columns by their names, in any order. What is empty is missing."""
+    """Reads CSV: columns by their names, in any order; a value that is empty is missing."""
     import pyarrow
     import pyarrow.csv
 
-    names = next(_records(body[:LONGEST_HEADER]), [])
+    names = [name.strip() for name in next(_records(body[:LONGEST_HEADER]), [])]
+    if not names:
+        raise Invalid("the first line must hold the names of the columns")
     if len(names) == 1 and ";" in names[0]:
         raise Invalid("the columns must be separated by commas")
     intake.refuse_others(names)
@@ -49,7 +54,7 @@ def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     )
     as_told = pyarrow.csv.ConvertOptions(
         column_types={feature.name: TYPES[feature.type] for feature in intake.features},
-        null_values=[""],
+        null_values=MISSING,
         true_values=TRUE,
         false_values=FALSE,
         strings_can_be_null=True,
@@ -88,7 +93,7 @@ def _refusal(body: bytes, names: list[str], intake: Intake, error: Exception) ->
             what = f"must hold {len(names)} values, as the first line does, received {len(row)}"
             return intake.refusal(number, None, what)
         for name, cell in zip(names, row, strict=True):
-            if cell and not _fits(cell, types[name]):
+            if cell not in MISSING and not _fits(cell, types[name]):
                 what = f"must be {MUST_BE[types[name]]}, received {excerpt(cell)}"
                 return intake.refusal(number, name, what)
     return Invalid(f"the body: {error}")

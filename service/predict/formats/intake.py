@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.config import FEATURES
 from models.schema import Column, TableSchema, Type
 from service.errors import DETAIL_LENGTH, Invalid, element, excerpt, printable
 from service.nearest import did_you_mean
 from service.predict.formats.question import Features
+from service.tables.revisions import THE_TRIPLES
 
 OF_TRIPLES = TableSchema(
-    features=tuple(Column(name=f"x{number}", type="number") for number in range(FEATURES)),
-    target="y",
-    task="regression",
+    features=THE_TRIPLES.features, target=THE_TRIPLES.target, task=THE_TRIPLES.task
 )
 
 LONGEST_COMPARED, MOST_COMPARED = 100, 1000

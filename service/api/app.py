@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service import access, access_log, errors
 from service.access_log import AccessLog
-from service.api import datasets, docs, document, health, jobs, models
+from service.api import datasets, docs, document, example, health, jobs, models
 from service.api.readiness import Readiness, Subject
 from service.errors import CrosscheckError, NotFound, TooLarge, problem
 from service.jobs import database
@@ -21,7 +21,7 @@ from service.jobs.store import JobStore
 from service.predict import formats
 from service.predict.predictor import Predictor
 from service.registry.versions import Registry
-from service.schemas import PredictRequest, PredictResponse
+from service.schemas import PredictResponse, PredictRows, PredictTriples
 from service.settings import Settings
 from service.tables import staging
 from service.tables.store import Tables
@@ -138,7 +138,7 @@ def create_app(settings: Settings) -> Crosscheck:
     app.include_router(docs.router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
-    for router in (datasets.router, jobs.router, models.router):
+    for router in (datasets.router, example.router, jobs.router, models.router):
         app.include_router(router, dependencies=keys)
     document_predict(app, keys)
     errors.install(app)
@@ -168,11 +168,15 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
 
 def document_predict(app: FastAPI, keys: list[Any]) -> None:
     """Adds `POST /predict` to the OpenAPI document; the request itself never gets this far."""
-    binary = {
+    others = {
         known.media_type: {"schema": {"type": "string", "format": "binary"}}
-        for known in (formats.NPY, formats.ARROW)
+        for known in formats.FORMATS.values()
+        if known is not formats.JSON
     }
-    example = {"instances": [[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]]}
+    examples = {
+        "triples": {"value": {"instances": [[0.5, 0.5, 0.5], {"x0": 0.1, "x1": 0.2, "x2": 0.3}]}},
+        "a table": {"value": {"dataset": "houses", "instances": [{"rooms": 3, "city": "Oslo"}]}},
+    }
     headers = {
         "X-Model": {"schema": {"type": "string"}, "description": "Who made the predictions."},
         "X-Model-Version": {"schema": {"type": "integer"}},
@@ -183,15 +187,17 @@ def document_predict(app: FastAPI, keys: list[Any]) -> None:
         tags=["models"],
         dependencies=keys,
         openapi_extra={
-            "requestBody": {"content": {"application/json": {"example": example}, **binary}}
+            "requestBody": {"content": {"application/json": {"examples": examples}, **others}}
         },
-        responses={200: {"content": binary, "headers": headers}},
+        responses={200: {"content": others, "headers": headers}},
     )
-    async def predict(request: PredictRequest) -> PredictResponse:
-        """Predicts triples with the serving version that errs least on the same rows.
+    async def predict(request: PredictTriples | PredictRows) -> PredictResponse:
+        """Predicts rows with the serving version of a dataset that errs least on the same rows.
 
-        Takes and, as `Accept` asks, answers JSON, npy (an array `(rows, 3)` of float32 or float64)
-        or an Arrow IPC stream (columns `x0`, `x1` and `x2`, in any order). With any of them,
-        `model` and `version` may stand in the URL's query.
+        Takes and, as `Accept` asks, answers JSON, CSV with a header, an Arrow IPC stream or
+        Parquet, all of them by column name in any order, or npy: an array `(rows, columns)` of
+        float32 or float64, for datasets of numbers alone. With any of them, `dataset`, `model` and
+        `version` may stand in the URL's query. Of a binary target, predictions are probabilities
+        of its positive class.
         """
         raise AssertionError("answered by Crosscheck.__call__")

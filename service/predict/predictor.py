@@ -37,9 +37,10 @@ from service.predict import formats
 from service.predict.formats import Format, json_format
 from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits, Question
 from service.predict.loaded import TOGETHER_ROWS, Loaded, load, rows_of
-from service.predict.serving import NOTHING, Serving, look, refuse_unknown
+from service.predict.serving import NOTHING, Serving, look
 from service.registry.versions import Registry
 from service.settings import Settings
+from service.tables.store import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ class Predictor:
         self.log = log
         self.settings = settings
         self.triples = NOTHING
-        self._tables: OrderedDict[str, Serving] = OrderedDict()
+        self._tables = Tables(settings.artifacts_dir)
+        self._of_tables: OrderedDict[str, Serving] = OrderedDict()
         self._others: dict[tuple[str, ModelName, float], Loaded] = {}
         self._looking = asyncio.Lock()
         self._large = 0
@@ -204,9 +206,9 @@ class Predictor:
         dataset, model, version, _ = question
         if dataset == TRIPLES:
             serving = self.triples
-        elif dataset in self._tables:
-            self._tables.move_to_end(dataset)
-            serving = self._tables[dataset]
+        elif dataset in self._of_tables:
+            self._of_tables.move_to_end(dataset)
+            serving = self._of_tables[dataset]
         else:
             return None
         if found := serving.at_hand(model, version):
@@ -244,9 +246,9 @@ class Predictor:
         """
         registry = self.registry.of(dataset)
         async with self._looking:
-            before = self.triples if dataset == TRIPLES else self._tables.get(dataset, NOTHING)
+            before = self.triples if dataset == TRIPLES else self._of_tables.get(dataset, NOTHING)
             if before is NOTHING:
-                await self._in_thread(refuse_unknown, registry)
+                await self._in_thread(self._tables.require, dataset)
             now = await self._in_thread(look, registry, before)
             if now is not before:
                 self._swap(dataset, now)
@@ -259,19 +261,19 @@ class Predictor:
             self.triples = now
             return
         if now.networks:
-            self._tables[dataset] = now
+            self._of_tables[dataset] = now
         else:  # it costs nothing to look again, and anybody can ask for it
-            self._tables.pop(dataset, None)
-        while len(self._tables) > KEPT_DATASETS:
-            self._tables.popitem(last=False)
+            self._of_tables.pop(dataset, None)
+        while len(self._of_tables) > KEPT_DATASETS:
+            self._of_tables.popitem(last=False)
 
     async def keep_fresh(self) -> None:
         """Follows the registry until cancelled: triples, and the tables that are loaded."""
         known: set[str] = set()
         while True:
             faults = set()
-            for dataset in (TRIPLES, *self._tables):
-                if dataset != TRIPLES and dataset not in self._tables:
+            for dataset in (TRIPLES, *self._of_tables):
+                if dataset != TRIPLES and dataset not in self._of_tables:
                     continue  # meanwhile, others took its place
                 try:
                     await self.of(dataset)

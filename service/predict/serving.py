@@ -9,7 +9,6 @@ from models.schema import TRIPLES
 from service.predict.default import Default, choose
 from service.predict.loaded import Loaded, load
 from service.registry.versions import Registry
-from service.tables.store import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +41,7 @@ def look(registry: Registry, before: Serving) -> Serving:
     state = registry.state()
     if state == before.state:
         return before
+    is_gone = registry.dataset != TRIPLES and not registry.root.is_dir()
     networks = {}
     for name in MODEL_NAMES:
         loaded, number = before.networks.get(name), registry.serving(name)
@@ -51,16 +51,6 @@ def look(registry: Registry, before: Serving) -> Serving:
             if loaded is None or (loaded.version, loaded.job_id) != (number, job_id):
                 loaded = load(registry, name, number)
                 logger.info("serving %s of %s", loaded, registry.dataset)
-        if loaded is not None and (number is not None or _is_there(registry)):
+        if loaded is not None and (number is not None or not is_gone):
             networks[name] = loaded
     return Serving(networks, choose(networks.values(), registry), state)
-
-
-def refuse_unknown(registry: Registry) -> None:
-    """Raises NotFound if there is no such dataset, and nothing that was trained on it."""
-    if not _is_there(registry):
-        Tables(registry.artifacts).find(registry.dataset)
-
-
-def _is_there(registry: Registry) -> bool:
-    return registry.dataset == TRIPLES or registry.root.is_dir()

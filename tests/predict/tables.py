@@ -14,6 +14,7 @@ from models.config import ModelName, TrainConfig
 from models.schema import Column, TableSchema, Type
 from service.registry.manifest import HELD_OUT, ONNX, seal
 from service.registry.versions import Registry
+from service.tables.store import FOLDER
 from tests.registry.versions import JOB, fill, metadata
 
 TYPES: dict[str, Type] = {"rooms": "number", "new": "boolean", "city": "text", "zip": "code"}
@@ -103,6 +104,7 @@ def publish(
     job_id: str = JOB,
 ) -> Registry:
     """Puts a version where a job would publish it; it serves, as the newest one."""
+    (artifacts / FOLDER / dataset / str(revision)).mkdir(parents=True, exist_ok=True)
     about = metadata(network, job_id).model_copy(
         update={
             "config": TrainConfig.model_validate(

@@ -28,17 +28,19 @@ TYPES: Mapping[Type, str] = {
     "text": "string",
     "code": "string",
 }
-MISSING = ("", "null", "NULL", "NaN", "nan", "NA", "N/A")
-"""As in a table that is uploaded."""
-
 TRUE = ["true", "True", "TRUE", "1", "1.0"]
 FALSE = ["false", "False", "FALSE", "0", "0.0"]
 
 
 def read(body: bytes, intake: Intake, limits: Limits) -> Features:
-    """Reads CSV: columns by their names, in any order; a value that is empty is missing."""
+    """Reads CSV: columns by their names, in any order.
+
+    Missing is what is so in a table that is uploaded: what is empty, null, NA …
+    """
     import pyarrow
     import pyarrow.csv
+
+    from service.tables.csv_file import MISSING
 
     names = [name.strip() for name in next(_records(body[:LONGEST_HEADER]), [])]
     if not names:
@@ -86,6 +88,8 @@ def _records(body: bytes) -> Iterator[list[str]]:
 
 def _refusal(body: bytes, names: list[str], intake: Intake, error: Exception) -> Exception:
     """What is wrong with the first row that is; they are looked at one by one."""
+    from service.tables.csv_file import MISSING
+
     types = {feature.name: feature.type for feature in intake.features}
     rows = (row for row in _records(body) if row)
     for number, row in enumerate(islice(rows, 1, None)):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.config import FEATURES, ModelName
 from models.schema import TRIPLES, Type
-from service.errors import Invalid, TooLarge
+from service.errors import BadRequest, CrosscheckError, Invalid, TooLarge
 from service.http import json_body
 from service.predict.formats.intake import Intake, code
 from service.predict.formats.question import (
@@ -167,23 +167,28 @@ def _reader_of(intake: Intake) -> _Instances:
     )
 
 
-def _refusal(instances: msgspec.Raw, intake: Intake, error: Exception) -> Invalid:
+def _refusal(instances: msgspec.Raw, intake: Intake, error: Exception) -> CrosscheckError:
     """What is wrong with the first instance that is; they are looked at one by one."""
     try:
-        rows = _take_apart(instances)
+        for number, row in enumerate(_take_apart(instances)):
+            try:
+                _reader_of(intake).one(row)
+            except msgspec.ValidationError as wrong:
+                return _wrong_in(row, number, intake) or intake.refusal(
+                    number, None, str(wrong).partition(" - at ")[0]
+                )
     except msgspec.ValidationError:
         return Invalid("instances: must be an array of objects or arrays")
-    for number, row in enumerate(rows):
-        try:
-            _reader_of(intake).one(row)
-        except (msgspec.ValidationError, *json_body.UNREADABLE) as wrong:
-            message = str(wrong).partition(" - at ")[0]
-            try:
-                found = intake.wrong_in(number, _decode_any(row))
-            except (msgspec.ValidationError, *json_body.UNREADABLE):
-                found = None
-            return found or intake.refusal(number, None, message)
+    except json_body.UNREADABLE as unreadable:
+        return BadRequest(f"the body is not JSON: {unreadable}")
     return Invalid(element_first(str(error)))
+
+
+def _wrong_in(row: msgspec.Raw, number: int, intake: Intake) -> Invalid | None:
+    try:
+        return intake.wrong_in(number, _decode_any(row))
+    except msgspec.ValidationError:  # a whole number of thousands of digits
+        return None
 
 
 def _numbers(values: tuple[float | None, ...]) -> NDArray[np.float64]:

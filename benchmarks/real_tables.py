@@ -95,7 +95,7 @@ def movielens() -> bytes:
 TABLES = (
     RealTable("diamonds", {"target": "price"}, diamonds),
     RealTable("adult", {"target": "income", "missing": "?"}, adult),
-    RealTable("california-housing", {"target": "MedHouseVal"}, california_housing),
+    RealTable("california", {"target": "MedHouseVal"}, california_housing),
     RealTable("movielens", {"target": "rating", "exclude": "timestamp"}, movielens),
 )
 

@@ -20,7 +20,7 @@ from benchmarks.load import console
 from benchmarks.real_tables import TABLES, RealTable
 from benchmarks.serving import Fields, report
 from benchmarks.table import table
-from service.demo.training import in_words
+from service.demo.training import in_digits, in_words
 from tests.conftest import running
 
 SCORES = ("test_rmse", "test_mae", "test_r2", "test_log_loss", "test_auc", "test_accuracy")
@@ -98,14 +98,13 @@ def comparison(figures: list[Fields]) -> Table:
     rows = [(each["name"], *row) for each in figures for row in each["networks"].items()]
     scores = [score for score in SCORES if any(score in row for *_, row in rows)]
     names = (in_words(score.removeprefix("test_")) for score in scores)
-    printed = table("on the test rows", "", "parameters", *names, "epochs", "seconds")
+    printed = table("test rows of", "", "parameters", *names, "seconds")
     for name, network, row in rows:
         printed.add_row(
             name if network == "mean" else "",
             network,
             f"{row['parameters']:,}",
-            *(f"{row[score]:.4g}" if score in row else "" for score in scores),
-            str(row.get("epochs", "")),
+            *(in_digits(score, row[score], 4) if score in row else "" for score in scores),
             f"{row['fit_seconds']:.1f}" if "fit_seconds" in row else "",
             end_section=network == "cross",
         )

@@ -75,10 +75,15 @@ def _comparison_table(
         table.add_row(
             name,
             str(row["parameters"]),
-            *(f"{row[score]:.{shown}g}" if score in row else "" for score in scores),
+            *(in_digits(score, row[score], shown) for score in scores),
             _standing(row),
         )
     return table
+
+
+def in_digits(score: str, value: float, digits: int) -> str:
+    """A score for people. R² is near 0 or 1, and 1e-06 of it is nothing."""
+    return f"{value:z.4f}" if score.endswith("r2") else f"{value:.{digits}g}"
 
 
 def in_words(score: str) -> str:

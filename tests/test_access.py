@@ -34,6 +34,7 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "GET", "/datasets"),
     ("predict", "GET", "/datasets/triples"),
     ("predict", "GET", "/datasets/triples/rows"),
+    ("predict", "GET", "/datasets/triples/example"),
     ("train", "PUT", "/datasets/triples"),
     ("train", "PUT", "/datasets/houses?target=price"),
     ("admin", "DELETE", "/datasets/triples"),

@@ -194,6 +194,7 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/datasets",
         "/datasets/{name}",
         "/datasets/{name}/rows",
+        "/datasets/{name}/example",
         "/train",
         "/jobs",
         "/jobs/{job_id}",

@@ -138,4 +138,6 @@ def _prediction_table(
 
 
 def _in_short(value: bool | float | str) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
+    return str(value)

@@ -7,7 +7,16 @@ import onnx
 
 from models.data import Array
 from models.onnx_graph import Graph, Layer
-from models.preprocessing import FIRST_WORD, MISSING, UNSEEN, Number, Preprocessing, Words
+from models.preprocessing import (
+    BEND,
+    FAR,
+    FIRST_WORD,
+    MISSING,
+    UNSEEN,
+    Number,
+    Preprocessing,
+    Words,
+)
 from models.schema import TableSchema
 
 ML = ("ai.onnx.ml", 2)
@@ -59,9 +68,10 @@ def _scaled(made: Graph, numbers: Sequence[Number], dtype: str) -> str:
     scales = made.constant("scales", np.array([[number.scale] for number in numbers]))
     centred = made.apply("Sub", values, means, name="centred")
     scaled = made.apply("Div", centred, scales, name="scaled")
+    bent = _bent(made, scaled)
     missing = made.apply("IsNaN", values, name="missing")
     zero = made.constant("zero", np.array(0.0))
-    filled = made.apply("Where", missing, zero, scaled, name="filled")
+    filled = made.apply("Where", missing, zero, bent, name="filled")
     parts = [made.cast(filled, dtype, name="numbers")]
     marked = [index for index, number in enumerate(numbers) if number.marked]
     if marked:
@@ -70,6 +80,17 @@ def _scaled(made: Graph, numbers: Sequence[Number], dtype: str) -> str:
         parts.append(made.cast(missing, dtype, name="marks"))
     joined = made.apply("Concat", *parts, name="rows_last", axis=0)
     return made.apply("Transpose", joined, name="rows_first", perm=[1, 0])
+
+
+def _bent(made: Graph, scaled: str) -> str:
+    """As `preprocessing.bent`."""
+    bounds = (made.constant(name, np.array(far)) for name, far in (("least", -FAR), ("most", FAR)))
+    x = made.apply("Clip", scaled, *bounds, name="clipped")
+    square = made.apply("Mul", x, x, name="square")
+    sum_ = made.apply("Add", square, made.constant("bend_square", np.array(BEND**2)), name="sum")
+    root = made.apply("Sqrt", sum_, name="root")
+    times_bend = made.apply("Mul", x, made.constant("bend", np.array(BEND)), name="times_bend")
+    return made.apply("Div", times_bend, root, name="bent")
 
 
 def _codes(made: Graph, words: Words) -> str:

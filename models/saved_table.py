@@ -10,7 +10,16 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from models.preprocessing import FIRST_WORD, MISSING, UNSEEN, Number, Preprocessing, Words
+from models.preprocessing import (
+    BEND,
+    FAR,
+    FIRST_WORD,
+    MISSING,
+    UNSEEN,
+    Number,
+    Preprocessing,
+    Words,
+)
 from models.schema import TableSchema
 
 SIGNATURE = "serving_default"
@@ -72,7 +81,9 @@ def _scaled(columns: Mapping[str, tf.Tensor], numbers: Sequence[Number]) -> tf.T
     means = np.array([number.mean for number in numbers])
     scales = np.array([number.scale for number in numbers])
     missing = tf.math.is_nan(values)
-    filled = tf.where(missing, tf.zeros((), tf.float64), (values - means) / scales)
+    x = tf.clip_by_value((values - means) / scales, -FAR, FAR)
+    bent = BEND * x / tf.sqrt(BEND**2 + x * x)
+    filled = tf.where(missing, tf.zeros((), tf.float64), bent)
     marked = [index for index, number in enumerate(numbers) if number.marked]
     marks = tf.gather(missing, np.array(marked, np.int32), axis=1)
     return tf.concat([filled, tf.cast(marks, tf.float64)], axis=1)

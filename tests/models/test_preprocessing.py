@@ -126,8 +126,9 @@ def test_rows_are_scaled_marked_and_coded(dtype: str) -> None:
         "c": words("y", "", "new", "x"),
     }
     encoded = encode(columns, numbers(100, 90, 110, 105), PREPROCESSING, dtype)
-    expected = [[1, 0, 0, -1], [0, 2, 0, -2], [0, 1, 0, 0]]
-    np.testing.assert_array_equal(encoded.numbers, np.array(expected, dtype), strict=True)
+    scaled = np.array([[1, 0, 0, -1], [0, 2, 0, -2], [0, 1, 0, 0]])
+    expected = np.where([[True], [True], [False]], scaled / np.hypot(1, scaled / 3), scaled)
+    np.testing.assert_allclose(encoded.numbers, expected.astype(dtype), rtol=1e-7, strict=True)
     codes = np.array([[3, MISSING, UNSEEN, 2]], np.int32)
     np.testing.assert_array_equal(encoded.codes, codes, strict=True)
     targets = np.array([0, -1, 1, 0.5], dtype)
@@ -137,7 +138,14 @@ def test_rows_are_scaled_marked_and_coded(dtype: str) -> None:
 def test_rows_are_scaled_in_float64_before_they_are_rounded() -> None:
     # As float32, 1e9 + 1 and 1e9 are the same.
     far = PREPROCESSING._replace(numbers=(Number("a", 1e9, 1.0, marked=False),), words=())
-    assert encode({"a": numbers(1e9 + 1)}, numbers(0), far).numbers.tolist() == [[1.0]]
+    assert encode({"a": numbers(1e9 + 1)}, numbers(0), far).numbers[0, 0] == pytest.approx(0.9**0.5)
+
+
+def test_no_number_is_so_far_out_that_a_network_cannot_multiply_it() -> None:
+    columns: Columns = {"a": numbers(1e4, -1e12, 1e308, -1e308), "b": numbers(1, 1, 1, 1)}
+    columns["c"] = words("", "", "", "")
+    encoded = encode(columns, numbers(0, 0, 0, 0), PREPROCESSING)
+    np.testing.assert_allclose(encoded.numbers[0], [3, -3, 3, -3], rtol=1e-6)
 
 
 def test_what_was_fitted_encodes_its_rows_with_mean_0_and_spread_1() -> None:
@@ -146,7 +154,8 @@ def test_what_was_fitted_encodes_its_rows_with_mean_0_and_spread_1() -> None:
     targets = draw.normal(-7, 3, 500)
     fitted = fit(in_blocks(columns, targets, 60), schema(x="number", w="text"))
     encoded = encode(columns, targets, fitted, "float64")
-    for scaled in (encoded.numbers[0], encoded.targets):
+    bent = encoded.numbers[0]
+    for scaled in (bent / np.sqrt(1 - (bent / 3) ** 2), encoded.targets):
         assert [scaled.mean(), scaled.std()] == pytest.approx([0, 1], abs=1e-12)
     decoded = [fitted.words[0].vocabulary[code - 2] for code in encoded.codes[0]]
     assert decoded == columns["w"].tolist()

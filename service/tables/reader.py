@@ -16,14 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from pydantic import Field
 
 from models.schema import TableSchema
 from service.errors import CrosscheckError, Unavailable
 from service.schemas import Schema
 from service.tables.options import Bounds, Options
-from service.tables.table import read
 
 THREADS = 2
 TELL_SECONDS = 0.2
@@ -45,6 +43,10 @@ def main() -> None:
     """Does the task that standard input holds, and tells on standard output what came of it."""
     task = Task.model_validate_json(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    # Arrow's own allocator would take a gigabyte of addresses at once.
+    os.environ.update(ARROW_DEFAULT_MEMORY_POOL="system")
+    from service.tables.table import read
+
     _limit(task)
     try:
         table = read(
@@ -53,7 +55,7 @@ def main() -> None:
     except CrosscheckError as refusal:
         _say(refused=refusal.detail, status=refusal.status)
     except OSError as error:
-        why = f"the disk cannot be used: {error.strerror or type(error).__name__}"
+        why = f"the disk cannot be used: {os.strerror(error.errno or 0)}"
         _say(refused=why, status=Unavailable.status)
     else:
         _say(table=table.model_dump(mode="json"))
@@ -61,6 +63,8 @@ def main() -> None:
 
 def _limit(task: Task) -> None:
     """Bounds what a file can make this process do."""
+    import pyarrow as pa
+
     pa.set_cpu_count(THREADS)
     pa.set_io_thread_count(THREADS)
     mapped = task.upload.stat().st_size

@@ -32,9 +32,10 @@ TELLS_ALL = 1 - 1e-9
 class Profile:
     """What is known of a column's values."""
 
-    def __init__(self, column: Column, max_distinct: int) -> None:
+    def __init__(self, column: Column, kind: Any, max_distinct: int) -> None:
+        """`kind`: the Arrow type of the values."""
         self.column = column
-        self._kind = pa.float64() if column.role == "target" else column.arrow_type
+        self._kind = kind
         self._is_category = column.role == "feature" and self._kind == pa.string()
         self._most = max_distinct if self._is_category else MOST_COUNTED
         self._values = pa.array([], self._kind)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,6 +43,15 @@ OPEN: dict[Format, Callable[[Path, PlainBytes, Options, Bounds], Source]] = {
 }
 
 
+class Converted(NamedTuple):
+    """Some rows of a file as they are stored."""
+
+    rows: int
+    """In all, up to here."""
+    batch: Array | None
+    """A `pyarrow.RecordBatch`; None: they must be read again."""
+
+
 def read(
     upload: Path,
     folder: Path,
@@ -71,7 +81,8 @@ def read(
         rows = None
         while rows is None:
             with Writer(folder / DATA, columns, bounds.max_distinct) as writer:
-                rows = _copy(source, columns, target, writer, options, bounds, on_rows)
+                converted = _converted(source, columns, target, options, bounds)
+                rows = _copy(converted, target, writer, on_rows)
         if expected is None:
             _refuse_useless(writer.profiles)
         return Contents(
@@ -108,21 +119,33 @@ def _columns(source: Source, options: Options, expected: TableSchema | None) -> 
 
 
 def _copy(
-    source: Source,
-    columns: list[Column],
-    target: Target,
-    writer: Writer,
-    options: Options,
-    bounds: Bounds,
-    on_rows: OnRows,
+    converted: Iterator[Converted], target: Target, writer: Writer, on_rows: OnRows
 ) -> int | None:
-    """Goes through all rows; returns their number, or None if a type was not what it seemed.
+    """Writes all rows; returns how many were read, or None if a type was not what it seemed.
 
-    In that case nothing more is written, and the types are right at the next attempt.
+    Then it is right at the next attempt.
     """
+    read = Converted(0, None)
+    for read in _ahead(converted):
+        if read.batch is not None:
+            writer.add(read.batch)
+        on_rows(read.rows)
+    if read.rows == 0:
+        raise BadRequest("the file has no rows, only the names of columns")
+    target.check()
+    if read.batch is None:
+        return None
+    writer.flush()
+    return read.rows
+
+
+def _converted(
+    source: Source, columns: list[Column], target: Target, options: Options, bounds: Bounds
+) -> Iterator[Converted]:
+    """Goes through a file. After a type that was not what it seemed, only types are looked at."""
     row = 0
     is_settled = True
-    for batch in _ahead(_steps(source)):
+    for batch in _steps(source):
         if row + len(batch) > bounds.max_rows:
             raise TooLarge(f"the table has more than {bounds.max_rows} rows")
         arrays = []
@@ -135,18 +158,13 @@ def _copy(
                 has_target = _has_target(column, values, row, options)
                 values = target.encode(values, row)
             arrays.append(values)
-        is_settled = is_settled and all(array is not None for array in arrays)
-        if is_settled:
-            rows = pa.record_batch(arrays, [column.name for column in columns])
-            writer.add(rows if has_target is None else rows.filter(has_target))
         row += len(batch)
-        on_rows(row)
-    if row == 0:
-        raise BadRequest("the file has no rows, only the names of columns")
-    target.check()
-    if is_settled:
-        writer.flush()
-    return row if is_settled else None
+        is_settled = is_settled and all(array is not None for array in arrays)
+        if not is_settled:
+            yield Converted(row, None)
+            continue
+        rows = pa.record_batch(arrays, [column.name for column in columns])
+        yield Converted(row, rows if has_target is None else rows.filter(has_target))
 
 
 def _has_target(column: Column, values: Array, row: int, options: Options) -> Array | None:

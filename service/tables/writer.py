@@ -64,7 +64,10 @@ class Writer:
         if self._file is None:
             texts = [field.name for field in table.schema if field.type == pa.string()]
             self._file = pa.parquet.ParquetWriter(self._path, table.schema, use_dictionary=texts)
-            self.profiles = [Profile(column, self._most) for column in self._columns]
+            self.profiles = [
+                Profile(column, kind, self._most)
+                for column, kind in zip(self._columns, table.schema.types, strict=True)
+            ]
         targets = table.column(self._target).to_numpy()
         for profile, values in zip(self.profiles, table.columns, strict=True):
             profile.add(values, targets)

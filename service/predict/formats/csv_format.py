@@ -109,5 +109,5 @@ def _fits(cell: str, kind: Type) -> bool:
             float(cell)
         except ValueError:
             return False
-        return cell == cell.strip() and "_" not in cell
+        return "_" not in cell
     return kind != "boolean" or cell in (*TRUE, *FALSE)

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -67,6 +67,7 @@ _decode_triples = msgspec.json.Decoder(_Triples).decode
 _decode_body = msgspec.json.Decoder(_Body).decode
 _take_apart = msgspec.json.Decoder(list[msgspec.Raw]).decode
 # 1e999 is a number that is too large: it is refused by its name.
+_decode_list = msgspec.json.Decoder(list[Any], float_hook=float).decode
 _decode_any = msgspec.json.Decoder(float_hook=float).decode
 
 
@@ -144,6 +145,9 @@ def _opened(body: bytes) -> int:
 
 @lru_cache(maxsize=256)
 def _reader_of(intake: Intake) -> _Instances:
+    columns = [_COLUMNS[feature.type] for feature in intake.features]
+    if not all(map(_can_be_field, intake.names)):
+        return _Instances(partial(_read_one_by_one, intake), _decode_any, columns)
     types = [_TYPES[feature.type] for feature in intake.features]
     fields: list[tuple[str, Any] | tuple[str, Any, Any]]
     if intake.are_triples:
@@ -163,8 +167,23 @@ def _reader_of(intake: Intake) -> _Instances:
     return _Instances(
         msgspec.json.Decoder(list[instance]).decode,
         msgspec.json.Decoder(instance).decode,
-        [_COLUMNS[feature.type] for feature in intake.features],
+        columns,
     )
+
+
+def _can_be_field(name: str) -> bool:
+    """Whether msgspec lets a field of a struct have this name."""
+    return name.isprintable() and not {*name} & {'"', "\\"}
+
+
+def _read_one_by_one(intake: Intake, instances: msgspec.Raw) -> list[tuple[Any, ...]]:
+    rows = _decode_list(instances)
+    for number, row in enumerate(rows):
+        if wrong := intake.wrong_in(number, row):
+            raise wrong
+    return [
+        tuple(row) if isinstance(row, list) else tuple(map(row.get, intake.names)) for row in rows
+    ]
 
 
 def _refusal(instances: msgspec.Raw, intake: Intake, error: Exception) -> CrosscheckError:

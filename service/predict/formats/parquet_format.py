@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.config import ModelName
-from service.errors import BadRequest, Invalid, TooLarge, excerpt
+from service.errors import BadRequest, TooLarge
 from service.predict.formats import arrow_columns, parquet_pages
 from service.predict.formats.intake import Intake
 from service.predict.formats.question import (
@@ -30,17 +30,18 @@ def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     import pyarrow
     import pyarrow.parquet
 
+    if not body.endswith(b"PAR1"):
+        raise BadRequest(NOT_PARQUET)
     if int.from_bytes(body[-8:-4], "little") > LONGEST_FOOTER:
         raise TooLarge(f"the Parquet file has a footer of more than {LONGEST_FOOTER} bytes")
-    words = [feature.name for feature in intake.features if feature.kind == "categorical"]
     try:
+        metadata = pyarrow.parquet.read_metadata(pyarrow.BufferReader(body))
+        schema = metadata.schema.to_arrow_schema()
+        _check(body, schema, metadata, intake, limits)
+        words = [each.name for each in intake.schema.categorical if each.name in schema.names]
         file = pyarrow.parquet.ParquetFile(
-            pyarrow.BufferReader(body), read_dictionary=words, pre_buffer=False
+            pyarrow.BufferReader(body), metadata=metadata, read_dictionary=words, pre_buffer=False
         )
-        schema = file.schema_arrow
-        intake.refuse_others(schema.names)
-        _check(body, file, limits)
-        arrow_columns.read(schema.empty_table(), intake, limits)  # refuses other types
         table = file.read(use_threads=False)
         table.validate(full=True)
     except (pyarrow.ArrowException, OSError, MemoryError, UnicodeDecodeError):
@@ -60,14 +61,11 @@ def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
     return file
 
 
-def _check(body: bytes, file: Any, limits: Limits) -> None:
-    """Raises what refuses a file that holds more than is allowed."""
-    import pyarrow.types
-
-    for field in file.schema_arrow:
-        if pyarrow.types.is_nested(field.type):
-            raise Invalid(f"column {excerpt(field.name)}: received {str(field.type)[:60]}")
-    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+def _check(body: bytes, schema: Any, metadata: Any, intake: Intake, limits: Limits) -> None:
+    """Raises what refuses a file of other columns, or one that holds more than is allowed."""
+    intake.refuse_others(schema.names)
+    arrow_columns.read(schema.empty_table(), intake, limits)  # refuses other types
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     if sum(group.num_rows for group in groups) > limits.rows:
         raise TooLarge(TOO_MANY_ROWS.format(limits.rows))
     parquet_pages.check(body, _chunks(groups), limits)

@@ -45,7 +45,7 @@ def check(body: bytes, chunks: Iterable[tuple[int, int]], limits: Limits) -> Non
                 place += _count(page, COMPRESSED_SIZE)
                 size += _count(page, UNCOMPRESSED_SIZE)
                 _check_values(page, limits.rows)
-            except (IndexError, KeyError, ValueError):
+            except (IndexError, KeyError, TypeError, ValueError):
                 raise BadRequest("the body is not a Parquet file") from None
             pages += 1
             if pages > MOST_PAGES:

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.parquet
 
 from service.predict.formats.intake import Intake
-from service.predict.formats.question import Limits
+from service.predict.formats.question import Features, Limits
+from tests.predict.tables import HOUSES
 
 TRIPLES = Intake()
+TABLE = Intake(HOUSES)
 LIMITS = Limits(rows=100_000, bytes=16 * 2**20)
 
 ROWS = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
@@ -27,9 +30,29 @@ def arrow(
 ) -> bytes:
     names = names or [f"x{number}" for number in range(len(columns))]
     table = pyarrow.Table.from_arrays([pyarrow.array(column) for column in columns], names)
+    return stream(table, compression)
+
+
+def stream(table: Any, compression: str | None = None, batch_rows: int | None = None) -> bytes:
     sink = pyarrow.BufferOutputStream()
     options = pyarrow.ipc.IpcWriteOptions(compression=compression)
     with pyarrow.ipc.new_stream(sink, table.schema, options=options) as writer:
-        writer.write_table(table)
+        writer.write_table(table, max_chunksize=batch_rows)
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def parquet(table: Any, **options: Any) -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink, **options)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def rows(features: Features) -> list[list[Any]]:
+    """What was read of a table, row by row, with None for what is missing."""
+    columns: list[list[Any]] = [
+        [None if value == "" or str(value) == "nan" else value for value in values]
+        for values in features.values()
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -41,6 +41,10 @@ TIMED_EPOCHS = 5
 SEEDS = range(20)
 SEEDS_APART = range(1000, 6000, 1000)
 
+WIDTHS = ([3, 3, 3], [64, 64], [256, 256, 256])
+BATCH = 1000
+PRODUCTS = 300
+
 POLLING_SECONDS = 0.02
 
 console = Console(highlight=False)
@@ -96,6 +100,7 @@ def measure(runs: int) -> Fields:
     exact = {
         name: [in_fresh_process(fit_exactly, name) for _ in range(runs)] for name in MODEL_NAMES
     }
+    wide = measure_widths(runs)
     growth = {size: [in_fresh_process(grow, size) for _ in range(runs)] for size in SIZES}
 
     baseline = median(plain)
@@ -143,6 +148,7 @@ def measure(runs: int) -> Fields:
             "job_over_http": baseline / median(jobs),
         },
         "exact": {name: [one._asdict() for one in ones] for name, ones in exact.items()},
+        "wide": wide,
         "growth": {
             size: {
                 "epoch_seconds": epoch[size],
@@ -152,6 +158,44 @@ def measure(runs: int) -> Fields:
             for size in SIZES
         },
     }
+
+
+def measure_widths(runs: int) -> Fields:
+    """Prints how fast epochs are beside those of Keras compiled, and beside bare products."""
+    seconds: dict[str, dict[str, list[float]]] = {}
+    for units in WIDTHS * runs:
+        of_width = seconds.setdefault(", ".join(map(str, units)), {"fit": [], "ours": []})
+        of_width["fit"].append(in_fresh_process(compiled_fit, units))
+        of_width["ours"].append(in_fresh_process(our_epoch, units))
+    flops = {
+        "XLA": median(in_fresh_process(xla_products) for _ in range(runs)),
+        "OpenBLAS": median(in_fresh_process(openblas_products) for _ in range(runs)),
+    }
+
+    times = table(
+        f"epoch of {TrainConfig().dataset.train_size:,} rows, hidden units",  # type: ignore[union-attr]
+        "fit, compiled",
+        "ours",
+        "faster by",
+        "GFLOP/s",
+        *(f"of {library}'s" for library in flops),
+    )
+    figures: Fields = {"product_flops": flops}
+    for width, units in zip(seconds, WIDTHS, strict=True):
+        fit, ours = (median(seconds[width][whose]) for whose in ("fit", "ours"))
+        rate = epoch_flops(units) / ours
+        of_products = {library: rate / most for library, most in flops.items()}
+        times.add_row(
+            width,
+            f"{fit:.4f}",
+            f"{ours:.4f}",
+            f"{fit / ours:.2f}×",
+            f"{rate / 1e9:.0f}",
+            *(f"{part:.2f}" for part in of_products.values()),
+        )
+        figures[width] = {**seconds[width], "faster": fit / ours, "of_products": of_products}
+    console.print(times)
+    return figures
 
 
 def measure_seeds() -> Fields:
@@ -292,6 +336,116 @@ def grow(size: int) -> Growth:
         train(name, rows, config, lambda *_, ends=ends: ends.append(time.perf_counter()))
         seconds += median(later - earlier for earlier, later in pairwise(ends))
     return Growth(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def of_width(units: list[int]) -> TrainConfig:
+    """A dense network of such layers, trained by Adam."""
+    return TrainConfig.model_validate(
+        {
+            "models": ["dense"],
+            "dense": {"hidden_units": units},
+            "optimizer": {"name": "adam"},
+            "batch_size": BATCH,
+            "epochs": TIMED_EPOCHS + 1,
+            "max_restarts": 0,
+        }
+    )
+
+
+def epoch_flops(units: list[int]) -> int:
+    """What the matrix products of an epoch of the dense network multiply and add."""
+    layers = list(pairwise([3, *units, 1]))
+    weights = sum(inputs * outputs for inputs, outputs in layers)
+    # Forwards, and backwards to the weights and to the inputs; nothing asks for those of the rows.
+    of_row = 2 * (3 * weights - layers[0][0] * layers[0][1])
+    return of_row * (TrainConfig().dataset.train_size // BATCH * BATCH)  # type: ignore[union-attr]
+
+
+def our_epoch(units: list[int]) -> float:
+    """Seconds of one of our epochs, compiled."""
+    from models.data import load
+    from models.training import train
+
+    config = of_width(units)
+    ends: list[float] = []
+    train("dense", load(config.dataset).train, config, lambda *_: ends.append(time.perf_counter()))
+    return median(later - earlier for earlier, later in pairwise(ends))
+
+
+def compiled_fit(units: list[int]) -> float:
+    """Seconds of an epoch by `fit` at its best: compiled, pre-batched, one call for all batches."""
+    import keras
+    import tensorflow as tf
+
+    from models.data import load
+    from models.networks import build
+
+    config = of_width(units)
+    features, targets = load(config.dataset).train
+    batches = len(targets) // BATCH
+    rows = tf.data.Dataset.from_tensor_slices(
+        (
+            features.astype("float32").reshape(batches, BATCH, -1),
+            targets.astype("float32").reshape(batches, BATCH, 1),
+        )
+    )
+    network = build("dense", config, config.seed)
+    network.compile(loss="mse", optimizer="adam", jit_compile=True, steps_per_execution=batches)
+    ends: list[float] = []
+    clock = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
+    )
+    network.fit(rows, epochs=config.epochs, shuffle=False, verbose=0, callbacks=[clock])
+    return median(later - earlier for earlier, later in pairwise(ends))
+
+
+def xla_products() -> float:
+    """Floating-point operations a second of a layer's three products, in one compiled loop."""
+    import tensorflow as tf
+
+    width = WIDTHS[-1][-1]
+
+    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
+    def multiply(kernel: Any, x: Any) -> Any:
+        def body(done: Any, kernel: Any, x: Any) -> Any:
+            forwards = tf.matmul(kernel, x, transpose_a=True)
+            backwards = tf.matmul(kernel, forwards)
+            return done + 1, tf.matmul(x, forwards, transpose_b=True), backwards
+
+        return tf.while_loop(lambda done, *_: done < PRODUCTS // 3, body, (0, kernel, x))
+
+    matrices = tf.zeros((width, width)), tf.zeros((width, BATCH))
+
+    def wait() -> None:
+        multiply(*matrices)[1].numpy()
+
+    return PRODUCTS * 2 * BATCH * width**2 / best_of_three(wait)
+
+
+def openblas_products() -> float:
+    """Floating-point operations a second of NumPy's products, on all processors."""
+    os.environ["OPENBLAS_NUM_THREADS"] = str(os.cpu_count())
+    import numpy as np
+
+    width = WIDTHS[-1][-1]
+    kernel, x = np.zeros((width, width), np.float32), np.zeros((width, BATCH), np.float32)
+
+    def multiply() -> None:
+        for _ in range(PRODUCTS):
+            np.matmul(kernel, x)
+
+    return PRODUCTS * 2 * BATCH * width**2 / best_of_three(multiply)
+
+
+def best_of_three(function: Callable[[], object]) -> float:
+    """The fewest seconds that `function` needs, once it is warm."""
+    function()
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
 def eval_rmse(name: ModelName, fields: Fields) -> float:

@@ -173,7 +173,7 @@ def measure_widths(runs: int) -> Fields:
     }
 
     times = table(
-        f"epoch of {TrainConfig().dataset.train_size:,} rows, hidden units",  # type: ignore[union-attr]
+        f"epoch of {SyntheticDataset().train_size:,} rows, hidden units",
         "fit, compiled",
         "ours",
         "faster by",
@@ -358,17 +358,16 @@ def epoch_flops(units: list[int]) -> int:
     weights = sum(inputs * outputs for inputs, outputs in layers)
     # Forwards, and backwards to the weights and to the inputs; nothing asks for those of the rows.
     of_row = 2 * (3 * weights - layers[0][0] * layers[0][1])
-    return of_row * (TrainConfig().dataset.train_size // BATCH * BATCH)  # type: ignore[union-attr]
+    return of_row * (SyntheticDataset().train_size // BATCH * BATCH)
 
 
 def our_epoch(units: list[int]) -> float:
     """Seconds of one of our epochs, compiled."""
-    from models.data import load
     from models.training import train
 
     config = of_width(units)
     ends: list[float] = []
-    train("dense", load(config.dataset).train, config, lambda *_: ends.append(time.perf_counter()))
+    train("dense", _dataset(config).train, config, lambda *_: ends.append(time.perf_counter()))
     return median(later - earlier for earlier, later in pairwise(ends))
 
 
@@ -377,11 +376,10 @@ def compiled_fit(units: list[int]) -> float:
     import keras
     import tensorflow as tf
 
-    from models.data import load
     from models.networks import build
 
     config = of_width(units)
-    features, targets = load(config.dataset).train
+    features, targets = _dataset(config).train
     batches = len(targets) // BATCH
     rows = tf.data.Dataset.from_tensor_slices(
         (

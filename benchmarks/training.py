@@ -161,7 +161,10 @@ def measure(runs: int) -> Fields:
 
 
 def measure_widths(runs: int) -> Fields:
-    """Prints how fast epochs are beside those of Keras compiled, and beside bare products."""
+    """Prints how fast epochs are beside those of Keras compiled, and beside bare products.
+
+    The last columns say how much of the rate at which each library multiplies is reached.
+    """
     seconds: dict[str, dict[str, list[float]]] = {}
     for units in WIDTHS * runs:
         of_width = seconds.setdefault(", ".join(map(str, units)), {"fit": [], "ours": []})
@@ -172,14 +175,7 @@ def measure_widths(runs: int) -> Fields:
         "OpenBLAS": median(in_fresh_process(openblas_products) for _ in range(runs)),
     }
 
-    times = table(
-        f"epoch of {SyntheticDataset().train_size:,} rows, hidden units",
-        "fit, compiled",
-        "ours",
-        "faster by",
-        "GFLOP/s",
-        *(f"of {library}'s" for library in flops),
-    )
+    times = table("epoch of hidden units", "compiled fit", "ours", "faster by", "GFLOP/s", *flops)
     figures: Fields = {"product_flops": flops}
     for width, units in zip(seconds, WIDTHS, strict=True):
         fit, ours = (median(seconds[width][whose]) for whose in ("fit", "ours"))
@@ -191,7 +187,7 @@ def measure_widths(runs: int) -> Fields:
             f"{ours:.4f}",
             f"{fit / ours:.2f}×",
             f"{rate / 1e9:.0f}",
-            *(f"{part:.2f}" for part in of_products.values()),
+            *(f"{part:.0%}" for part in of_products.values()),
         )
         figures[width] = {**seconds[width], "faster": fit / ours, "of_products": of_products}
     console.print(times)

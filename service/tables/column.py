@@ -144,12 +144,12 @@ class Column:
         return read
 
     def _take_dates(self, array: Array, is_known: bool) -> None:
-        are_texts = pa.types.is_string(array.type)
-        example = values.first(array)
         if self.role == "other":
             self._holds_strange_dates = not is_known
             return
-        what = f"column {excerpt(self.name)} holds dates, like {excerpt(str(example))}"
+        are_texts = pa.types.is_string(array.type)
+        example = array.drop_null()[:1].cast(pa.string())[0].as_py()
+        what = f"column {excerpt(self.name)} holds dates, like {excerpt(example)}"
         if self.role == "target":
             raise Invalid(f"{what}: a target is a number, or one of two classes")
         raise Invalid(

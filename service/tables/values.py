@@ -31,6 +31,10 @@ _DATE = (
 _is_date = re.compile(_DATE).fullmatch
 _NUMBER = r"^[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
 
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
+"""Their beginnings, in seconds."""
+
 _ISO = [pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in (None, "UTC")]
 _FORMATS = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S")
 """Of other dates, those that cannot be confused: 1/2/2020 is two days."""
@@ -154,6 +158,12 @@ def _cast(array: Array, kind: Any) -> Array | None:
 
 
 def _microseconds(array: Array) -> Array:
-    return array.cast(pa.timestamp("us", getattr(array.type, "tz", None)), safe=False).cast(
-        pa.timestamp("us")
-    )
+    """Times in UTC; what lies beyond the years of a calendar is missing."""
+    if pa.types.is_date(array.type):
+        array = array.cast(pa.timestamp("s" if pa.types.is_date32(array.type) else "ms"))
+    units = _UNITS[array.type.unit]
+    bounds = [max(-(2**63), min(seconds * units, 2**63 - 1)) for seconds in (_YEAR_1, _YEAR_10000)]
+    ticks = array.cast(pa.int64())
+    is_inside = pc.and_(pc.greater_equal(ticks, bounds[0]), pc.less(ticks, bounds[1]))
+    array = pc.if_else(is_inside, array, None)
+    return array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.timestamp("us"))

@@ -114,6 +114,14 @@ def test_typed_times_are_kept_to_order_by(day: Any, tmp_path: Path) -> None:
     assert table.columns["day"] == [datetime(2024, 1, 2), None]
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_beyond_any_calendar_are_missing(unit: str, tmp_path: Path) -> None:
+    at = pa.array([2**62, 7, -(2**62)], pa.timestamp(unit))
+    table = table_of(tmp_path, arrow({"y": [1, 2, 3], "a": [1, 2, 3], "at": at}), exclude=["at"])
+    assert table.columns["at"][1] is not None
+    assert (table.columns["at"][0] is None) == (unit != "ns")
+
+
 def test_what_cannot_be_ordered_is_left_out_if_excluded(tmp_path: Path) -> None:
     body = parquet({"y": [1, 2], "a": [3, 4], "tags": [["u"], []], "raw": [b"\0", b""]})
     table = table_of(tmp_path, body, exclude=["tags", "raw"])

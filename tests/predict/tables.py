@@ -55,7 +55,7 @@ def graph(schema: TableSchema, bias: float = 0.0) -> onnx.ModelProto:
     """A graph with an input for each feature, by its name, that adds them up."""
     missing = numpy_helper.from_array(np.array(0.25), "_missing")
     shape = numpy_helper.from_array(np.array([-1, 1]), "_shape")
-    weights = [missing, shape, numpy_helper.from_array(np.array(bias), "_bias")]
+    weights = [missing, shape, numpy_helper.from_array(np.array(float(bias)), "_bias")]
     nodes, inputs, total = [], [], "_bias"
     for number, feature in enumerate(schema.features):
         name, found, known = feature.name, f"_{number}", f"_{number}_known"

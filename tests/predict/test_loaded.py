@@ -6,11 +6,14 @@ import numpy as np
 import onnx
 import pytest
 
+from models.config import ModelName
 from models.data import synthetic_triples
 from models.onnx_graph import Layer, graph
 from service.predict.formats.intake import Intake
 from service.predict.formats.question import Features, Predictions
 from service.predict.loaded import Loaded, rows_of
+from service.registry.manifest import ONNX
+from tests.models.exported import make_columns, make_version
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +113,24 @@ async def test_a_fault_reaches_everybody_and_the_next_turn_goes_on(
         done, _ = await asyncio.wait(tasks)
         assert [str(task.exception()) for task in done] == ["out of memory"] * 2
     await predict_at_once(loaded, [row(0), row(1)])
+
+
+@pytest.mark.parametrize("name", ["dense", "cross"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+async def test_company_does_not_change_a_prediction_of_a_table_by_a_bit(
+    tmp_path: Path, name: ModelName, dtype: str
+) -> None:
+    schema = make_version(tmp_path, name=name, dtype=dtype)
+    columns = make_columns(schema, rows=100)
+    loaded = Loaded(name, 1, tmp_path / ONNX, Intake(schema))
+
+    def part(start: int, end: int) -> Features:
+        return {column: values[start:end] for column, values in columns.items()}
+
+    alone = np.concatenate([loaded.predict(part(i, i + 1)) for i in range(100)])
+    assert np.isfinite(alone).all()
+    for size in (1, 2, 3, 7, 30, 100):
+        requests = [part(i, i + size) for i in range(0, 100, size)]
+        for _ in range(2):
+            answers = await predict_at_once(loaded, requests)
+            np.testing.assert_array_equal(np.concatenate(answers), alone)

@@ -7,7 +7,9 @@ import pytest
 
 from service.errors import BadRequest, CrosscheckError, Invalid
 from service.predict.formats import npy_format
-from tests.predict.formats.bodies import LIMITS, ROWS, TRIPLES, npy
+from service.predict.formats.intake import Intake
+from tests.predict.formats.bodies import LIMITS, ROWS, TABLE, TRIPLES, npy
+from tests.predict.tables import NUMBERS
 
 
 @pytest.mark.parametrize("dtype", ["<f4", "<f8", ">f4", ">f8"])
@@ -62,3 +64,31 @@ def test_a_bad_npy_body_is_refused(content: bytes, error: type[CrosscheckError])
 def test_a_number_that_is_not_finite_is_named() -> None:
     with pytest.raises(Invalid, match=r"instances\[1\]\[2\]"):
         npy_format.read(npy([[0, 0, 0], [0, 0, math.nan]]), TRIPLES, LIMITS)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8"])
+def test_an_array_is_read_for_a_table_of_numbers_with_nan_for_what_is_missing(dtype: str) -> None:
+    array = np.array([[1, 2], [math.nan, 4], [5, 6]], dtype, order="F")
+    features = npy_format.read(npy(array), Intake(NUMBERS), LIMITS)
+    assert list(features) == ["a", "b"]
+    for column, values in zip(array.T, features.values(), strict=True):
+        np.testing.assert_array_equal(values, column)
+        assert values.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("array", "detail"),
+    [
+        ([[1.0, math.inf]], "instances[0][1]: it is not a finite number"),
+        ([[1.0, 2.0, 3.0]], "the array must have the shape (rows, 2), received (1, 3)"),
+    ],
+)
+def test_another_array_is_refused(array: Any, detail: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        npy_format.read(npy(array), Intake(NUMBERS), LIMITS)
+    assert refusal.value.detail == detail
+
+
+def test_an_array_cannot_hold_the_rows_of_a_table_with_texts() -> None:
+    with pytest.raises(Invalid, match='column "city": it is no number'):
+        npy_format.read(npy([[1.0, 0.0, 2.0, 3.0]]), TABLE, LIMITS)

@@ -1,0 +1,69 @@
+"""What serves of a dataset, as it is published, promoted, removed and made anew."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.predict.serving import NOTHING, look
+from service.registry import promotion
+from service.registry.versions import Registry
+from tests.predict.tables import publish
+from tests.registry.versions import OTHER_JOB
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return publish(tmp_path)
+
+
+def test_nothing_serves_of_a_dataset_without_versions(tmp_path: Path) -> None:
+    serving = look(Registry(tmp_path, "houses"), NOTHING)
+    assert not serving.networks
+    assert serving.at_hand(None, None) is None
+    assert serving.at_hand("dense", None) is None
+
+
+def test_what_has_not_changed_is_not_loaded_again(registry: Registry) -> None:
+    serving = look(registry, NOTHING)
+    assert look(registry, serving) is serving
+    assert serving.at_hand(None, None) is serving.networks["dense"]
+    assert serving.at_hand("dense", 1.0) is serving.networks["dense"]
+    assert serving.at_hand("dense", 2) is None
+    assert serving.at_hand("cross", None) is None
+
+
+def test_a_promoted_version_takes_over_and_the_other_network_stays(
+    registry: Registry, tmp_path: Path
+) -> None:
+    publish(tmp_path, network="cross")
+    before = look(registry, NOTHING)
+    publish(tmp_path, version=2, job_id=OTHER_JOB)
+    promotion.promote(registry, "dense", 2)
+    now = look(registry, before)
+    assert now.networks["dense"].version == 2
+    assert now.networks["cross"] is before.networks["cross"]
+
+
+def test_a_version_that_is_gone_or_damaged_goes_on_to_serve_while_its_dataset_is_there(
+    registry: Registry,
+) -> None:
+    before = look(registry, NOTHING)
+    shutil.rmtree(registry.folder("dense", 1))
+    assert registry.serving("dense") is None
+    assert look(registry, before).networks == before.networks
+
+
+def test_nothing_serves_of_a_dataset_that_is_removed(registry: Registry) -> None:
+    before = look(registry, NOTHING)
+    shutil.rmtree(registry.root)
+    assert not look(registry, before).networks
+
+
+def test_a_dataset_that_is_made_anew_is_another_one(registry: Registry, tmp_path: Path) -> None:
+    before = look(registry, NOTHING)
+    shutil.rmtree(registry.root)
+    publish(tmp_path, bias=1, job_id=OTHER_JOB)
+    now = look(registry, before)
+    assert now.networks["dense"].version == before.networks["dense"].version == 1
+    assert now.networks["dense"] is not before.networks["dense"]

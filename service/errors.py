@@ -24,7 +24,9 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +153,8 @@ def install(app: FastAPI) -> None:
         if error.status_code == HTTPStatus.NO_CONTENT:  # no refusal, but it has no body, either
             return Response(status_code=error.status_code, headers=error.headers)
         headers = dict(error.headers or {})
-        allowed = headers.get("Allow", "").split(", ")
-        if "GET" in allowed and "HEAD" not in allowed:
-            headers["Allow"] = ", ".join([*allowed, "HEAD"])  # wherever there is GET
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request.scope)))
         return problem(error.status_code, str(error.detail), headers)
 
     async def refuse_invalid(request: Request, error: Exception) -> Response:
@@ -173,6 +174,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, refuse_invalid)
     app.add_exception_handler(OSError, refuse_disk)
     app.add_exception_handler(Exception, refuse_fault)
+
+
+def _methods(app: FastAPI, scope: Scope) -> set[str]:
+    """What a path may be asked with: each of its routes knows only of its own method."""
+    path = getattr(scope.get("route"), "path", scope["path"])
+    routes = [route for route in iter_route_contexts(app.routes) if route.path == path]
+    methods = {method for route in routes for method in route.methods or ()}
+    return methods | ({"HEAD"} if "GET" in methods else set())
 
 
 def _validation_problem(error: RequestValidationError) -> Response:

@@ -58,7 +58,7 @@ BODY: dict[str, Any] = {
 
 
 class Asked(Options):
-    """Options as they stand in a URL: a list is repeated, or has commas, as a line of CSV has."""
+    """Options as they stand in a URL: a list is repeated, or is CSV."""
 
     @model_validator(mode="before")
     @classmethod
@@ -70,11 +70,9 @@ class Asked(Options):
 
 
 def _texts(values: Iterable[str]) -> Iterator[str]:
-    try:
-        for line in values:
-            yield from next(csv.reader([line], skipinitialspace=True, strict=True), [])
-    except csv.Error:
-        raise ValueError("it must be a line of CSV") from None
+    for value in values:
+        for line in csv.reader(value.splitlines(keepends=True), skipinitialspace=True):
+            yield from line
 
 
 async def _replaceable(name: DatasetName) -> str:

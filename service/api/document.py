@@ -32,6 +32,7 @@ REFUSED_FOR_ITSELF = {
     "post /train": [404, 429],
     "post /jobs/{job_id}/cancel": [409],
     "get /metrics": [404],
+    "get /models": [404],
     "post /predict": [404, 409],
     "put /datasets/{name}": [409],
     "delete /datasets/{name}": [409],

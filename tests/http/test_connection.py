@@ -267,7 +267,7 @@ def test_a_new_connection_takes_the_place_of_the_one_that_is_idle_for_longest(
         assert statuses(narrow, request("GET /models", "Connection: close")) == [200]
         assert second.recv(4096) == b""
         first.sendall(LENGTH + b"\r\n" + BODY)
-        assert read_one(first).status == 422
+        assert read_one(first).status == 409
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"\r\n\r\n"], ids=len)
@@ -371,8 +371,8 @@ def test_an_offer_of_another_protocol_is_passed_over(narrow: Service, offer: str
     chunks = request("POST /predict", JSON, *OFFERS[offer], "Transfer-Encoding: chunked") + CHUNKED
     without = request("GET /livez", *OFFERS[offer])
     answers = ask(narrow, whole + chunks + without + whole + LAST)
-    assert [answer.status for answer in answers] == [422, 422, 200, 422, 200]
-    assert json.loads(answers[0].body)["detail"] == "instances: it is empty"
+    assert [answer.status for answer in answers] == [409, 409, 200, 409, 200]
+    assert "no serving version" in json.loads(answers[0].body)["detail"]
     assert " WARNING " not in narrow.log.read_text()
 
 

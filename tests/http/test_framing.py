@@ -22,7 +22,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     ("line", "headers", "status"),
     [
         ("POST /predict", (JSON, "Content-Length: 999999999"), 413),
-        ("POST /predict", ("Content-Type: text/csv", "Content-Length: 9"), 415),
+        ("POST /predict", ("Content-Type: text/plain", "Content-Length: 9"), 415),
         ("POST /train", ("Content-Type: text/csv", "Content-Length: 9"), 415),
         ("POST /train", (JSON, "Content-Length: 999999999"), 413),
         ("POST /nowhere", (JSON, "Content-Length: 9"), 404),

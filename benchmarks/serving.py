@@ -2,8 +2,9 @@
 
     python -m benchmarks.serving [--quick] [--json FILE]
 
-The server has one core and what makes the load another. The served network is the true
-function, so that every kind of answer can be checked before it is timed.
+The server has one core and what makes the load another. The served network of triples is the
+true function, so that every kind of answer can be checked before it is timed; that of a table
+(see rows.py) is asked without a server as well.
 """
 
 import io
@@ -22,6 +23,7 @@ import psutil
 import typer
 
 from benchmarks.load import ANYWHERE, Cores, Request, compare, console, make_load, two_cores
+from benchmarks.rows import expected_of_rows, publish_rows, rows_request
 from benchmarks.servers import bare, first_answer, ours, post, publish_truth
 from benchmarks.table import table
 from models.data import Array, synthetic_triples, target
@@ -29,6 +31,8 @@ from models.data import Array, synthetic_triples, target
 Fields = dict[str, Any]
 
 ROWS = (1, 100, 1_000, 10_000)
+TABLE = "json objects of 10 columns"
+ROWS_OF_TABLE = (1, 1_000)
 CONNECTIONS = (1, 32)
 
 ROUNDS = 2
@@ -47,6 +51,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         artifacts = Path(folder)
         publish_truth(artifacts)
+        publish_rows(artifacts)
         figures = {
             "predict": measure_predict(artifacts, cores, runs, seconds),
             "workers": measure_workers(artifacts, runs, seconds),
@@ -71,20 +76,25 @@ def report(figures: Fields, load_before: tuple[float, float, float], to: Path | 
 def measure_predict(artifacts: Path, cores: Cores, runs: int, seconds: int) -> list[Fields]:
     """Prints requests a second and latencies, of ours and of bare uvicorn."""
     printed = table(
-        "triples × connections",
+        "rows × connections",
         *("requests/s", "rows/s", "p50 ms", "p99 ms"),
         *("bare\nrequests/s", "bare\np50 ms", "ours to bare"),
     )
     figures = []
     # As many large requests at once as there are connections: none is to be refused.
     with ours(artifacts, cores, CROSSCHECK_MAX_LARGE_REQUESTS="32") as url:
-        for form, rows in ((form, rows) for form in ("json", "npy") for rows in ROWS):
-            request = predict_request(form, rows)
+        forms = [(form, rows) for form in ("json", "npy") for rows in ROWS]
+        for form, rows in [*forms, *((TABLE, rows) for rows in ROWS_OF_TABLE)]:
+            request = rows_request(rows) if form == TABLE else predict_request(form, rows)
             response = first_answer(url, request)
             if response.status_code != 200:
                 printed.add_row(f"{form}, {rows:,}", f"not supported: {response.status_code}")
                 continue
-            check(response, rows)
+            if form == TABLE:
+                of_rows = expected_of_rows(artifacts, rows)
+                np.testing.assert_array_equal(response.json()["predictions"], of_rows)
+            else:
+                check(response, rows)
             with bare(response, cores) as bare_url:
                 servers = {"ours": (url, request), "bare": (bare_url, request)}
                 for connections in CONNECTIONS:

@@ -6,14 +6,18 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
 import pyarrow
+import pyarrow.csv
 import pytest
+from pyarrow import parquet
 
 from tests.conftest import SMALL, Service, running
+from tests.predict import tables
+from tests.predict.formats import bodies
 
 JSON = {"Content-Type": "application/json"}
 
@@ -117,30 +121,65 @@ def test_the_answer_names_its_model_and_the_request(service: Service, trained: A
     assert service.client.get("/livez").headers["x-request-id"]
 
 
+def read_predictions(media_type: str, content: bytes) -> list[float]:
+    """The predictions in an answer that is not JSON."""
+    match media_type:
+        case "application/x-npy":
+            found = np.load(io.BytesIO(content)).tolist()
+        case "text/csv":
+            name, *lines = content.decode().splitlines()
+            assert name == "predictions"
+            found = list(map(float, lines))
+        case "application/vnd.apache.parquet":
+            found = parquet.read_table(io.BytesIO(content))["predictions"].to_pylist()
+        case _:
+            found = pyarrow.ipc.open_stream(content).read_all()["predictions"].to_pylist()
+    return cast("list[float]", found)
+
+
 def test_all_formats_give_the_same_predictions(service: Service, trained: Any) -> None:
     features = np.random.default_rng(0).random((5, 3))
     file = io.BytesIO()
     np.save(file, features)
     table = pyarrow.table({f"x{index}": features[:, index] for index in (2, 0, 1)})
-    sink = pyarrow.BufferOutputStream()
-    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
+    text = pyarrow.BufferOutputStream()
+    pyarrow.csv.write_csv(table, text)
     expected = service.predict(*features.tolist(), model="cross")["predictions"]
+    by_name = service.client.post(
+        "/predict?model=cross", json={"instances": table.to_pylist(), "dataset": None}
+    )
+    assert by_name.json()["predictions"] == expected
     for content, media_type in (
         (file.getvalue(), "application/x-npy"),
-        (sink.getvalue().to_pybytes(), "application/vnd.apache.arrow.stream"),
+        (bodies.stream(table), "application/vnd.apache.arrow.stream"),
+        (bodies.parquet(table), "application/vnd.apache.parquet"),
+        (text.getvalue().to_pybytes(), "text/csv"),
     ):
         headers = {"Content-Type": media_type}
         in_json = service.client.post("/predict?model=cross", content=content, headers=headers)
         assert in_json.json()["predictions"] == expected
         headers["Accept"] = media_type
-        binary = service.client.post("/predict?model=cross", content=content, headers=headers)
-        assert binary.headers["content-type"] == media_type
-        if media_type == "application/x-npy":
-            predictions = np.load(io.BytesIO(binary.content)).tolist()
-        else:
-            predictions = pyarrow.ipc.open_stream(binary.content).read_all()[0].to_pylist()
-        assert predictions == pytest.approx(expected, rel=1e-6)
+        answer = service.client.post("/predict?model=cross", content=content, headers=headers)
+        assert answer.headers["content-type"] == media_type
+        assert answer.headers["x-model"] == "cross"
+        assert read_predictions(media_type, answer.content) == pytest.approx(expected, rel=1e-6)
+
+
+def test_rows_of_a_table_are_predicted_as_soon_as_something_serves(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-worker") as service:
+        body = {"dataset": "houses", "instances": [{"rooms": 3, "city": "Oslo"}]}
+        assert service.client.post("/predict", json=body).status_code == 404
+        tables.publish(service.artifacts)
+        answer = service.client.post("/predict", json=body)
+        assert answer.json()["predictions"] == [tables.expected([3, None, "Oslo", None])]
+        headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
+        answer = service.client.post(
+            "/predict?dataset=houses&model=dense",
+            content=b"city,rooms\r\nOslo,3\r\n",
+            headers=headers,
+        )
+        expected = tables.expected([3, None, "Oslo", None])
+        assert answer.content == f"predictions\n{expected}\n".encode()
 
 
 @pytest.fixture(scope="module")

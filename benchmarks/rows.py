@@ -1,0 +1,96 @@
+"""A table of 10 columns, 3 of them text: a version of it, its rows, and what they are to be."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from benchmarks.load import Request
+from models.data import Array
+from models.onnx_graph import Layer
+from models.onnx_table import table_graph
+from models.preprocessing import Number, Preprocessing, Words
+from models.schema import Column, TableSchema
+from service.predict.formats.question import Predictions
+from service.predict.loaded import load
+from service.registry.manifest import EXTRA, ONNX, seal
+from service.registry.versions import Registry
+from service.tables.store import FOLDER
+from tests.registry.versions import metadata
+
+DATASET = "rows"
+NUMBERS = [f"number_{number}" for number in range(7)]
+TEXTS = [f"text_{number}" for number in range(3)]
+WORDS = [f"word {number}" for number in range(1000)]
+WIDTH = 16
+UNITS = 64
+
+SCHEMA = TableSchema(
+    features=(
+        *(Column(name=name, type="number") for name in NUMBERS),
+        *(Column(name=name, type="text") for name in TEXTS),
+    ),
+    target="target",
+    task="regression",
+)
+
+
+def publish_rows(artifacts: Path) -> None:
+    """Adds a version of the table to an artifacts folder: a dense network of random weights."""
+    (artifacts / FOLDER / DATASET / "1").mkdir(parents=True)
+    folder = Registry(artifacts, DATASET).folder("dense", 1)
+    (folder / EXTRA).mkdir(parents=True)
+    onnx.save(_network(), folder / ONNX)
+    seal(folder, metadata("dense").model_copy(update={"table": SCHEMA}))
+
+
+def _network() -> onnx.ModelProto:
+    draw = np.random.default_rng(1)
+
+    def weights(*shape: int) -> Array:
+        return draw.normal(0, 0.2, shape).astype(np.float32)
+
+    preprocessing = Preprocessing(
+        "regression",
+        tuple(Number(name, 0.5, 0.3, marked=True) for name in NUMBERS),
+        tuple(Words(name, tuple(WORDS), WIDTH) for name in TEXTS),
+        target_mean=0.0,
+        target_scale=1.0,
+    )
+    sizes = [preprocessing.width, UNITS, UNITS, 1]
+    layers = [
+        Layer(weights(inputs, units), weights(units), "linear" if units == 1 else "relu")
+        for inputs, units in pairwise(sizes)
+    ]
+    embeddings = [weights(words.codes, words.width) for words in preprocessing.words]
+    return table_graph(preprocessing, SCHEMA, embeddings, layers)
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """So many rows, the same ones each time."""
+    draw = np.random.default_rng(42)
+    return [
+        {
+            **{name: round(float(draw.random()), 3) for name in NUMBERS},
+            **{name: WORDS[draw.integers(len(WORDS))] for name in TEXTS},
+        }
+        for _ in range(count)
+    ]
+
+
+def rows_request(count: int) -> Request:
+    """A request that asks for the predictions of so many rows, as objects by column name."""
+    asked = {"dataset": DATASET, "instances": rows(count)}
+    body = json.dumps(asked, separators=(",", ":")).encode()
+    return Request("/predict", {"Content-Type": "application/json"}, body)
+
+
+def expected_of_rows(artifacts: Path, count: int) -> Predictions:
+    """What the version says of these rows, asked without a server."""
+    sent = rows(count)
+    features: dict[str, Any] = {name: np.array([row[name] for row in sent]) for name in NUMBERS}
+    features |= {name: np.array([row[name] for row in sent], object) for name in TEXTS}
+    return load(Registry(artifacts, DATASET), "dense", 1).predict(features)

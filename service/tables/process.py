@@ -90,10 +90,12 @@ async def read(
 async def _verdict(process: asyncio.subprocess.Process, task: dict[str, JsonValue]) -> Contents:
     assert process.stdin is not None
     assert process.stdout is not None
-    with suppress(ConnectionError):
+    with suppress(ConnectionError, RuntimeError):  # it has ended, and uvloop has taken notice
         process.stdin.write(json.dumps(task).encode() + b"\n")
         await process.stdin.drain()
     async for line in process.stdout:
+        if not line.endswith(b"\n"):
+            break  # it ended as it spoke
         said = json.loads(line)
         if "table" in said:
             return Contents.model_validate(said["table"])

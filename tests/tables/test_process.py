@@ -1,6 +1,8 @@
 """What is made of what the reading process says, or of how it ends."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import psutil
@@ -45,11 +47,31 @@ async def test_a_refusal_is_passed_on(tmp_path: Path, refusal: type[CrosscheckEr
 
 @pytest.mark.parametrize(
     ("told", "end"),
-    [("die SIGSEGV", "SIGSEGV"), ("die SIGKILL", "SIGKILL"), ("exit 3", "status 3")],
+    [
+        ("die SIGSEGV", "SIGSEGV"),
+        ("die SIGKILL", "SIGKILL"),
+        ("exit 3", "status 3"),
+        ("stop", "status 0"),
+    ],
 )
 async def test_a_file_that_ends_its_reader_is_refused(tmp_path: Path, told: str, end: str) -> None:
     with pytest.raises(Invalid, match=f"it made the reading process end .*{end}"):
         await read(tmp_path, told)
+
+
+async def test_a_reader_that_ends_before_it_is_told_anything_is_one_that_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(what: int, reader: int, niceness: int) -> None:
+        os.kill(reader, signal.SIGKILL)
+
+    def closed(stream: asyncio.StreamWriter, task: bytes) -> None:
+        raise RuntimeError("the handler is closed")  # as uvloop does, if it was quick
+
+    monkeypatch.setattr(os, "setpriority", kill)
+    monkeypatch.setattr(asyncio.StreamWriter, "write", closed)
+    with pytest.raises(Invalid, match="SIGKILL"):
+        await read(tmp_path, "rooms")
 
 
 async def test_a_file_that_takes_too_long_is_refused_and_its_reader_gone(tmp_path: Path) -> None:

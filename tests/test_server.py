@@ -39,7 +39,7 @@ def test_large_bodies_need_a_place_before_they_are_held(tmp_path: Path) -> None:
             (refused,), _, _ = select.select(uploads, [], [], 10)
             assert status_of(refused.recv(4096)) == 503
             assert post_large(service) == 503
-            assert service.client.post("/predict", json={"instances": []}).status_code == 422
+            assert service.client.post("/predict", json={"instances": []}).status_code == 409
         service.until(lambda: post_large(service) == 400)
 
 

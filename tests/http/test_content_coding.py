@@ -153,7 +153,7 @@ async def test_another_coding_is_refused_with_those_that_are_known(coding: str) 
 JSON = {"Content-Type": "application/json"}
 TRIPLE = b'{"instances": [[0.5, 0.5, 0.5]], "model": "cross", "version": 1}'
 ENDPOINTS = [
-    ("POST", "/predict", b'{"instances": []}', 422),
+    ("POST", "/predict", b'{"instances": [], "model": "linear"}', 422),
     ("POST", "/train", b'{"epochs": 0}', 422),
     ("PUT", "/models/triples/cross/serving", b'{"version": 0}', 422),
 ]

@@ -46,6 +46,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+VALUES_AT_ONCE = 300_000
+"""In one request: more are worked on in a thread, however short the body is that brings them."""
+
 MOST_VALUES = 10_000_000
 """In one request: a row takes as much memory as its table has columns, however few it names."""
 
@@ -125,8 +128,16 @@ class Predictor:
     ) -> tuple[bytes, Loaded]:
         question = asked_in.ask(body, query)
         loaded = self._at_hand(question) or await self._fetch(question)
+        columns = len(loaded.intake.names)
+        if asked_in.most_rows(body) * columns > VALUES_AT_ONCE:
+            with self._place():
+                return await self._answer_in_thread(asked_in, question, loaded, answer_in)
         features = self._read(asked_in, question, loaded)
-        if rows_of(features) > TOGETHER_ROWS:
+        rows = rows_of(features)
+        if rows * columns > VALUES_AT_ONCE:
+            with self._place():
+                predictions = await self._in_thread(loaded.predict, features)
+        elif rows > TOGETHER_ROWS:
             predictions = loaded.predict(features)
         else:
             predictions = await loaded.predict_together(features)
@@ -168,7 +179,11 @@ class Predictor:
             await self._in_thread(json_format.refuse_too_many, body, most)
         question = await self._in_thread(asked_in.ask, body, query)
         loaded = self._at_hand(question) or await self._fetch(question)
+        return await self._answer_in_thread(asked_in, question, loaded, answer_in)
 
+    async def _answer_in_thread(
+        self, asked_in: Format, question: Question, loaded: Loaded, answer_in: Format
+    ) -> tuple[bytes, Loaded]:
         def answer() -> bytes:
             predictions = loaded.predict(self._read(asked_in, question, loaded))
             return answer_in.write(predictions, loaded.model, loaded.version)

@@ -1,14 +1,16 @@
 """`POST /predict` for several datasets, without a server around it."""
 
 import asyncio
+import json
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow
 import pytest
 
 from models.config import ModelName
@@ -17,6 +19,7 @@ from service.predict import predictor, serving
 from service.predict.loaded import Loaded, load
 from service.registry.versions import Registry
 from service.settings import Settings
+from tests.predict.formats.bodies import stream
 from tests.predict.tables import NUMBERS, expected, publish
 from tests.registry.versions import OTHER_JOB
 
@@ -188,6 +191,36 @@ async def test_a_wide_table_takes_fewer_rows_at_once(
     answer = await ask(app, *[{}] * 4, dataset="houses")
     assert answer.status_code == 413
     assert answer.json()["detail"] == "instances: more than 3 rows in one request"
+
+
+@pytest.mark.parametrize("rows", [1, 10])
+@pytest.mark.parametrize("media_type", ["application/json", "text/csv", "arrow"])
+async def test_many_values_of_a_short_body_need_a_place_as_a_large_body_does(
+    app: Crosscheck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, media_type: str
+) -> None:
+    publish(tmp_path)
+    monkeypatch.setattr(predictor, "VALUES_AT_ONCE", 16)  # four rows of four
+    contents = {
+        "application/json": json.dumps({"instances": [{}] * rows}).encode(),
+        "text/csv": b"rooms\n" + b"3\n" * rows,
+        "arrow": stream(pyarrow.table({"rooms": [3] * rows})),
+    }
+    async with client_of(app) as client:
+
+        async def post() -> httpx.Response:
+            kind = "application/vnd.apache.arrow.stream" if media_type == "arrow" else media_type
+            return await client.post(
+                "/predict?dataset=houses",
+                content=contents[media_type],
+                headers={"Content-Type": kind},
+            )
+
+        answered = (await post()).json()
+        assert len(answered["predictions"]) == rows
+        with ExitStack() as taken:
+            for _ in range(app.state.settings.max_large_requests):
+                taken.enter_context(app.predictor._place())
+            assert (await post()).status_code == (503 if rows == 10 else 200)
 
 
 async def test_pyarrow_is_imported_in_a_thread_for_the_first_body_that_needs_it(

@@ -28,6 +28,8 @@ class Format(NamedTuple):
     content_type: bytes
     large_bytes: int
     """A body above this is worked on in a thread, so that others need not wait, and few at once."""
+    most_rows: Callable[[bytes], int]
+    """A body of text has no more rows, and most have fewer; 0 of what is read as fast anyway."""
     ask: Callable[[bytes, bytes], Question]
     """Reads what is asked, of a body and of the URL's query."""
     read: Callable[[Any, Intake, Limits], Features]
@@ -42,9 +44,16 @@ def _ask(body: bytes, query: bytes) -> Question:
 
 
 def _format(media_type: str, module: Any, large_bytes: int, by_arrow: bool = True) -> Format:
-    ask = getattr(module, "ask", _ask)
-    content_type = media_type.encode()
-    return Format(media_type, content_type, large_bytes, ask, module.read, module.write, by_arrow)
+    return Format(
+        media_type,
+        media_type.encode(),
+        large_bytes,
+        getattr(module, "most_rows", lambda _: 0),
+        getattr(module, "ask", _ask),
+        module.read,
+        module.write,
+        by_arrow,
+    )
 
 
 JSON = _format(MEDIA_TYPE, json_format, 100_000, by_arrow=False)

@@ -72,6 +72,11 @@ def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     return arrow_columns.read(table, intake, limits)
 
 
+def most_rows(body: bytes) -> int:
+    """The number of lines."""
+    return body.count(b"\n") + 1
+
+
 def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
     """Writes a line for each prediction, below the name of the column: `predictions`."""
     array = orjson.dumps(finite_predictions(predictions), option=orjson.OPT_SERIALIZE_NUMPY)

@@ -129,9 +129,14 @@ def read(instances: Features | msgspec.Raw, intake: Intake, limits: Limits) -> F
     )
 
 
+def most_rows(body: bytes) -> int:
+    """The number of arrays and objects, or of what looks like one."""
+    return body.count(b"[") + body.count(b"{")
+
+
 def refuse_too_many(body: bytes, most: int) -> None:
     """Raises TooLarge before many small rows take much memory."""
-    if body.count(b"[") + body.count(b"{") > most + 2 and _opened(body) > most + 2:
+    if most_rows(body) > most + 2 and _opened(body) > most + 2:
         raise TooLarge(TOO_MANY_ROWS.format(most))
 
 

@@ -1,6 +1,7 @@
 """Bodies, good and bad, and how they are read."""
 
 import io
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,10 +50,14 @@ def parquet(table: Any, **options: Any) -> bytes:
     return content
 
 
+def is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
 def rows(features: Features) -> list[list[Any]]:
     """What was read of a table, row by row, with None for what is missing."""
     columns: list[list[Any]] = [
-        [None if value == "" or str(value) == "nan" else value for value in values]
+        [None if value == "" or is_nan(value) else value for value in values]
         for values in features.values()
     ]
     return [list(row) for row in zip(*columns, strict=True)]

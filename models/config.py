@@ -233,9 +233,8 @@ class TrainConfig(_Part):
     dataset: Dataset = SyntheticDataset()
     epochs: Whole = Field(default=100, ge=1)
     batch_size: Whole = Field(default=1000, ge=1, le=1_000_000)
-    patience: Whole | None = Field(
+    patience: Annotated[int, Field(ge=1), WHOLE] | None = Field(
         default=None,
-        ge=1,
         description="Epochs without a smaller validation loss before training stops. On tables; "
         "the weights of the best epoch are kept.",
     )

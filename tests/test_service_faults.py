@@ -196,7 +196,7 @@ def test_damaged_versions_are_named_and_not_served(tmp_path: Path) -> None:
         service.until(lambda: service.client.get("/readyz").json()["serving"])
         assert service.predict([0.5, 0.5, 0.5])["version"] == 1
         named = service.get("/readyz")["damaged"]
-        assert [name.partition(":")[0] for name in named] == ["cross/3", "cross/2"]
+        assert [name.partition(":")[0] for name in named] == ["triples/cross/3", "triples/cross/2"]
         assert service.client.get("/models/triples/cross/versions/2").status_code == 404
 
 

@@ -139,7 +139,12 @@ class Column:
         is_text = read == "text" and pa.types.is_string(array.type)
         if read == "time" or (is_text and not self._is_category and values.are_dates(array)):
             self._take_dates(array, is_known=read == "time")
-        elif is_text and not self._holds_names and values.are_mostly_numbers(array):
+        elif (
+            is_text
+            and self._style.loose
+            and not self._holds_names
+            and values.are_mostly_numbers(array)
+        ):
             self._note_misfit(array, row)
         return read
 

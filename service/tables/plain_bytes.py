@@ -48,7 +48,7 @@ class PlainBytes:
 
     def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         count = 0
-        for piece in pieces:
+        for piece in filter(None, pieces):
             count += len(piece)
             if count > self._most:
                 raise TooLarge(f"the file holds more than {self._most} bytes")

@@ -43,8 +43,8 @@ def main() -> None:
     """Does the task that standard input holds, and tells on standard output what came of it."""
     task = Task.model_validate_json(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    # Arrow's own allocator would take a gigabyte of addresses at once.
-    os.environ.update(ARROW_DEFAULT_MEMORY_POOL="system")
+    # In KiB, of addresses: Arrow's allocator would take a gigabyte at once.
+    os.environ.update(MIMALLOC_ARENA_RESERVE="65536")
     from service.tables.table import read
 
     _limit(task)

@@ -31,7 +31,8 @@ from service.tables.writer import Writer
 logger = logging.getLogger(__name__)
 
 DATA = "data.parquet"
-STEP_ROWS = 2**15
+ENOUGH_ROWS, MOST_ROWS = 2**12, 2**15
+ENOUGH_BYTES = 2**23
 
 OnRows = Callable[[int], None]
 
@@ -220,20 +221,31 @@ def _left_out(source: Source) -> Iterator[str]:
 
 
 def _steps(source: Source) -> Iterator[Array]:
-    """The rows of a file, some at once.
+    """The rows of a file: enough at once to be worth it, and not too many.
 
     Raises:
         BadRequest: The file is broken.
     """
     with _fault_of_the_file():
         batches = source.batches()
+    some: list[Array] = []
+    rows = size = 0
     while True:
         with _fault_of_the_file():
             batch = next(batches, None)
+        is_enough = rows >= ENOUGH_ROWS or size >= ENOUGH_BYTES
+        if some and (batch is None or is_enough or batch.schema != some[0].schema):
+            yield from _slices(pa.concat_batches(some))
+            some, rows, size = [], 0, 0
         if batch is None:
             return
-        for start in range(0, len(batch), STEP_ROWS):
-            yield batch.slice(start, STEP_ROWS)
+        some.append(batch)
+        rows += len(batch)
+        size += batch.nbytes
+
+
+def _slices(batch: Array) -> Iterator[Array]:
+    return (batch.slice(start, MOST_ROWS) for start in range(0, len(batch), MOST_ROWS))
 
 
 def _ahead(items: Iterator[Array]) -> Iterator[Array]:

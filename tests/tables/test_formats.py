@@ -97,6 +97,7 @@ def test_a_table_is_the_same_in_each_format(body: bytes, tmp_path: Path) -> None
 def test_arrow_knows_its_types(array: Any, type_: str, stored: list[Any], tmp_path: Path) -> None:
     table = table_of(tmp_path, arrow({"y": [1, 2, 3], "a": array}))
     assert (table.types["a"], table.columns["a"]) == (type_, stored)
+    assert not any("missing=" in note for note in table.profile("a").notes)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
 """From an upload to a table: read, checked, profiled and written as Parquet."""
 
-import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,36 +9,20 @@ import pyarrow.compute as pc
 
 from models.schema import Column as Feature
 from models.schema import TableSchema, Type
-from service.errors import BadRequest, CrosscheckError, Invalid, TooLarge, excerpt
+from service.errors import BadRequest, Invalid, TooLarge, excerpt
 from service.tables import names
-from service.tables.arrow_file import open_arrow, open_parquet
 from service.tables.column import Column
 from service.tables.contents import Contents
-from service.tables.csv_file import open_csv
-from service.tables.first_bytes import format_of
-from service.tables.ndjson_file import open_ndjson
-from service.tables.options import Bounds, Format, Options
-from service.tables.plain_bytes import PlainBytes
+from service.tables.options import Bounds, Options
 from service.tables.profile import Profile
 from service.tables.source import Source
+from service.tables.steps import ahead, open_upload, steps
 from service.tables.target import Target
 from service.tables.values import Array
 from service.tables.writer import Writer
 
-logger = logging.getLogger(__name__)
-
 DATA = "data.parquet"
-ENOUGH_ROWS, MOST_ROWS = 2**12, 2**15
-ENOUGH_BYTES = 2**23
-
 OnRows = Callable[[int], None]
-
-OPEN: dict[Format, Callable[[Path, PlainBytes, Options, Bounds], Source]] = {
-    "csv": open_csv,
-    "parquet": open_parquet,
-    "arrow": open_arrow,
-    "ndjson": open_ndjson,
-}
 
 
 class Converted(NamedTuple):
@@ -74,9 +55,7 @@ def read(
         OSError: The disk does not do its part.
     """
     try:
-        with _fault_of_the_file():
-            plain = PlainBytes(upload, bounds.max_bytes)
-            source = OPEN[options.format or format_of(plain.head)](upload, plain, options, bounds)
+        source = open_upload(upload, options, bounds)
         columns = _columns(source, options, expected)
         target = Target(next(each for each in columns if each.role == "target"), options, expected)
         rows = None
@@ -127,7 +106,7 @@ def _copy(
     Then it is right at the next attempt.
     """
     read = Converted(0, None)
-    for read in _ahead(converted):
+    for read in ahead(converted):
         if read.batch is not None:
             writer.add(read.batch)
         on_rows(read.rows)
@@ -137,6 +116,8 @@ def _copy(
     if read.batch is None:
         return None
     writer.flush()
+    if writer.rows == 0:
+        raise Invalid("no row has a value of the target")
     return read.rows
 
 
@@ -146,7 +127,7 @@ def _converted(
     """Goes through a file. After a type that was not what it seemed, only types are looked at."""
     row = 0
     is_settled = True
-    for batch in _steps(source):
+    for batch in steps(source):
         if row + len(batch) > bounds.max_rows:
             raise TooLarge(f"the table has more than {bounds.max_rows} rows")
         arrays = []
@@ -218,54 +199,3 @@ def _schema(columns: list[Column], target: Target) -> TableSchema:
 def _left_out(source: Source) -> Iterator[str]:
     if source.unreadable:
         yield f"left out, for rows cannot be ordered by them: {names.listed(source.unreadable)}"
-
-
-def _steps(source: Source) -> Iterator[Array]:
-    """The rows of a file: enough at once to be worth it, and not too many.
-
-    Raises:
-        BadRequest: The file is broken.
-    """
-    with _fault_of_the_file():
-        batches = source.batches()
-    some: list[Array] = []
-    rows = size = 0
-    while True:
-        with _fault_of_the_file():
-            batch = next(batches, None)
-        is_enough = rows >= ENOUGH_ROWS or size >= ENOUGH_BYTES
-        if some and (batch is None or is_enough or batch.schema != some[0].schema):
-            yield from _slices(pa.concat_batches(some))
-            some, rows, size = [], 0, 0
-        if batch is None:
-            return
-        some.append(batch)
-        rows += len(batch)
-        size += batch.nbytes
-
-
-def _slices(batch: Array) -> Iterator[Array]:
-    return (batch.slice(start, MOST_ROWS) for start in range(0, len(batch), MOST_ROWS))
-
-
-def _ahead(items: Iterator[Array]) -> Iterator[Array]:
-    """The same items, each made while the one before it is used."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
-
-
-@contextmanager
-def _fault_of_the_file() -> Iterator[None]:
-    """Turns what pyarrow says of a broken file into BadRequest."""
-    try:
-        yield
-    except (CrosscheckError, MemoryError):
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        logger.warning("cannot read the upload: %r", error)
-        raise BadRequest(f"the file cannot be read: {excerpt(str(error))}") from None

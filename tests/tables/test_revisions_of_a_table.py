@@ -131,6 +131,11 @@ def test_values_must_be_usable_in_later_revisions_too(tmp_path: Path) -> None:
         table_of(tmp_path, csv(**{**ROWS, "size": ["1", "inf"]}), FIRST)
 
 
+def test_a_revision_needs_a_row_with_a_target(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="no row has a value of the target"):
+        table_of(tmp_path, csv(**{**ROWS, "y": ["", "NA"]}), FIRST, missing_target="drop")
+
+
 def test_a_revision_may_come_in_another_format(tmp_path: Path) -> None:
     rows = {**ROWS, "new": [True, False], "zone": [7.0, 8.0]}
     table = table_of(tmp_path, arrow(rows), FIRST)

@@ -21,7 +21,9 @@ class ColumnProfile(Schema):
     distinct: int | None = Field(description="Values that differ; null: too many to count.")
     least: Value | None = Field(default=None, description="Of numbers and times.")
     greatest: Value | None = None
-    mean: float | None = Field(default=None, description="Of numbers.")
+    mean: float | None = Field(
+        default=None, description="Of numbers; of two classes, the share of the positive one."
+    )
     most_frequent: list[tuple[Value, int]] = Field(
         default=[], description="Up to five values and their rows, if they could be counted."
     )

@@ -20,13 +20,16 @@ import json
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Scope
+
+if TYPE_CHECKING:  # the process that reads an upload refuses, too, and starts without FastAPI
+    from fastapi import FastAPI
+    from fastapi.exceptions import RequestValidationError
 
 logger = logging.getLogger(__name__)
 
@@ -141,8 +144,9 @@ def element(location: Sequence[int | str]) -> str:
     return path.removeprefix(".")
 
 
-def install(app: FastAPI) -> None:
+def install(app: "FastAPI") -> None:
     """Makes `app` answer each of its errors with a problem document."""
+    from fastapi.exceptions import RequestValidationError
 
     async def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, CrosscheckError)
@@ -176,15 +180,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, refuse_fault)
 
 
-def _methods(app: FastAPI, scope: Scope) -> set[str]:
+def _methods(app: "FastAPI", scope: Scope) -> set[str]:
     """What a path may be asked with: each of its routes knows only of its own method."""
+    from fastapi.routing import iter_route_contexts
+
     path = getattr(scope.get("route"), "path", scope["path"])
     routes = [route for route in iter_route_contexts(app.routes) if route.path == path]
     methods = {method for route in routes for method in route.methods or ()}
     return methods | ({"HEAD"} if "GET" in methods else set())
 
 
-def _validation_problem(error: RequestValidationError) -> Response:
+def _validation_problem(error: "RequestValidationError") -> Response:
     first: dict[str, Any] = error.errors()[0]
     kind, *location = first["loc"]
     message = first["msg"].removeprefix("Value error, ")

@@ -61,8 +61,9 @@ def test_no_process_but_the_trainer_imports_tensorflow(module: str) -> None:
     assert not loaded & {"tensorflow", "keras", "service.jobs.trainer"}
 
 
-def test_the_supervisor_loads_nothing_heavy() -> None:
-    assert not modules_after("import service.supervisor") & {"fastapi", "dbos", "onnxruntime"}
+@pytest.mark.parametrize("module", ["service.supervisor", "service.tables.reader"])
+def test_small_processes_load_nothing_heavy(module: str) -> None:
+    assert not modules_after(f"import {module}") & {"fastapi", "dbos", "onnxruntime"}
 
 
 def test_the_science_knows_nothing_of_the_service() -> None:

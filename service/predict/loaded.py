@@ -60,7 +60,8 @@ class Loaded:
     def predict(self, features: Features) -> Predictions:
         """The predictions `(rows,)`."""
         rows = rows_of(features)
-        if rows == 1:  # ONNX Runtime rounds a row alone otherwise than the same row in company
+        if rows == 1 and self.intake.are_triples:
+            # With the rows last, ONNX Runtime rounds a row alone otherwise than in company.
             features = {name: values.repeat(2, axis=0) for name, values in features.items()}
         if self._narrows:
             with np.errstate(over="ignore"):  # what is too large shows in the prediction

@@ -1,6 +1,7 @@
 """How wrong predictions are, and how wrong the mean predictor is on the same rows."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -75,21 +76,15 @@ def scores(
     Raises:
         Unsuitable: A prediction is not finite.
     """
-
-    def pairs(rows: Rows) -> Pairs:
-        return ((predict(columns), targets) for columns, targets in rows.columns(BLOCK_ROWS))
-
-    return _on_each_side(task, pairs, table)
+    return _on_each_side(task, partial(_pairs, predict), table)
 
 
 def validation_error(predict: Callable[[Columns], NDArray[Any]], table: Table) -> float:
     """The error on the validation rows by which versions are chosen: RMSE, or log loss."""
-    rows = (
-        (predict(columns), targets) for columns, targets in table.validation.columns(BLOCK_ROWS)
-    )
+    pairs = _pairs(predict, table.validation)
     if table.schema.task == "regression":
-        return _regression(rows)["rmse"]
-    return _binary(rows)["log_loss"]
+        return _regression(pairs)["rmse"]
+    return _binary(pairs)["log_loss"]
 
 
 def mean_baseline(table: Table) -> dict[str, float]:
@@ -105,6 +100,10 @@ def mean_baseline(table: Table) -> dict[str, float]:
         return ((np.full(len(targets), of_train.mean), targets) for targets in rows.targets())
 
     return _on_each_side(table.schema.task, pairs, table)
+
+
+def _pairs(predict: Callable[[Columns], NDArray[Any]], rows: Rows) -> Pairs:
+    return ((predict(columns), targets) for columns, targets in rows.columns(BLOCK_ROWS))
 
 
 def _on_each_side(task: Task, pairs: Callable[[Rows], Pairs], table: Table) -> dict[str, float]:

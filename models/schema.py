@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+DATASET_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+DatasetName = Annotated[str, Field(pattern=f"^{DATASET_NAME}$")]
 
 TRIPLES = "triples"
 """The built-in dataset: the synthetic triples of the experiment."""

@@ -90,6 +90,15 @@ def signature(folder: Path) -> bytes:
     return digest.digest()
 
 
+def numbered(folder: Path) -> list[int]:
+    """The numbers of what is called 1, 2, … in a folder, newest first; none if it is not there."""
+    try:
+        entries = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted((int(e) for e in entries if e.isdecimal() and e[0] != "0"), reverse=True)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes a file that a reader finds as it was or as it is now; one writer at a time."""
     temporary = path.with_name(f".{path.name}.new")

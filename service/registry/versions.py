@@ -10,7 +10,6 @@ artifacts/
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES
 from service.errors import NotFound
 from service.registry import history
-from service.registry.manifest import Damaged, signature, verify
+from service.registry.manifest import Damaged, numbered, signature, verify
 from service.registry.staging import Staging
 from service.schemas import Change, Metadata, Version
 
@@ -64,11 +63,7 @@ class Registry:
 
     def numbers(self, name: ModelName) -> list[int]:
         """The numbers of all version folders, damaged ones too, newest first."""
-        try:
-            entries = os.listdir(self.root / name)
-        except FileNotFoundError:
-            return []
-        return sorted((int(e) for e in entries if e.isdecimal() and e[0] != "0"), reverse=True)
+        return numbered(self.root / name)
 
     def metadata(self, name: ModelName, number: int) -> Metadata:
         """What a version says of itself, once all of its files are found to be as published.

@@ -17,11 +17,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from models.config import TableDataset
-from models.schema import TRIPLES, TableSchema
+from models.schema import DATASET_NAME, TRIPLES, TableSchema
 from service.errors import RETRY_LATER, Invalid, NotFound, Unavailable, excerpt
 from service.file_lock import Locked, locked
 from service.nearest import did_you_mean
-from service.registry.manifest import seal_files, sync, verify_files, write_whole
+from service.registry.manifest import numbered, seal_files, sync, verify_files, write_whole
 from service.tables import staging
 from service.tables.options import Options
 from service.tables.revisions import Description, Stored, Upload
@@ -37,7 +37,7 @@ MANIFEST = Path("manifest.sha256")
 LOCK_SECONDS = 5.0
 """How long one waits for another that publishes or removes."""
 
-_is_name = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}").fullmatch
+_is_name = re.compile(DATASET_NAME).fullmatch
 
 
 class SchemaChanged(Exception):
@@ -65,11 +65,7 @@ class Tables:
 
     def numbers(self, name: str) -> list[int]:
         """The numbers of a dataset's revisions, damaged ones too, newest first; or none."""
-        try:
-            entries = os.listdir(self.root / name)
-        except FileNotFoundError:
-            return []
-        return sorted((int(e) for e in entries if e.isdecimal() and e[0] != "0"), reverse=True)
+        return numbered(self.root / name)
 
     def whole(self, name: str) -> Iterator[tuple[int, Stored]]:
         """The revisions that can be read, newest first."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.config import ModelName
-from models.schema import TRIPLES
+from models.schema import DATASET_NAME, TRIPLES
 from service.errors import Invalid
 from service.schemas import LAST_VERSION
 
@@ -45,7 +45,7 @@ _Version = (
     | Annotated[float, msgspec.Meta(ge=1, le=LAST_VERSION, multiple_of=1)]
 )
 # Pydantic's `$` is the end of a text; that of Python lets a new line follow.
-_DatasetName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+_DatasetName = Annotated[str, msgspec.Meta(pattern=rf"^{DATASET_NAME}\Z")]
 
 
 class Choice(msgspec.Struct, forbid_unknown_fields=True):

@@ -20,8 +20,8 @@ from service.jobs import database
 from service.jobs.store import JobStore
 from service.predict import formats
 from service.predict.predictor import Predictor
+from service.predict.shapes import PredictResponse, PredictRows, PredictTriples
 from service.registry.versions import Registry
-from service.schemas import PredictResponse, PredictRows, PredictTriples
 from service.settings import Settings
 from service.tables import staging
 from service.tables.store import Tables

@@ -12,8 +12,8 @@ from service.api.dependencies import TheRegistry, TheTables
 from service.predict.default import Default, held_out
 from service.predict.formats.intake import OF_TRIPLES
 from service.predict.predictor import Predictor
+from service.predict.shapes import Example
 from service.registry.versions import Registry
-from service.schemas import Example
 from service.tables.rows import first_rows
 from service.tables.store import DATA, Tables
 

@@ -41,7 +41,7 @@ class _Triples(Choice, kw_only=True):
 
 
 class _Body(Choice, kw_only=True):
-    """`schemas.PredictRows` documents it."""
+    """`shapes.PredictRows` documents it."""
 
     instances: msgspec.Raw
 

@@ -167,7 +167,7 @@ def measure_widths(runs: int) -> Fields:
     """
     seconds: dict[str, dict[str, list[float]]] = {}
     for units in WIDTHS * runs:
-        of_width = seconds.setdefault(", ".join(map(str, units)), {"fit": [], "ours": []})
+        of_width = seconds.setdefault(f"{len(units)} × {units[0]}", {"fit": [], "ours": []})
         of_width["fit"].append(in_fresh_process(compiled_fit, units))
         of_width["ours"].append(in_fresh_process(our_epoch, units))
     flops = {

@@ -19,14 +19,19 @@ from pydantic import (
 
 from models.schema import TRIPLES, DatasetName, TableSchema
 
-ModelName = Literal["dense", "cross"]
-MODEL_NAMES: tuple[ModelName, ...] = ("dense", "cross")
+ModelName = Literal["dense", "cross", "deep_cross"]
+MODEL_NAMES: tuple[ModelName, ...] = ("dense", "cross", "deep_cross")
+
+BaselineName = Literal["linear", "products", "trees", "biases"]
+BASELINE_NAMES: tuple[BaselineName, ...] = ("linear", "products", "trees", "biases")
+"""Beside the mean predictor, which is always there."""
 
 FEATURES = 3
 """Every instance is a triple."""
 
 Precision = Literal["float32", "float64"]
 Initializer = Literal["glorot_uniform", "lively"]
+Structure = Literal["parallel", "stacked"]
 Preset = Literal["seed", "best"]
 Promote = Literal["if_better", "always", "never"]
 OptimizerName = Literal["adagrad", "adam", "sgd", "rmsprop", "nadam", "adamw"]
@@ -178,6 +183,43 @@ class CrossNetwork(_Part):
     """Cross layers over the features and one linear unit."""
 
     layers: Whole = Field(default=1, ge=1, le=16)
+    rank: Units | None = Field(
+        default=None,
+        description="Of the factors of each layer's kernel, as in DCN-V2; default: a whole kernel.",
+    )
+    experts: Whole = Field(
+        default=1, ge=1, le=16, description="Low-rank kernels of a layer, mixed by a gate."
+    )
+
+    @model_validator(mode="after")
+    def _experts_are_of_low_rank(self) -> Self:
+        if self.experts > 1 and self.rank is None:
+            raise ValueError("`experts` needs `rank`: only kernels of low rank are mixed")
+        return self
+
+
+class DeepCrossNetwork(CrossNetwork):
+    """Cross layers and ReLU layers together, and one linear unit."""
+
+    structure: Structure = Field(
+        default="parallel",
+        description="parallel: both over the features, joined before the linear unit; "
+        "stacked: the ReLU layers over what the cross layers say.",
+    )
+    hidden_units: list[Units] = Field(default=[64, 64], min_length=1, max_length=16)
+
+
+class NumericEmbedding(_Part):
+    """Sines and cosines of each number, and a small ReLU layer over them, for every number.
+
+    Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning", 2022.
+    """
+
+    frequencies: Whole = Field(default=48, ge=1, le=256, description="Of each number; they learn.")
+    sigma: float = Field(
+        default=0.1, gt=0, le=100, description="Standard deviation of the frequencies at first."
+    )
+    width: Whole = Field(default=24, ge=1, le=256, description="How many numbers stand for one.")
 
 
 FOR_TABLES: dict[str, Any] = {
@@ -185,8 +227,10 @@ FOR_TABLES: dict[str, Any] = {
     "batch_size": 256,
     "patience": 10,
     "max_restarts": 2,
+    "repeats": 5,
     "dense": {"hidden_units": [64, 64]},
     "cross": {"layers": 2},
+    "deep_cross": {"layers": 2},
 }
 """The recipe for tables; fields given beside it take precedence."""
 
@@ -225,9 +269,9 @@ class TrainConfig(_Part):
         default=None, description="A whole recipe; fields given beside it take precedence."
     )
     models: list[ModelName] = Field(
-        default=list(MODEL_NAMES),
+        default=["dense", "cross"],
         min_length=1,
-        max_length=2,
+        max_length=len(MODEL_NAMES),
         json_schema_extra={"uniqueItems": True},
     )
     dataset: Dataset = SyntheticDataset()
@@ -249,8 +293,34 @@ class TrainConfig(_Part):
     max_restarts: Whole = Field(
         default=10, ge=0, le=100, description="New starts while none beats the mean predictor."
     )
+    repeats: Whole = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Independent trainings of each network, each with its own restarts: "
+        "the comparison has their mean and spread; the best on the validation rows is kept.",
+    )
+    ensemble: Whole = Field(
+        default=1, ge=1, le=64, description="Starts whose mean is one network, instead of one."
+    )
+    dropout: float = Field(
+        default=0, ge=0, lt=1, description="Of the hidden units, while training."
+    )
+    weight_decay: float = Field(
+        default=0, ge=0, le=1, description="Decoupled; of kernels and embeddings, not of biases."
+    )
+    numeric_embedding: NumericEmbedding | None = Field(
+        default=None, description="Of a table's numbers, in all networks; default: none."
+    )
     dense: DenseNetwork = DenseNetwork()
     cross: CrossNetwork = CrossNetwork()
+    deep_cross: DeepCrossNetwork = DeepCrossNetwork()
+    baselines: list[BaselineName] = Field(
+        default=list(BASELINE_NAMES),
+        max_length=len(BASELINE_NAMES),
+        json_schema_extra={"uniqueItems": True},
+        description="What else is in the comparison, beside the mean predictor.",
+    )
     promote: Promote = Field(
         default="if_better",
         description="Whether what is trained may take over: if it beats the mean predictor and is "
@@ -283,12 +353,29 @@ class TrainConfig(_Part):
                 raise ValueError("`preset` is for the dataset triples; a table has its own recipe")
         elif self.patience is not None:
             raise ValueError("`patience` needs validation rows, which the dataset triples lacks")
+        elif self.numeric_embedding is not None:
+            raise ValueError("`numeric_embedding` is for tables")
         return self
 
     @model_validator(mode="after")
-    def _each_model_once(self) -> Self:
-        if len(set(self.models)) < len(self.models):
-            raise ValueError("`models` names a model twice")
+    def _each_once(self) -> Self:
+        for names in ("models", "baselines"):
+            if len(set(getattr(self, names))) < len(getattr(self, names)):
+                raise ValueError(f"`{names}` names one twice")
+        return self
+
+    @model_validator(mode="after")
+    def _one_of_several_starts(self) -> Self:
+        if self.ensemble > 1 and self.restarts > 1:
+            raise ValueError("`ensemble` takes the mean of starts, `restarts` the best: choose one")
+        return self
+
+    @model_validator(mode="after")
+    def _exact_as_it_is(self) -> Self:
+        if self.optimizer.name == "levenberg_marquardt":
+            for name in ("dropout", "weight_decay", "ensemble"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"`{name}` is for gradient descent, not levenberg_marquardt")
         return self
 
 

@@ -213,7 +213,7 @@ def test_numbers_that_are_not_finite_are_refused(field: str, number: str) -> Non
 
 
 def test_a_model_named_twice_is_refused() -> None:
-    with pytest.raises(ValidationError, match="`models` names a model twice"):
+    with pytest.raises(ValidationError, match="`models` names one twice"):
         TrainConfig.model_validate({"models": ["dense", "dense"]})
 
 

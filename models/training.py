@@ -1,7 +1,7 @@
 """From a config to a trained network: which starts are made, and which one is kept."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
@@ -9,20 +9,16 @@ import keras
 import numpy as np
 from scipy.special import xlogy
 
-from models.config import GradientDescent, LevenbergMarquardt, ModelName, TrainConfig
+from models.config import LevenbergMarquardt, ModelName, TrainConfig
 from models.data import Split
 from models.evaluation import BLOCK_ROWS
-from models.gradient_descent import Descent, Epoch
-from models.networks import build, predict, predict_rows
+from models.exact_starts import exact_starts
+from models.gradient_starts import descent_starts, table_starts
+from models.networks import build, ensemble, predict, predict_rows
 from models.preprocessing import Encoded
 from models.rows import InMemory, Rows, Sides
-from models.starts import OnStep, Run, Start, choose, exact_starts
-from models.stopping import DIVERGED
-from models.table_descent import TableDescent
-
-
-class TrainingDiverged(Exception):
-    """The loss became infinite or not a number."""
+from models.schema import Task
+from models.starts import OnStep, Start, choose
 
 
 class Attempt(NamedTuple):
@@ -31,6 +27,7 @@ class Attempt(NamedTuple):
     seed: int
     train_rmse: float
     outcome: str
+    repeat: int
 
 
 class TableAttempt(NamedTuple):
@@ -39,18 +36,22 @@ class TableAttempt(NamedTuple):
     seed: int
     validation_loss: float
     outcome: str
+    repeat: int
 
 
 A = TypeVar("A", Attempt, TableAttempt)
 
 
 class Trained(NamedTuple, Generic[A]):
-    """The network that was kept, and how it came about.
+    """The network that was kept of the best repeat, and how it came about.
 
-    Losses are mean squared errors, of tables those of the scaled target, or cross-entropies.
+    Losses are mean squared errors, of tables those of the scaled target, or cross-entropies; of
+    an ensemble they are those of its best start.
     """
 
     network: keras.Model
+    repeats: list[Start]
+    """What each repeat kept; the best one's network is `network`."""
     losses: list[float]
     """Per epoch or evaluation, as met while training."""
     attempts: list[A]
@@ -67,32 +68,32 @@ def train(
     config: TrainConfig,
     on_step: OnStep = lambda step, steps, loss: None,
 ) -> Trained[Attempt]:
-    """Trains the network called `name`; of `config.restarts` starts the best in training is kept.
+    """Trains the network called `name` as `models.starts.choose` says.
 
-    If none of them is better than the mean predictor, all are made again from the next seeds, at
-    most `config.max_restarts` times; then the best of the last ones is kept all the same.
+    Starts and repeats compete by their errors in training.
 
     Raises:
         TrainingDiverged: No start has a finite loss.
     """
     started = time.perf_counter()
     mean_predictor = float(np.std(split.targets))
+    make = partial(build, name, config)
+
+    def rmse(network: keras.Model) -> float:
+        errors = predict(network, split.features) - split.targets
+        return float(np.sqrt(np.mean(errors**2)))
+
     if isinstance(config.optimizer, LevenbergMarquardt):
         no_codes = np.empty((0, len(split.targets)), np.int32)
         rows = InMemory(Encoded(split.features.T, no_codes, split.targets))
-
-        def rmse(network: keras.Model) -> float:
-            errors = predict(network, split.features) - split.targets
-            return float(np.sqrt(np.mean(errors**2)))
-
-        make = partial(build, name, config)
         run = exact_starts(make, rows, rmse, mean_predictor, config, config.optimizer, on_step)
     else:
-        run = _descent(name, split, config, config.optimizer, on_step)
+        run = descent_starts(make, split, config, config.optimizer, on_step)
 
-    best, outcomes = choose(run, config, mean_predictor)
-    attempts = [Attempt(start.seed, start.error, outcome) for start, outcome in outcomes]
-    return Trained(best.network, best.losses, attempts, time.perf_counter() - started)
+    kept, outcomes = choose(run, config, mean_predictor, partial(_mean_of, error=rmse))
+    attempts = [Attempt(of.seed, of.error, outcome, repeat) for of, repeat, outcome in outcomes]
+    best = min(kept, key=lambda start: start.error)
+    return Trained(best.network, kept, best.losses, attempts, time.perf_counter() - started)
 
 
 def train_table(
@@ -103,37 +104,41 @@ def train_table(
 ) -> Trained[TableAttempt]:
     """Trains the network called `name` on the training rows of a table.
 
-    As `train` does, but starts compete by their errors on the validation rows, and so do the
-    epochs of each start. Levenberg–Marquardt needs the table's rows in float64, and a table that
-    `models.config.why_not_exact` has nothing against.
+    As `train` does, but starts and repeats compete by their errors on the validation rows, and so
+    do the epochs of each start. Levenberg–Marquardt needs the table's rows in float64, and a table
+    that `models.config.why_not_exact` has nothing against.
 
     Raises:
         TrainingDiverged: No start has a finite loss.
     """
     started = time.perf_counter()
     mean_predictor = _mean_predictor(table)
+    make = partial(build, name, config, preprocessing=table.preprocessing)
+    loss = partial(_loss, rows=table.validation, task=table.preprocessing.task)
     if isinstance(config.optimizer, LevenbergMarquardt):
-        run = exact_starts(
-            lambda seed: build(name, config, seed, table.preprocessing),
-            table.train,
-            lambda network: _squared_error(network, table.validation),
-            mean_predictor,
-            config,
-            config.optimizer,
-            on_step,
-        )
+        exact = config.optimizer
+        run = exact_starts(make, table.train, loss, mean_predictor, config, exact, on_step)
     else:
-        run = _table_descent(name, table, config, config.optimizer, on_step)
+        run = table_starts(make, table, config, config.optimizer, on_step)
 
-    best, outcomes = choose(run, config, mean_predictor)
+    kept, outcomes = choose(run, config, mean_predictor, partial(_mean_of, error=loss))
+    best = min(kept, key=lambda start: start.error)
     return Trained(
         best.network,
+        kept,
         best.losses,
-        [TableAttempt(start.seed, start.error, outcome) for start, outcome in outcomes],
+        [TableAttempt(of.seed, of.error, outcome, repeat) for of, repeat, outcome in outcomes],
         time.perf_counter() - started,
         best.validation_losses or [best.error],
         best.best_epoch,
     )
+
+
+def _mean_of(starts: list[Start], error: Callable[[keras.Model], float]) -> Start:
+    """The mean of several networks as one, with the course of the best of them."""
+    joined = ensemble([start.network for start in starts])
+    best = min(starts, key=lambda start: start.error)
+    return best._replace(seed=starts[0].seed, network=joined, error=error(joined))
 
 
 def _mean_predictor(table: Sides) -> float:
@@ -149,90 +154,13 @@ def _mean_target(rows: Rows, power: int = 1) -> float:
     return sum(float(np.sum(block.targets.astype(float) ** power)) for block in blocks) / rows.rows
 
 
-def _squared_error(network: keras.Model, rows: Rows) -> float:
-    """The mean squared error on all rows."""
-    errors = (predict_rows(network, [block]) - block.targets for block in rows.blocks(BLOCK_ROWS))
-    return sum(float(np.sum(of_block**2)) for of_block in errors) / rows.rows
-
-
-def _descent(
-    name: ModelName,
-    split: Split,
-    config: TrainConfig,
-    optimizer: GradientDescent,
-    on_step: OnStep,
-) -> Run:
-    """Gradient descent from all seeds side by side; if `hopeful`, stops when all are dead."""
-    descent: Descent | None = None
-
-    def run(seeds: list[int], hopeful: bool) -> list[Start]:
-        nonlocal descent
-        networks = [build(name, config, seed) for seed in seeds]
-        if descent is None:
-            descent = Descent(networks[0], len(networks), split, optimizer, config.batch_size)
-        watch = _Watch(config.epochs, optimizer, hopeful, on_step)
-        losses = np.nan_to_num(descent.fit(networks, config.epochs, watch), nan=DIVERGED)
-        return [
-            Start(seed, network, of_one.tolist(), float(np.sqrt(of_one[-1])), watch.gave_up)
-            for seed, network, of_one in zip(seeds, networks, losses.T, strict=True)
-        ]
-
-    return run
-
-
-def _table_descent(
-    name: ModelName,
-    table: Sides,
-    config: TrainConfig,
-    optimizer: GradientDescent,
-    on_step: OnStep,
-) -> Run:
-    """As `_descent`, on a table; its rows come in an order that follows from the first seed."""
-    descent: TableDescent | None = None
-
-    def run(seeds: list[int], hopeful: bool) -> list[Start]:
-        nonlocal descent
-        networks = [build(name, config, seed, table.preprocessing) for seed in seeds]
-        if descent is None:
-            descent = TableDescent(networks[0], len(networks), table, optimizer, config.batch_size)
-        watch = _Watch(config.epochs, optimizer, hopeful, on_step)
-        draw = np.random.default_rng(seeds[0])
-        courses = descent.fit(networks, config.epochs, config.patience, draw, watch)
-        return [
-            Start(
-                seed,
-                network,
-                course.losses,
-                min(course.validation_losses),
-                watch.gave_up,
-                course.validation_losses,
-                course.best_epoch,
-            )
-            for seed, network, course in zip(seeds, networks, courses, strict=True)
-        ]
-
-    return run
-
-
-class _Watch:
-    """Looks at every epoch of starts that are trained side by side; says whether to go on."""
-
-    def __init__(
-        self, epochs: int, optimizer: GradientDescent, hopeful: bool, on_step: OnStep
-    ) -> None:
-        self.epochs, self.optimizer, self.hopeful = epochs, optimizer, hopeful
-        self.on_step = on_step
-        self.step = 0
-        self.gave_up = False
-
-    def __call__(self, epoch: Epoch) -> bool:
-        """Reports the epoch; false if all are dead and other starts may be made."""
-        self.step += 1
-        if not np.isfinite(epoch.losses).any():
-            raise TrainingDiverged(
-                f"the loss of epoch {self.step} is not finite; "
-                f"try a learning rate below {self.optimizer.learning_rate:g}"
-            )
-        self.on_step(self.step, self.epochs, float(np.nanmin(epoch.losses)))
-        self.gave_up = self.hopeful and not epoch.learning.any()
-        return not self.gave_up
+def _loss(network: keras.Model, rows: Rows, task: Task) -> float:
+    """The mean squared error of the scaled target on all rows; of a binary one, cross-entropy."""
+    total = 0.0
+    for block in rows.blocks(BLOCK_ROWS):
+        outputs, targets = predict_rows(network, [block]), block.targets.astype(np.float64)
+        if task == "regression":
+            total += float(np.sum((outputs - targets) ** 2))
+        else:
+            total += float(np.sum(np.logaddexp(0, (1 - 2 * targets) * outputs)))
+    return total / rows.rows

@@ -19,8 +19,8 @@ import tensorflow
 
 from models.config import ModelName, SyntheticDataset, TrainConfig
 from models.experiment import Experiment, HeldOut, TableExperiment, TriplesExperiment
+from models.gradient_starts import TrainingDiverged
 from models.table import prepare
-from models.training import TrainingDiverged
 from service.jobs import compile_cache
 from service.registry import promotion
 from service.registry.manifest import HELD_OUT, seal

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from models.config import TrainConfig
+from models.gradient_starts import TrainingDiverged
 from models.networks import predict_rows
-from models.training import TrainingDiverged, train_table
+from models.training import train_table
 from tests.models.encoded import Sample, sample
 
 
 def config(**fields: Any) -> TrainConfig:
     fast = {"name": "adam", "learning_rate": 0.01}
-    return TrainConfig.model_validate({"dataset": "houses", "optimizer": fast, **fields})
+    recipe = {"dataset": "houses", "optimizer": fast, "repeats": 1}
+    return TrainConfig.model_validate({**recipe, **fields})
 
 
 def validation_loss(network: Any, table: Sample) -> float:
@@ -34,7 +36,7 @@ def test_what_is_kept_has_the_validation_loss_that_is_told(task: Any, least: flo
     )
     assert trained.best_epoch == int(np.argmin(trained.validation_losses)) + 1
     (attempt,) = trained.attempts
-    assert attempt == (42, min(trained.validation_losses), "kept")
+    assert attempt == (42, min(trained.validation_losses), "kept", 1)
     assert reports == [(n, 30, loss) for n, loss in enumerate(trained.losses, start=1)]
 
 
@@ -99,3 +101,52 @@ def test_a_table_of_numbers_is_fitted_exactly() -> None:
     assert trained.validation_losses == [validation_loss(trained.network, table)]
     assert trained.validation_losses[0] < 1e-25
     assert trained.best_epoch is None
+
+
+def test_repeats_are_trained_each_for_itself_and_the_best_in_validation_is_kept() -> None:
+    table = sample()
+    trained = train_table("dense", table, config(epochs=4, repeats=3, restarts=2, seed=5))
+    assert [(one.seed, one.repeat) for one in trained.attempts] == [
+        (5, 1),
+        (6, 1),
+        (7, 2),
+        (8, 2),
+        (9, 3),
+        (10, 3),
+    ]
+    for repeat, kept in enumerate(trained.repeats, start=1):
+        of_repeat = [one for one in trained.attempts if one.repeat == repeat]
+        best = min(of_repeat, key=lambda one: one.validation_loss)
+        assert (best.seed, best.validation_loss, best.outcome) == (kept.seed, kept.error, "kept")
+        assert validation_loss(kept.network, table) == pytest.approx(kept.error, rel=1e-4)
+    errors = [kept.error for kept in trained.repeats]
+    assert len(set(errors)) == 3
+    assert trained.network is trained.repeats[int(np.argmin(errors))].network
+
+
+def test_a_repeat_that_has_learned_is_not_made_again_with_one_that_has_not() -> None:
+    # Of one unit; from some seeds it dies.
+    fields = {"dense": {"hidden_units": [1]}, "epochs": 3, "repeats": 6, "max_restarts": 3}
+    trained = train_table("dense", sample(), config(**fields))
+    by_repeat = [[one for one in trained.attempts if one.repeat == n] for n in range(1, 7)]
+    assert {len(attempts) for attempts in by_repeat} >= {1, 2}
+    for attempts in by_repeat:
+        *others, last = attempts
+        assert last.outcome == "kept"
+        assert all(one.outcome != "kept" for one in others)
+        assert all((one.seed - attempts[0].seed) % 6 == 0 for one in others)
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_an_ensemble_is_the_mean_of_its_starts(task: Any) -> None:
+    table = sample(task)
+    fields = {"epochs": 3, "ensemble": 3, "repeats": 2, "seed": 1}
+    trained = train_table("dense", table, config(**fields))
+    assert [one.outcome for one in trained.attempts] == ["one of the ensemble"] * 6
+    assert [kept.seed for kept in trained.repeats] == [1, 4]
+    alone = train_table("dense", table, config(epochs=3, repeats=6, seed=1))
+    block = table.validation.encoded
+    for kept, members in zip(trained.repeats, (alone.repeats[:3], alone.repeats[3:]), strict=True):
+        mean = np.mean([predict_rows(member.network, [block]) for member in members], axis=0)
+        np.testing.assert_allclose(predict_rows(kept.network, [block]), mean, rtol=1e-4, atol=1e-5)
+        assert validation_loss(kept.network, table) == pytest.approx(kept.error, rel=1e-4)

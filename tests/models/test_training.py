@@ -17,8 +17,9 @@ from models.config import (
 )
 from models.data import Split, synthetic_triples
 from models.gradient_descent import Descent, Epoch
+from models.gradient_starts import TrainingDiverged
 from models.networks import build_cross, build_dense, predict
-from models.training import TrainingDiverged, train
+from models.training import train
 
 # With this seed the dense network learns; with others every ReLU dies.
 SEED = 6

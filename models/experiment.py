@@ -1,25 +1,42 @@
-"""One dataset, and all that a job does with it: train, export, check, measure."""
+"""One dataset, and all that a job does with it: train, export, check, measure, compare."""
 
-from collections.abc import Sequence
-from math import isnan
+from collections.abc import Callable, Mapping, Sequence
+from math import isnan, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from models import evaluation, training
-from models.config import ModelName, SyntheticDataset, TrainConfig
-from models.data import load
+from models import baselines, evaluation, training
+from models.baselines import Baseline
+from models.columns import Columns
+from models.comparison import Difference, compare, group_counts, worse
+from models.config import FEATURES, BaselineName, ModelName, SyntheticDataset, TrainConfig
+from models.data import Array, Split, load
+from models.evaluation import Evaluation
 from models.export import check_parity, export, load_onnx
 from models.export_table import check_table_parity, export_table
-from models.schema import TableSchema
+from models.networks import predict, predict_rows
+from models.preprocessing import Encoded, Number, Preprocessing, encode, predictions
+from models.rows import InMemory
+from models.schema import TableSchema, Task
 from models.starts import OnStep
 from models.table import Table
 from models.training import Trained
 
 CHECKED_ROWS = 10_000
 """Of a table: on so many what was exported is held against what was trained."""
+
+CHOOSING = 0.1
+"""Of the triples' training rows: so many choose penalties of baselines, the last ones."""
+
+SEED = 0
+"""Of the resampling behind an interval: the same figures give the same interval."""
+
+Predict = Callable[[Any], NDArray[Any]]
+"""From a dataset's raw rows, features `(rows, 3)` or columns, to predictions `(rows,)`."""
 
 
 class HeldOut(NamedTuple):
@@ -29,27 +46,52 @@ class HeldOut(NamedTuple):
     targets: Sequence[float]
 
 
+class Challenge(NamedTuple):
+    """A challenger held against a champion on the rows that choose."""
+
+    champion: float
+    """Its error."""
+    worse: bool
+    """Whether the challenger is worse; where there is noise, whether it is shown to be."""
+    interval: tuple[float, float] | None
+    """Of the challenger's error less the champion's, 95%; where there is no noise, None."""
+
+
 class Experiment(Protocol):
     """What a job needs of its dataset."""
 
     table: TableSchema | None
     fingerprint: str
     """SHA-256 of the rows and their split."""
-
-    def baseline(self) -> dict[str, float]:
-        """The scores of the predictor that answers the mean of the training rows."""
+    reported_by: str
+    """The error that is compared: its name among the scores."""
 
     def train(self, name: ModelName, on_step: OnStep) -> Trained[Any]:
         """Trains a network. Raises TrainingDiverged if no start has a finite loss."""
 
+    def baseline(self, name: BaselineName) -> Baseline | None:
+        """Trains a baseline; None if it has nothing to say of such a table."""
+
     def export(self, network: keras.Model, folder: Path) -> None:
         """Writes a network as a version. Raises ParityError if it says something else there."""
 
-    def scores(self, folder: Path) -> dict[str, float]:
-        """The scores of a version's ONNX file."""
+    def by_network(self, network: keras.Model) -> Predict:
+        """What a network predicts, as it was trained."""
 
-    def choosing_error(self, folder: Path) -> float:
-        """The error of a version's ONNX file by which versions are chosen, on this job's rows."""
+    def by_baseline(self, baseline: Baseline) -> Predict:
+        """What a baseline predicts."""
+
+    def mean(self) -> Evaluation:
+        """Measures the predictor that answers the mean of the training rows."""
+
+    def evaluate(self, predict: Predict) -> Evaluation:
+        """Measures what predicts."""
+
+    def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
+        """Holds the rows of the comparison, each with its repeats, against each other."""
+
+    def challenge(self, error: float, challenger: Path, champion: Path) -> Challenge:
+        """Holds a version, whose error is told, against another one."""
 
     def held_out(self, rows: int) -> HeldOut:
         """At most so many of the rows that choose."""
@@ -59,27 +101,41 @@ class TriplesExperiment:
     """The synthetic triples."""
 
     table: TableSchema | None = None
+    reported_by = "eval_rmse"
 
     def __init__(self, config: TrainConfig, dataset: SyntheticDataset) -> None:
         self._config = config
         self._dataset = load(dataset)
         self.fingerprint = self._dataset.fingerprint
 
-    def baseline(self) -> dict[str, float]:
-        return evaluation.mean_predictor(self._dataset)._asdict()
-
     def train(self, name: ModelName, on_step: OnStep) -> Trained[Any]:
         return training.train(name, self._dataset.train, self._config, on_step)
+
+    def baseline(self, name: BaselineName) -> Baseline | None:
+        return baselines.fit(name, _triples_as_sides(self._dataset.train), self._config.seed)
 
     def export(self, network: keras.Model, folder: Path) -> None:
         export(network, folder)
         check_parity(network, folder, self._dataset.eval.features)
 
-    def scores(self, folder: Path) -> dict[str, float]:
-        return evaluation.evaluate(load_onnx(folder), self._dataset)._asdict()
+    def by_network(self, network: keras.Model) -> Predict:
+        return lambda features: predict(network, features)
 
-    def choosing_error(self, folder: Path) -> float:
-        return float(np.sqrt(evaluation.error_on(self._dataset.eval, load_onnx(folder))))
+    def by_baseline(self, baseline: Baseline) -> Predict:
+        return lambda features: baseline.predict(_encoded(features))
+
+    def mean(self) -> Evaluation:
+        return evaluation.mean_predictor(self._dataset)
+
+    def evaluate(self, predict: Predict) -> Evaluation:
+        return evaluation.evaluate(predict, self._dataset)
+
+    def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
+        return _compare(rows, "eval", len(self._dataset.eval.targets), "regression")
+
+    def challenge(self, error: float, challenger: Path, champion: Path) -> Challenge:
+        theirs = float(np.sqrt(evaluation.error_on(self._dataset.eval, load_onnx(champion))))
+        return Challenge(theirs, error > theirs, None)
 
     def held_out(self, rows: int) -> HeldOut:
         features, targets = (column[:rows].tolist() for column in self._dataset.eval)
@@ -94,23 +150,52 @@ class TableExperiment:
         self._table = table
         self.table: TableSchema | None = table.schema
         self.fingerprint = table.fingerprint
-
-    def baseline(self) -> dict[str, float]:
-        return evaluation.mean_baseline(self._table)
+        binary = table.schema.task == "binary"
+        self.reported_by = "test_log_loss" if binary else "test_rmse"
 
     def train(self, name: ModelName, on_step: OnStep) -> Trained[Any]:
         return training.train_table(name, self._table, self._config, on_step)
+
+    def baseline(self, name: BaselineName) -> Baseline | None:
+        return baselines.fit(name, self._table, self._config.seed)
 
     def export(self, network: keras.Model, folder: Path) -> None:
         export_table(network, self._table.preprocessing, self._table.schema, folder)
         columns, _ = self._table.validation.first(CHECKED_ROWS)
         check_table_parity(network, self._table.preprocessing, folder, columns)
 
-    def scores(self, folder: Path) -> dict[str, float]:
-        return evaluation.scores(self._table.schema.task, load_onnx(folder), self._table)
+    def by_network(self, network: keras.Model) -> Predict:
+        def predict(columns: Columns) -> NDArray[Any]:
+            outputs = predict_rows(network, [self._encoded(columns)])
+            return predictions(outputs, self._table.preprocessing)
 
-    def choosing_error(self, folder: Path) -> float:
-        return evaluation.validation_error(load_onnx(folder), self._table)
+        return predict
+
+    def by_baseline(self, baseline: Baseline) -> Predict:
+        return lambda columns: baseline.predict(self._encoded(columns))
+
+    def mean(self) -> Evaluation:
+        return evaluation.mean_baseline(self._table)
+
+    def evaluate(self, predict: Predict) -> Evaluation:
+        return evaluation.evaluate_table(predict, self._table)
+
+    def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
+        return _compare(rows, "test", self._table.test.rows, self._table.schema.task)
+
+    def challenge(self, error: float, challenger: Path, champion: Path) -> Challenge:
+        task, rows = self._table.schema.task, self._table.validation.rows
+        ours, theirs = (
+            evaluation.validation_losses(load_onnx(folder), self._table)
+            for folder in (challenger, champion)
+        )
+        difference = worse(ours, theirs, group_counts(rows), task, SEED)
+        mean = float(theirs.sum()) / rows
+        return Challenge(
+            mean if task == "binary" else sqrt(mean),
+            difference.low > 0,
+            (difference.low, difference.high),
+        )
 
     def held_out(self, rows: int) -> HeldOut:
         columns, targets = self._table.validation.first(rows)
@@ -119,6 +204,42 @@ class TableExperiment:
             for column in columns.values()
         ]
         return HeldOut(list(zip(*features, strict=True)), targets.tolist())
+
+    def _encoded(self, columns: Columns) -> Encoded:
+        no_targets = np.zeros(len(next(iter(columns.values()))))
+        return encode(columns, no_targets, self._table.preprocessing, self._config.precision)
+
+
+def _compare(
+    rows: Mapping[str, Sequence[Evaluation]], side: str, count: int, task: Task
+) -> list[Difference]:
+    losses = {
+        name: np.stack([one.losses[side] for one in repeats]) for name, repeats in rows.items()
+    }
+    return compare(losses, group_counts(count), task, SEED)
+
+
+class TriplesSides(NamedTuple):
+    """Triples as a table's rows: numbers as they are, the last ones for choosing."""
+
+    preprocessing: Preprocessing
+    train: InMemory
+    validation: InMemory
+
+
+def _triples_as_sides(split: Split) -> TriplesSides:
+    numbers = tuple(Number(f"x{index}", 0.0, 1.0, marked=False) for index in range(FEATURES))
+    end = len(split.targets) - max(1, round(len(split.targets) * CHOOSING))
+    parts = (
+        InMemory(_encoded(split.features[part], split.targets[part]))
+        for part in (slice(end), slice(end, None))
+    )
+    return TriplesSides(Preprocessing("regression", numbers, (), 0.0, 1.0), *parts)
+
+
+def _encoded(features: Array, targets: Array | None = None) -> Encoded:
+    no_codes = np.empty((0, len(features)), np.int32)
+    return Encoded(features.T, no_codes, np.zeros(len(features)) if targets is None else targets)
 
 
 def _is_missing(value: float | str) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from models.columns import Columns
 from models.schema import TableSchema, Task
@@ -206,6 +207,14 @@ def encode(
         for index, words in enumerate(preprocessing.words):
             codes[index] = _codes(columns[words.name], words)
         return Encoded(numbers, codes, targets.astype(dtype))
+
+
+def predictions(outputs: NDArray[np.float64], preprocessing: Preprocessing) -> NDArray[np.float64]:
+    """What a network's outputs `(rows,)` mean: in the target's unit, or as probabilities."""
+    if preprocessing.task == "binary":
+        probabilities: NDArray[np.float64] = expit(outputs)
+        return probabilities
+    return outputs * preprocessing.target_scale + preprocessing.target_mean
 
 
 def bent(scaled: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.config import WHOLE, Dataset, ModelName, TrainConfig
+from models.config import WHOLE, BaselineName, ModelName, TrainConfig
 from models.schema import TableSchema
 from service.errors import DETAIL_LENGTH
 
@@ -48,10 +48,27 @@ Of a table: `rmse`, `mae` and `r2`, or `log_loss`, `auc` and `accuracy`, of the 
 class Attempt(Schema):
     """One start of a network's training: the seed of its initial weights, and its outcome."""
 
+    repeat: int = Field(default=1, description="To which of the repeats it belongs.")
     seed: int
     train_rmse: float | None = Field(default=None, description="On triples.")
     validation_loss: float | None = Field(default=None, description="On a table; as in `losses`.")
     outcome: str
+
+
+class Repeat(Schema):
+    """One of a network's independent trainings."""
+
+    seed: int = Field(description="Of its first start.")
+    kept: bool = Field(description="Whether it is the one that was made the version.")
+    scores: Scores
+
+
+class Tenth(Schema):
+    """Test rows whose predicted probabilities lie in the same tenth of [0, 1]."""
+
+    predicted: float = Field(description="The mean of their probabilities.")
+    observed: float = Field(description="The share of the positive class among them.")
+    rows: int
 
 
 class Metadata(Schema):
@@ -78,6 +95,12 @@ class Metadata(Schema):
         default=None, description="Of a table: the epoch, from 1, whose weights were kept."
     )
     attempts: list[Attempt] = Field(description="Every start that was made, and its outcome.")
+    repeats: list[Repeat] = Field(
+        default=[], description="Every independent training, as it was trained."
+    )
+    calibration: list[Tenth] = Field(
+        default=[], description="Of a binary target: of the test rows."
+    )
     fit_seconds: float
     libraries: dict[str, str]
 
@@ -116,7 +139,7 @@ class History(Schema):
     changes: list[Change]
 
 
-class _Scored(Schema):
+class Scored(Schema):
     """Something with scores among its members, each by its name."""
 
     model_config = ConfigDict(extra="allow")
@@ -124,7 +147,7 @@ class _Scored(Schema):
     __pydantic_extra__: Scores = Field(init=False)
 
 
-class VersionSummary(_Scored):
+class VersionSummary(Scored):
     """A published version in a list."""
 
     version: int
@@ -165,34 +188,13 @@ class Promotion(Schema):
     version: Annotated[VersionNumber, Field(strict=True)]
 
 
-class Row(_Scored):
-    """A row of the comparison: the mean predictor's."""
-
-    parameters: int
-
-
-class NetworkRow(Row):
-    """A row of the comparison: a network's, with what it was measured on."""
-
-    version: int
-    job_id: str
-    serving: bool
-    refused: str | None
-    dataset: Dataset
-    baseline: Scores
-
-
-class Comparison(Schema):
-    """The rows `mean`, `dense` and `cross`, as far as there are any."""
-
-    dataset: str
-    models: dict[Literal["mean", "dense", "cross"], NetworkRow | Row]
-
-
 class Progress(Schema):
-    """How far a running job is; with Levenberg–Marquardt, epochs are evaluations."""
+    """How far a running job is; with Levenberg–Marquardt, epochs are evaluations.
 
-    model: ModelName
+    A baseline is one step, whose loss is 0 until it is measured.
+    """
+
+    model: ModelName | BaselineName
     epoch: int
     epochs: int
     loss: float

@@ -15,9 +15,9 @@ from service.errors import NotFound, Unavailable
 from service.jobs.store import JobStore
 from service.predict.predictor import Predictor
 from service.registry import comparison, promotion
+from service.registry.shapes import Comparison
 from service.registry.versions import Registry
 from service.schemas import (
-    Comparison,
     Default,
     History,
     Model,

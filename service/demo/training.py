@@ -20,7 +20,7 @@ def train(
     scores: Sequence[str],
     digits: tuple[int, int] = (5, 5),
 ) -> None:
-    """Trains both networks and prints their comparison.
+    """Trains both networks, prints their comparison and the verdict.
 
     Args:
         config: The body of the request; None posts none.
@@ -33,6 +33,7 @@ def train(
         fail(f"The job {job['status']}: {job['error']}")
     comparison = get(client, "/metrics", job_id=job["id"])
     console.print(_comparison_table(comparison["models"], scores, digits))
+    console.print(f"{comparison['verdict']['summary']}\n", markup=False)
 
 
 def _follow(client: httpx.Client, job_id: str) -> dict[str, Any]:
@@ -50,11 +51,16 @@ def _follow(client: httpx.Client, job_id: str) -> dict[str, Any]:
                     description=progress["model"],
                     total=progress["epochs"],
                     completed=progress["epoch"],
-                    state=f"epoch {progress['epoch']} of {progress['epochs']}, "
-                    f"loss {progress['loss']:.3g}",
+                    state=_state(progress),
                 )
         bars.update(bar, state=job["status"], total=1, completed=job["status"] == "succeeded")
     return job
+
+
+def _state(progress: dict[str, Any]) -> str:
+    if not progress["epoch"]:
+        return "baseline"
+    return f"epoch {progress['epoch']} of {progress['epochs']}, loss {progress['loss']:.3g}"
 
 
 def _told(events: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -75,10 +81,18 @@ def _comparison_table(
         table.add_row(
             name,
             str(row["parameters"]),
-            *(in_digits(score, row[score], shown) for score in scores),
+            *(_cell(score, row, shown) for score in scores),
             _standing(row),
         )
     return table
+
+
+def _cell(score: str, row: dict[str, Any], digits: int) -> str:
+    """The mean over the repeats with its spread, where there are some."""
+    spread = row.get("standard_deviation", {})
+    if score not in spread:
+        return in_digits(score, row[score], digits)
+    return f"{in_digits(score, row['mean'][score], digits)} ± {spread[score]:.2g}"
 
 
 def in_digits(score: str, value: float, digits: int) -> str:

@@ -1,43 +1,24 @@
-"""What the child process of a job runs: data, networks, fit, export, check, publish.
+"""What the child process of a job runs: data, then what stage.py does with it, then publishing.
 
 TensorFlow is imported with this module, which the fork server of the worker preloads; nothing
 here may run an operation on import, since TensorFlow's threads do not survive a fork.
 """
 
-import math
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import keras
-import msgspec
-import numpy as np
-import onnxruntime
 import tensorflow
 
 from models.config import ModelName, SyntheticDataset, TrainConfig
-from models.experiment import Experiment, HeldOut, TableExperiment, TriplesExperiment
-from models.gradient_starts import TrainingDiverged
+from models.experiment import Experiment, TableExperiment, TriplesExperiment
 from models.table import prepare
 from service.jobs import compile_cache
+from service.jobs.stage import Report, stage
 from service.registry import promotion
-from service.registry.manifest import HELD_OUT, seal
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
-from service.schemas import Attempt, Metadata, Progress, Result
+from service.schemas import Metadata, Result
 from service.tables.store import DATA, Tables
-
-PROGRESS_SECONDS = 0.2
-"""The least time between two reports of progress."""
-
-LIBRARIES = {
-    library.__name__: library.__version__ for library in (tensorflow, keras, np, onnxruntime)
-}
-
-HELD_OUT_ROWS = 10_000
-"""At most so many are kept with a version: all that the experiment holds out."""
 
 ROWS = "rows"
 """Where the encoded rows of a table are, in the staging folder of its job."""
@@ -47,8 +28,6 @@ IN_WORDS = {
     "validation_rmse": "validation RMSE",
     "validation_log_loss": "validation log loss",
 }
-
-Report = Callable[[Progress], None]
 
 
 class Cancelled(Exception):
@@ -76,9 +55,7 @@ def train(
         registry.staging.start_over(job_id)
     experiment = _experiment(config, registry, folder / ROWS, memory_bytes)
     if anew:
-        baseline = experiment.baseline()
-        for name in config.models:
-            stage(name, job_id, config, experiment, baseline, folder / name, report)
+        stage(job_id, config, experiment, folder, report)
         registry.staging.decide(job_id, "publish")
         if cache is not None:
             compile_cache.record(cache)
@@ -110,62 +87,20 @@ def _experiment(
     return TableExperiment(config, table)
 
 
-def stage(
-    name: ModelName,
-    job_id: str,
-    config: TrainConfig,
-    experiment: Experiment,
-    baseline: dict[str, float],
-    folder: Path,
-    report: Report,
-) -> None:
-    """Trains one network and leaves it in `folder`, checked and sealed."""
-    reported = 0.0
-
-    def on_step(step: int, steps: int, loss: float) -> None:
-        nonlocal reported
-        if step == steps or time.monotonic() - reported > PROGRESS_SECONDS:
-            reported = time.monotonic()
-            report(Progress(model=name, epoch=step, epochs=steps, loss=loss))
-
-    trained = experiment.train(name, on_step)
-    experiment.export(trained.network, folder)
-    scores = experiment.scores(folder)
-    if not all(map(math.isfinite, scores.values())):
-        raise TrainingDiverged("the errors of the trained network are not finite")
-    metadata = Metadata(
-        model=name,
-        job_id=job_id,
-        created_at=datetime.now(UTC),
-        config=config,
-        table=experiment.table,
-        dataset_fingerprint=experiment.fingerprint,
-        parameters=trained.network.count_params(),
-        scores=scores,
-        baseline=baseline,
-        refused=None,
-        losses=trained.losses,
-        validation_losses=list(trained.validation_losses),
-        best_epoch=trained.best_epoch,
-        attempts=[Attempt(**attempt._asdict()) for attempt in trained.attempts],
-        fit_seconds=trained.seconds,
-        libraries=LIBRARIES,
-    )
-    keep_held_out(experiment.held_out(HELD_OUT_ROWS), folder)
-    seal(folder, metadata)
-
-
-def keep_held_out(held_out: HeldOut, folder: Path) -> None:
-    """Keeps rows beside a version, so that others can be compared with it on the same ones."""
-    (folder / HELD_OUT).write_bytes(msgspec.json.encode(held_out._asdict()))
-
-
 def judge(
-    registry: Registry, experiment: Experiment, challenger: Metadata, champion: int | None
+    registry: Registry,
+    experiment: Experiment,
+    challenger: Metadata,
+    folder: Path,
+    champion: int | None,
 ) -> Judgement:
     """Whether a version takes over from the champion, the version that serves, if any does.
 
-    Both are held against each other on the rows by which the challenger's job chooses.
+    Both are held against each other on the rows by which the challenger's job chooses. Of a table
+    the challenger must not be shown to be worse; of triples, which have no noise, it must not be.
+
+    Args:
+        folder: Where the challenger lies.
     """
     promote = challenger.config.promote
     if promote != "if_better":
@@ -177,12 +112,15 @@ def judge(
         return Judgement(False, f"{its} is no better than the mean predictor's {mean:.10g}")
     if champion is None:
         return Judgement(True, f"{its} beats the mean predictor's {mean:.10g}")
-    theirs = experiment.choosing_error(registry.folder(challenger.model, champion))
-    worse = ours > theirs  # never than one whose error is not a number: it has to go
-    than = "larger than" if worse else "not larger than"
-    return Judgement(
-        not worse, f"{its} is {than} the {theirs:.10g} of version {champion} on the same rows"
-    )
+    challenge = experiment.challenge(ours, folder, registry.folder(challenger.model, champion))
+    than = f"the {challenge.champion:.10g} of version {champion} on the same rows"
+    if challenge.interval is None:
+        is_larger = "is larger than" if challenge.worse else "is not larger than"
+        return Judgement(not challenge.worse, f"{its} {is_larger} {than}")
+    is_larger = "is larger than" if challenge.worse else "is not shown to be larger than"
+    low, high = challenge.interval
+    apart = f"difference {low:.4g} to {high:.4g} with 95% confidence"
+    return Judgement(not challenge.worse, f"{its} {is_larger} {than} ({apart})")
 
 
 def result(name: ModelName, number: int, metadata: Metadata) -> Result:

@@ -1,9 +1,16 @@
-"""The comparison of the mean predictor, the dense and the cross network. It computes nothing."""
+"""The comparison of the baselines and the networks. It computes nothing."""
+
+from collections.abc import Callable
+from statistics import mean, stdev
+
+from models.comparison import Difference, summary
 
 from models.config import MODEL_NAMES, ModelName
 from service.errors import NotFound
+from service.registry.manifest import COMPARISON
+from service.registry.shapes import Comparison, Measured, NetworkRow, Row, RowName, Verdict
 from service.registry.versions import Registry
-from service.schemas import Comparison, NetworkRow, Row, Version
+from service.schemas import Scores, Version
 
 
 def of_serving(registry: Registry) -> Comparison:
@@ -25,24 +32,62 @@ def of_job(registry: Registry, job_id: str) -> Comparison:
 
 
 def _compare(registry: Registry, chosen: dict[ModelName, int]) -> Comparison:
+    """The baselines are those of the job of the newest version; so is the verdict."""
     versions = {name: registry.version(name, number) for name, number in chosen.items()}
     if not versions:
         return Comparison(dataset=registry.dataset, models={})
-    newest = max(versions.values(), key=lambda version: version.metadata.created_at)
-    mean = Row(parameters=0, **newest.metadata.baseline)
-    rows = {name: _row(version) for name, version in versions.items()}
-    return Comparison(dataset=registry.dataset, models={"mean": mean, **rows})
+    newest = max(versions.values(), key=lambda version: version.metadata.created_at).metadata
+    networks = {name: _row(version) for name, version in versions.items()}
+    file = registry.folder(newest.model, chosen[newest.model]) / COMPARISON
+    if not file.exists():  # from before there was one
+        rows: dict[RowName, Row] = {"mean": Row(parameters=0, **newest.baseline)}
+        return Comparison(dataset=registry.dataset, models={**rows, **networks})
+    measured = Measured.model_validate_json(file.read_bytes())
+    of_its_job = [name for name, row in networks.items() if row.job_id == newest.job_id]
+    return Comparison(
+        dataset=registry.dataset,
+        models={**measured.baselines, **networks},
+        verdict=_among(measured, of_its_job),
+    )
+
+
+def _among(measured: Measured, networks: list[ModelName]) -> Verdict:
+    """The verdict without the networks that another job has trained."""
+    shown = {*measured.baselines, *networks}
+    pairs = [pair for pair in measured.verdict.pairs if {pair.a, pair.b} <= shown]
+    if len(pairs) == len(measured.verdict.pairs):
+        return measured.verdict
+    differences = [Difference(**dict(pair)) for pair in pairs]
+    said = summary(differences, networks, list(measured.baselines))
+    return measured.verdict.model_copy(update={"pairs": pairs, "summary": said})
 
 
 def _row(version: Version) -> NetworkRow:
     metadata = version.metadata
+    repeats = [repeat.scores for repeat in metadata.repeats]
     return NetworkRow(
         **metadata.scores,
         parameters=metadata.parameters,
+        seconds=metadata.fit_seconds,
+        calibration=metadata.calibration,
         version=version.version,
         job_id=metadata.job_id,
         serving=version.serving,
         refused=metadata.refused,
         dataset=metadata.config.dataset,
         baseline=metadata.baseline,
+        repeats=metadata.repeats,
+        mean=_of_each(mean, repeats),
+        standard_deviation=_of_each(stdev, repeats) if len(repeats) > 1 else {},
     )
+
+
+def _of_each(statistic: Callable[[list[float]], float], repeats: list[Scores]) -> Scores:
+    """A statistic of each score, of those that every repeat has."""
+    if not repeats:
+        return {}
+    return {
+        name: statistic([scores[name] for scores in repeats])
+        for name in repeats[0]
+        if all(name in scores for scores in repeats)
+    }

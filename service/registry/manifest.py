@@ -14,6 +14,9 @@ METADATA = EXTRA / "metadata.json"
 HELD_OUT = EXTRA / "held_out.json"
 """Rows that the version was not trained on: `instances`, as in `POST /predict`, and `targets`."""
 
+COMPARISON = EXTRA / "comparison.json"
+"""What its job measured beside it: `service.registry.shapes.Measured`."""
+
 MANIFEST = EXTRA / "manifest.sha256"
 """SHA-256 of every other file, as `sha256sum --check` reads it."""
 

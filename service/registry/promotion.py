@@ -29,8 +29,8 @@ class Judgement(NamedTuple):
     reason: str
 
 
-Judge = Callable[[Metadata, int | None], Judgement]
-"""Asked with a challenger and the number of the champion: the version that serves, if any."""
+Judge = Callable[[Metadata, Path, int | None], Judgement]
+"""Asked with a challenger, its folder, and the number of the champion: what serves, if any."""
 
 
 def publish(registry: Registry, job_id: str, judge: Judge) -> dict[ModelName, int]:
@@ -53,7 +53,7 @@ def publish(registry: Registry, job_id: str, judge: Judge) -> dict[ModelName, in
 def _publish(registry: Registry, name: ModelName, staged: Path, judge: Judge) -> None:
     champion = registry.serving(name)
     challenger = Metadata.model_validate_json((staged / METADATA).read_bytes())
-    judgement = judge(challenger, champion)
+    judgement = judge(challenger, staged, champion)
     refused = None if judgement.takes_over else judgement.reason
     seal(staged, challenger.model_copy(update={"refused": refused}))
     number = max(registry.numbers(name), default=0) + 1
@@ -73,7 +73,7 @@ def _take_up(registry: Registry, name: ModelName, job_id: str, judge: Judge) -> 
     challenger, champion = registry.metadata(name, number), registry.serving(name)
     champion = None if champion == number else champion  # as the newest, without a pointer
     if challenger.refused is None:
-        judgement = judge(challenger, champion)
+        judgement = judge(challenger, registry.folder(name, number), champion)
         if judgement.takes_over:
             _point(registry, name, number, champion, judgement.reason, job_id)
 

@@ -1,0 +1,171 @@
+"""What a job stages: it trains on some rows, measures on others, and seals what is published."""
+
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import keras
+import msgspec
+import numpy as np
+import onnxruntime
+import tensorflow
+from models.baselines import Baseline
+from models.comparison import summary
+
+from models.config import BaselineName, ModelName, TrainConfig
+from models.evaluation import Evaluation
+from models.experiment import Experiment
+from models.export import load_onnx
+from models.gradient_starts import TrainingDiverged
+from models.training import Trained
+from service.registry.manifest import COMPARISON, HELD_OUT, seal
+from service.registry.shapes import Measured, Pair, Row, Verdict
+from service.schemas import Attempt, Metadata, Progress, Repeat, Scores, Tenth
+
+PROGRESS_SECONDS = 0.2
+"""The least time between two reports of progress."""
+
+LIBRARIES = {
+    library.__name__: library.__version__ for library in (tensorflow, keras, np, onnxruntime)
+}
+
+HELD_OUT_ROWS = 10_000
+"""At most so many are kept with a version: all that the experiment holds out."""
+
+Report = Callable[[Progress], None]
+
+
+class Network(NamedTuple):
+    """A network as it was trained, and as its version and its repeats were measured."""
+
+    trained: Trained[Any]
+    version: Evaluation
+    repeats: list[Evaluation]
+
+
+def stage(
+    job_id: str, config: TrainConfig, experiment: Experiment, folder: Path, report: Report
+) -> None:
+    """Leaves a version of each network in `folder`, checked and sealed, and the comparison in each.
+
+    Everything is trained before anything is measured on rows that are only reported.
+
+    Raises:
+        TrainingDiverged, ParityError: What was trained is not fit to be published.
+    """
+    baselines: dict[BaselineName, Baseline] = {}
+    for baseline in config.baselines:
+        report(Progress(model=baseline, epoch=0, epochs=1, loss=0))
+        if (made := experiment.baseline(baseline)) is not None:
+            baselines[baseline] = made
+    trained = {name: _train(name, experiment, folder / name, report) for name in config.models}
+
+    mean = experiment.mean()
+    beside = {
+        baseline: experiment.evaluate(experiment.by_baseline(made))
+        for baseline, made in baselines.items()
+    }
+    networks = {name: _measure(trained[name], experiment, folder / name) for name in trained}
+
+    rows: dict[Literal["mean"] | BaselineName, Row] = {"mean": _row(mean, parameters=0)}
+    for baseline, made in baselines.items():
+        about = {"parameters": made.parameters, "seconds": made.seconds, "rows": made.rows}
+        rows[baseline] = _row(beside[baseline], **about)
+    measured = Measured(baselines=rows, verdict=_verdict(experiment, mean, beside, networks))
+    held_out = msgspec.json.encode(experiment.held_out(HELD_OUT_ROWS)._asdict())
+    for name, network in networks.items():
+        (folder / name / HELD_OUT).write_bytes(held_out)
+        (folder / name / COMPARISON).write_text(measured.model_dump_json(indent=1))
+        seal(folder / name, _metadata(name, job_id, config, experiment, network, mean.scores))
+
+
+def _train(name: ModelName, experiment: Experiment, folder: Path, report: Report) -> Trained[Any]:
+    reported = 0.0
+
+    def on_step(step: int, steps: int, loss: float) -> None:
+        nonlocal reported
+        if step == steps or time.monotonic() - reported > PROGRESS_SECONDS:
+            reported = time.monotonic()
+            report(Progress(model=name, epoch=step, epochs=steps, loss=loss))
+
+    trained = experiment.train(name, on_step)
+    experiment.export(trained.network, folder)
+    return trained
+
+
+def _measure(trained: Trained[Any], experiment: Experiment, folder: Path) -> Network:
+    """Measures what serves, its ONNX file, and each repeat as it was trained."""
+    version = experiment.evaluate(load_onnx(folder))
+    if not all(map(math.isfinite, version.scores.values())):
+        raise TrainingDiverged("the errors of the trained network are not finite")
+    repeats = [
+        version
+        if kept.network is trained.network
+        else experiment.evaluate(experiment.by_network(kept.network))
+        for kept in trained.repeats
+    ]
+    return Network(trained, version, repeats)
+
+
+def _row(evaluation: Evaluation, **about: Any) -> Row:
+    return Row(**evaluation.scores, **about, calibration=_calibration(evaluation))
+
+
+def _calibration(evaluation: Evaluation) -> list[Tenth]:
+    return [Tenth(**tenth._asdict()) for tenth in evaluation.calibration]
+
+
+def _verdict(
+    experiment: Experiment,
+    mean: Evaluation,
+    baselines: dict[BaselineName, Evaluation],
+    networks: dict[ModelName, Network],
+) -> Verdict:
+    rows: dict[str, list[Evaluation]] = {
+        "mean": [mean],
+        **{name: [evaluation] for name, evaluation in baselines.items()},
+        **{name: network.repeats for name, network in networks.items()},
+    }
+    differences = experiment.compare(rows)
+    return Verdict(
+        score=experiment.reported_by,
+        summary=summary(differences, list(networks), ["mean", *baselines]),
+        pairs=[Pair(**difference._asdict()) for difference in differences],
+    )
+
+
+def _metadata(
+    name: ModelName,
+    job_id: str,
+    config: TrainConfig,
+    experiment: Experiment,
+    network: Network,
+    baseline: Scores,
+) -> Metadata:
+    trained = network.trained
+    return Metadata(
+        model=name,
+        job_id=job_id,
+        created_at=datetime.now(UTC),
+        config=config,
+        table=experiment.table,
+        dataset_fingerprint=experiment.fingerprint,
+        parameters=trained.network.count_params(),
+        scores=network.version.scores,
+        baseline=baseline,
+        refused=None,
+        losses=trained.losses,
+        validation_losses=list(trained.validation_losses),
+        best_epoch=trained.best_epoch,
+        attempts=[Attempt(**attempt._asdict()) for attempt in trained.attempts],
+        repeats=[
+            Repeat(seed=kept.seed, kept=kept.network is trained.network, scores=measured.scores)
+            for kept, measured in zip(trained.repeats, network.repeats, strict=True)
+        ],
+        calibration=_calibration(network.version),
+        fit_seconds=trained.seconds,
+        libraries=LIBRARIES,
+    )

@@ -1,0 +1,73 @@
+"""The shapes of a comparison: its rows, and the verdict."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from models.config import BaselineName, Dataset, ModelName
+from service.schemas import Repeat, Schema, Scored, Scores, Tenth
+
+RowName = Literal["mean"] | BaselineName | ModelName
+
+
+class Row(Scored):
+    """A row of the comparison: the mean predictor's, or another baseline's."""
+
+    parameters: int
+    seconds: float | None = Field(default=None, description="What its training took.")
+    rows: int | None = Field(default=None, description="Training rows that it was made from.")
+    calibration: list[Tenth] = Field(default=[], description="Of a binary target.")
+
+
+class NetworkRow(Row):
+    """A row of the comparison: a network's, with what it was measured on.
+
+    Its scores are those of the version; over its repeats, the version's among them, are the mean
+    and the standard deviation.
+    """
+
+    version: int
+    job_id: str
+    serving: bool
+    refused: str | None
+    dataset: Dataset
+    baseline: Scores = Field(description="The mean predictor on the same rows.")
+    repeats: list[Repeat] = Field(default=[], description="Each as it was trained.")
+    mean: Scores = Field(default={}, description="Of the scores of all repeats.")
+    standard_deviation: Scores = Field(default={}, description="With one repeat there is none.")
+
+
+class Pair(Schema):
+    """Two rows of the comparison, held against each other on the same test rows."""
+
+    a: RowName
+    b: RowName
+    difference: float = Field(description="The error of `a` less that of `b`, mean of the repeats.")
+    low: float = Field(description="From here …")
+    high: float = Field(description="… to here goes the 95% interval of the difference.")
+    verdict: str
+
+
+class Verdict(Schema):
+    """What the comparison shows: in a sentence, and pair by pair."""
+
+    score: str = Field(description="The error that was compared.")
+    summary: str
+    pairs: list[Pair]
+
+
+class Measured(Schema):
+    """What a job measured beside its networks: `assets.extra/comparison.json`."""
+
+    baselines: dict[Literal["mean"] | BaselineName, Row]
+    verdict: Verdict
+
+
+class Comparison(Schema):
+    """The baselines and the networks, as far as there are any, and the verdict."""
+
+    dataset: str
+    models: dict[RowName, NetworkRow | Row]
+    verdict: Verdict | None = Field(
+        default=None, description="Of rows of the same job; null where there are none."
+    )

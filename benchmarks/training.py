@@ -463,7 +463,7 @@ def score(network: Any, dataset: Any) -> float:
     from models.evaluation import evaluate
     from models.networks import predict
 
-    return evaluate(lambda features: predict(network, features), dataset).eval_rmse
+    return evaluate(lambda features: predict(network, features), dataset).scores["eval_rmse"]
 
 
 def mean_predictor_rmse() -> float:
@@ -471,7 +471,7 @@ def mean_predictor_rmse() -> float:
     from models.data import load
     from models.evaluation import mean_predictor
 
-    return mean_predictor(load(SyntheticDataset())).eval_rmse
+    return mean_predictor(load(SyntheticDataset())).scores["eval_rmse"]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """How wrong predictions are, and how wrong the mean predictor is on the same rows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,30 +9,26 @@ from numpy.typing import NDArray
 
 from models.columns import Columns
 from models.data import Array, Dataset, Split
+from models.losses import LOSS_OF, GroupSums, Losses, squared_errors
+from models.measures import OF_TASK, Pairs, Tenth
 from models.preprocessing import Moments
-from models.schema import Task
 from models.splits import SIDES, Unsuitable
 from models.table import Rows, Table
-
-Pairs = Iterable[tuple[NDArray[Any], Array]]
-"""Predictions and targets of some rows, both `(rows,)`."""
 
 BLOCK_ROWS = 65_536
 """Rows predicted at a time, so that memory stays bounded whatever the size of the split."""
 
 
-class Scores(NamedTuple):
-    """Errors over whole splits. RMSE is the square root of MSE, the mean squared error."""
+class Evaluation(NamedTuple):
+    """All that is measured of what predicts."""
 
-    train_rmse: float
-    eval_rmse: float
-    train_mse: float
-    eval_mse: float
-
-
-def mean_squared_error(predictions: Array, targets: Array) -> float:
-    """The mean of the squared differences, in float64; both arguments `(rows,)`."""
-    return float(np.mean((targets - predictions) ** 2))
+    scores: dict[str, float]
+    """Of all sides, by side and name, such as `test_rmse`."""
+    losses: dict[str, Losses]
+    """Of each side that is held out, the sums of the losses by group, `(groups,)`: of squared
+    errors, or of log losses. `models.losses.group_counts` says how many rows are in each."""
+    calibration: list[Tenth]
+    """Of a binary target, on the test rows."""
 
 
 def in_blocks(predict: Callable[[Array], Array], features: Array) -> Array:
@@ -45,52 +40,67 @@ def in_blocks(predict: Callable[[Array], Array], features: Array) -> Array:
     return predictions
 
 
-def error_on(split: Split, predict: Callable[[Array], Array]) -> float:
-    """The mean squared error of `predict`, a function of features `(rows, 3)`, on one split."""
-    return mean_squared_error(in_blocks(predict, split.features), split.targets)
+def evaluate(predict: Callable[[Array], Array], dataset: Dataset) -> Evaluation:
+    """Evaluates `predict`, a function of features `(rows, 3)`, on both splits of the triples.
+
+    Returns:
+        `train_…` and `eval_…` of `mse`, the mean squared error, and of its square root `rmse`.
+        The losses are of `eval`.
+    """
+    train = float(np.mean(_errors(predict, dataset.train)))
+    errors = _errors(predict, dataset.eval)
+    held_out = float(np.mean(errors))
+    scores = {
+        "train_rmse": float(np.sqrt(train)),
+        "eval_rmse": float(np.sqrt(held_out)),
+        "train_mse": train,
+        "eval_mse": held_out,
+    }
+    return Evaluation(scores, {"eval": _by_group(errors)}, [])
 
 
-def evaluate(predict: Callable[[Array], Array], dataset: Dataset) -> Scores:
-    """Scores `predict`, a function of features `(rows, 3)`, on both splits."""
-    train, held_out = (error_on(split, predict) for split in (dataset.train, dataset.eval))
-    return Scores(float(np.sqrt(train)), float(np.sqrt(held_out)), train, held_out)
-
-
-def mean_predictor(dataset: Dataset) -> Scores:
-    """Scores the predictor that answers the mean of the training targets to everything."""
+def mean_predictor(dataset: Dataset) -> Evaluation:
+    """Evaluates what answers the mean of the training targets of the triples to everything."""
     mean = np.mean(dataset.train.targets)
     return evaluate(lambda features: np.full(len(features), mean), dataset)
 
 
-def scores(
-    task: Task, predict: Callable[[Columns], NDArray[Any]], table: Table
-) -> dict[str, float]:
-    """Scores `predict`, a function of raw rows whose result is `(rows,)`, on each side of a table.
+def eval_losses(predict: Callable[[Array], Array], dataset: Dataset) -> Losses:
+    """The losses of `eval` alone, by which versions are chosen, as `evaluate` has them."""
+    return _by_group(_errors(predict, dataset.eval))
+
+
+def _errors(predict: Callable[[Array], Array], split: Split) -> Losses:
+    return squared_errors(in_blocks(predict, split.features), split.targets)
+
+
+def _by_group(errors: Losses) -> Losses:
+    groups = GroupSums(len(errors))
+    groups.add(errors)
+    return groups.sums
+
+
+def evaluate_table(predict: Callable[[Columns], NDArray[Any]], table: Table) -> Evaluation:
+    """Evaluates `predict`, a function of raw rows whose result is `(rows,)`, on each side.
 
     Returns:
         `train_…`, `validation_…` and `test_…`. Of a regression: `rmse` and `mae` in the target's
         unit, and `r2`. Of a binary target, where predictions are probabilities of its positive
-        class: `log_loss`, `auc`, and `accuracy` at 0.5. A side on which `r2` or `auc` says
-        nothing, since all its targets are equal, lacks it.
+        class: `log_loss`, `brier`, `auc`, and `accuracy` at 0.5. A side on which `r2` or `auc`
+        says nothing, since all its targets are equal, lacks it. The losses are of `validation`
+        and `test`.
 
     Raises:
         Unsuitable: A prediction is not finite.
     """
-    return _on_each_side(task, partial(_pairs, predict), table)
+    return _on_each_side(partial(_pairs, predict), table)
 
 
-def validation_error(predict: Callable[[Columns], NDArray[Any]], table: Table) -> float:
-    """The error on the validation rows by which versions are chosen: RMSE, or log loss."""
-    pairs = _pairs(predict, table.validation)
-    if table.schema.task == "regression":
-        return _regression(pairs)["rmse"]
-    return _binary(pairs)["log_loss"]
+def mean_baseline(table: Table) -> Evaluation:
+    """Evaluates what answers the mean of a table's training targets to everything.
 
-
-def mean_baseline(table: Table) -> dict[str, float]:
-    """Scores the predictor that answers the mean of the training targets to everything.
-
-    Of a binary target that is the share of the positive class.
+    Of a binary target that is the share of the positive class: its accuracy is what the more
+    frequent class reaches by itself.
     """
     of_train = Moments()
     for targets in table.train.targets():
@@ -99,20 +109,40 @@ def mean_baseline(table: Table) -> dict[str, float]:
     def pairs(rows: Rows) -> Pairs:
         return ((np.full(len(targets), of_train.mean), targets) for targets in rows.targets())
 
-    return _on_each_side(table.schema.task, pairs, table)
+    return _on_each_side(pairs, table)
+
+
+def validation_losses(predict: Callable[[Columns], NDArray[Any]], table: Table) -> Losses:
+    """The losses of the validation rows alone, by which versions are chosen.
+
+    They are those that `evaluate_table` has, but for predictions that are not finite: here they
+    are no error, since what serves may well say such things of rows it has never seen.
+    """
+    groups = GroupSums(table.validation.rows)
+    for predictions, targets in _pairs(predict, table.validation):
+        groups.add(LOSS_OF[table.schema.task](predictions, targets))
+    return groups.sums
 
 
 def _pairs(predict: Callable[[Columns], NDArray[Any]], rows: Rows) -> Pairs:
     return ((predict(columns), targets) for columns, targets in rows.columns(BLOCK_ROWS))
 
 
-def _on_each_side(task: Task, pairs: Callable[[Rows], Pairs], table: Table) -> dict[str, float]:
-    of_task = _regression if task == "regression" else _binary
-    return {
-        f"{side}_{name}": value
+def _on_each_side(pairs: Callable[[Rows], Pairs], table: Table) -> Evaluation:
+    measure = OF_TASK[table.schema.task]
+    sides = {
+        side: measure(_finite(side, pairs(rows)), rows.rows)
         for side, rows in zip(SIDES, (table.train, table.validation, table.test), strict=True)
-        for name, value in of_task(_finite(side, pairs(rows))).items()
     }
+    return Evaluation(
+        {
+            f"{side}_{name}": value
+            for side, measured in sides.items()
+            for name, value in measured.scores.items()
+        },
+        {side: sides[side].losses for side in SIDES[1:]},
+        sides["test"].calibration,
+    )
 
 
 def _finite(side: str, pairs: Pairs) -> Pairs:
@@ -123,49 +153,3 @@ def _finite(side: str, pairs: Pairs) -> Pairs:
                 "a number in them may lie too far from all others of its column"
             )
         yield predictions, targets
-
-
-def _regression(pairs: Pairs) -> dict[str, float]:
-    of_targets = Moments()
-    squares = distances = 0.0
-    for predictions, targets in pairs:
-        errors = targets - predictions
-        squares += float(np.square(errors).sum())
-        distances += float(np.abs(errors).sum())
-        of_targets.add(targets)
-    rows = of_targets.count
-    result = {"rmse": sqrt(squares / rows), "mae": distances / rows}
-    if of_targets.least < of_targets.greatest:
-        result["r2"] = 1 - squares / of_targets.squares
-    return result
-
-
-def _binary(pairs: Pairs) -> dict[str, float]:
-    loss, right = 0.0, 0
-    by_class: tuple[list[NDArray[Any]], list[NDArray[Any]]] = [], []
-    for predictions, targets in pairs:
-        positive = targets == 1
-        exact = predictions.astype(np.float64)
-        # A sure prediction that is wrong costs much, and not infinitely much.
-        least = np.finfo(predictions.dtype).eps
-        loss -= float(np.log(np.maximum(np.where(positive, exact, 1 - exact), least)).sum())
-        right += int(np.count_nonzero((predictions > 0.5) == positive))
-        for parts, of_class in zip(by_class, (~positive, positive), strict=True):
-            parts.append(predictions[of_class])
-    negatives, positives = (np.sort(np.concatenate(parts)) for parts in by_class)
-    rows = len(negatives) + len(positives)
-    result = {"log_loss": loss / rows, "accuracy": right / rows}
-    if len(negatives) and len(positives):
-        result["auc"] = _area(negatives, positives)
-    return result
-
-
-def _area(negatives: NDArray[Any], positives: NDArray[Any]) -> float:
-    """How often a positive row has the greater prediction than a negative one; a tie is half.
-
-    Both `(rows,)` in ascending order. This is the area under the ROC curve.
-    """
-    won = sum(
-        int(np.searchsorted(negatives, positives, which).sum()) for which in ("left", "right")
-    )
-    return won / (2 * len(negatives) * len(positives))

@@ -8,20 +8,21 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from models import evaluation
+from models import evaluation, losses
 from models.columns import Columns
 from models.config import SyntheticDataset, TableDataset
 from models.data import Array, Dataset, Split, load
 from models.evaluation import (
     BLOCK_ROWS,
-    Scores,
+    eval_losses,
     evaluate,
+    evaluate_table,
     in_blocks,
     mean_baseline,
     mean_predictor,
-    mean_squared_error,
-    scores,
+    validation_losses,
 )
+from models.losses import LOSS_OF
 from models.schema import Task
 from models.splits import Unsuitable
 from models.table import Rows, Table, prepare
@@ -39,22 +40,30 @@ def dataset(train_targets: list[float], eval_targets: list[float]) -> Dataset:
     return Dataset(split(train_targets), split(eval_targets), fingerprint="")
 
 
-def test_the_error_is_the_mean_of_the_squared_differences() -> None:
-    assert mean_squared_error(np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 0.0])) == 13 / 3
-
-
 def test_rmse_is_the_square_root_of_mse_on_both_splits() -> None:
     scores = evaluate(
         lambda features: np.zeros(len(features)), dataset([1.0, 7.0], [6.0, 6.0, 0.0, 0.0])
-    )
-    assert scores == Scores(
-        train_rmse=5.0, eval_rmse=float(np.sqrt(18.0)), train_mse=25.0, eval_mse=18.0
-    )
+    ).scores
+    assert scores == {
+        "train_rmse": 5.0,
+        "eval_rmse": float(np.sqrt(18.0)),
+        "train_mse": 25.0,
+        "eval_mse": 18.0,
+    }
 
 
 def test_a_perfect_predictor_has_no_error() -> None:
-    scores = evaluate(lambda features: features[:, 0], dataset([0.1, 0.2], [0.3]))
-    assert scores == Scores(0.0, 0.0, 0.0, 0.0)
+    scores = evaluate(lambda features: features[:, 0], dataset([0.1, 0.2], [0.3])).scores
+    assert set(scores.values()) == {0.0}
+
+
+def test_the_losses_of_the_triples_are_the_squared_errors_of_the_rows_held_out() -> None:
+    rows = dataset([1.0], [6.0, 1.0, 0.0])
+    result = evaluate(lambda features: np.zeros(len(features)), rows)
+    assert {side: losses.tolist() for side, losses in result.losses.items()} == {"eval": [36, 1, 0]}
+    assert result.calibration == []
+    alone = eval_losses(lambda features: np.zeros(len(features)), rows)
+    np.testing.assert_array_equal(alone, result.losses["eval"])
 
 
 def test_errors_of_float32_predictions_are_taken_in_float64() -> None:
@@ -62,7 +71,7 @@ def test_errors_of_float32_predictions_are_taken_in_float64() -> None:
     def predict(features: Array) -> Any:
         return np.full(len(features), -(2.0**-12), np.float32)
 
-    assert evaluate(predict, dataset([1.0], [0.0])).train_mse == 1 + 2**-11 + 2**-24
+    assert evaluate(predict, dataset([1.0], [0.0])).scores["train_mse"] == 1 + 2**-11 + 2**-24
 
 
 @pytest.mark.parametrize("rows", [1, BLOCK_ROWS, BLOCK_ROWS + 1, 2 * BLOCK_ROWS + 5])
@@ -83,15 +92,18 @@ def test_predicting_in_blocks_equals_predicting_the_whole(rows: int) -> None:
 
 def test_the_mean_predictor_answers_the_mean_of_the_training_targets() -> None:
     # Mean 2: training differences are -1 and 1, held out ones 3 and -1.
-    assert mean_predictor(dataset([1.0, 3.0], [5.0, 1.0])) == Scores(
-        train_rmse=1.0, eval_rmse=float(np.sqrt(5.0)), train_mse=1.0, eval_mse=5.0
-    )
+    assert mean_predictor(dataset([1.0, 3.0], [5.0, 1.0])).scores == {
+        "train_rmse": 1.0,
+        "eval_rmse": float(np.sqrt(5.0)),
+        "train_mse": 1.0,
+        "eval_mse": 5.0,
+    }
 
 
 def test_the_mean_predictors_errors_are_those_of_the_experiment() -> None:
-    scores = mean_predictor(load(SyntheticDataset()))
-    assert scores.train_rmse == 0.689292448648356
-    assert scores.eval_rmse == 0.688865395052829
+    scores = mean_predictor(load(SyntheticDataset())).scores
+    assert scores["train_rmse"] == 0.689292448648356
+    assert scores["eval_rmse"] == 0.688865395052829
 
 
 # Tables.
@@ -129,7 +141,7 @@ def test_a_regression_is_scored_on_each_side(
     regression: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "BLOCK_ROWS", 17)
-    result = scores("regression", lambda columns: columns["rooms"].astype("float32"), regression)
+    result = evaluate_table(lambda columns: columns["rooms"].astype("float32"), regression).scores
     expected = {}
     for side, rows in sides_of(regression).items():
         rooms, targets = raw(rows)
@@ -147,7 +159,7 @@ def test_a_binary_target_is_scored_on_each_side(
 ) -> None:
     monkeypatch.setattr(evaluation, "BLOCK_ROWS", 17)
     # Eight values on hundreds of rows: there are ties within and between the classes.
-    result = scores("binary", lambda columns: (columns["rooms"] / 9).astype(dtype), binary)
+    result = evaluate_table(lambda columns: (columns["rooms"] / 9).astype(dtype), binary).scores
     expected = {}
     for side, rows in sides_of(binary).items():
         rooms, targets = raw(rows)
@@ -160,6 +172,7 @@ def test_a_binary_target_is_scored_on_each_side(
         right = sum(q > 0.5 for q in of_class[1]) + sum(q <= 0.5 for q in of_class[0])
         expected[f"{side}_log_loss"] = sum(losses) / len(p)
         expected[f"{side}_accuracy"] = right / len(p)
+        expected[f"{side}_brier"] = float(np.mean((np.array(p) - targets) ** 2))
         expected[f"{side}_auc"] = sum(wins) / len(wins)
     assert result == pytest.approx(expected, rel=1e-12)
     assert all(type(value) is float for value in result.values())
@@ -172,24 +185,17 @@ def test_a_sure_prediction_that_is_wrong_costs_much_but_not_infinitely_much(
     def predict(columns: Columns) -> NDArray[Any]:
         return np.zeros(len(columns["rooms"]), dtype)
 
-    result = scores("binary", predict, binary)
+    result = evaluate_table(predict, binary).scores
     share = float(np.mean(raw(binary.test)[1]))
     eps = float(np.finfo(dtype).eps)
     assert result["test_log_loss"] == pytest.approx(-share * math.log(eps))
     assert result["test_accuracy"] == pytest.approx(1 - share)
 
 
-def test_the_order_of_predictions_alone_decides_the_area_under_the_curve() -> None:
-    negatives, positives = np.array([1.0, 2, 3]), np.array([2.0, 3, 9])
-    assert evaluation._area(negatives, positives) == (1.5 + 2.5 + 3) / 9
-    assert evaluation._area(negatives, negatives + 9) == 1.0
-    assert evaluation._area(negatives, negatives - 9) == 0.0
-
-
 def test_the_mean_baseline_answers_the_mean_of_the_training_targets(regression: Table) -> None:
     mean = float(np.mean(raw(regression.train)[1]))
-    result = mean_baseline(regression)
-    assert result == pytest.approx(scores("regression", constant(mean), regression), abs=1e-9)
+    result = mean_baseline(regression).scores
+    assert result == pytest.approx(evaluate_table(constant(mean), regression).scores, abs=1e-9)
     assert result["train_r2"] == pytest.approx(0, abs=1e-9)
 
 
@@ -197,11 +203,13 @@ def test_the_mean_baseline_of_a_binary_target_answers_the_share_of_the_positive_
     binary: Table,
 ) -> None:
     share = float(np.mean(raw(binary.train)[1]))
-    result = mean_baseline(binary)
-    assert result == pytest.approx(scores("binary", constant(share), binary), rel=1e-9)
+    result = mean_baseline(binary).scores
+    assert result == pytest.approx(evaluate_table(constant(share), binary).scores, rel=1e-9)
     entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
     assert result["train_log_loss"] == pytest.approx(entropy)
     assert {result[f"{side}_auc"] for side in sides_of(binary)} == {0.5}
+    of_test = raw(binary.test)[1].mean()
+    assert result["test_accuracy"] == pytest.approx(of_test if share > 0.5 else 1 - of_test)
 
 
 @pytest.mark.parametrize(("task", "absent"), [("regression", "r2"), ("binary", "auc")])
@@ -214,14 +222,60 @@ def test_a_side_with_equal_targets_lacks_the_score_that_would_say_nothing(
     stored = stored.set_column(stored.column_names.index("price"), "price", [targets])
     pq.write_table(stored, parquet)
     in_time = TableDataset(kind="table", name="houses", split_by="sold")
-    result = mean_baseline(prepare(parquet, schema, in_time, tmp_path, memory_bytes=2**20))
+    result = mean_baseline(prepare(parquet, schema, in_time, tmp_path, memory_bytes=2**20)).scores
     assert f"train_{absent}" in result
     assert f"test_{absent}" not in result
-    assert len(result) == 8
+    assert len(result) == {"regression": 8, "binary": 11}[task]
     assert np.isfinite(list(result.values())).all()
 
 
 def test_predictions_that_are_not_finite_are_refused(regression: Table) -> None:
     for value in (np.nan, np.inf):
         with pytest.raises(Unsuitable, match="predictions of the train rows are not all finite"):
-            scores("regression", constant(value), regression)
+            evaluate_table(constant(value), regression)
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+@pytest.mark.parametrize("groups", [10_000, 7])
+def test_the_losses_of_rows_held_out_are_summed_by_group(
+    tmp_path: Path, task: Task, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losses, "GROUPS", groups)
+    monkeypatch.setattr(evaluation, "BLOCK_ROWS", 17)
+    houses = table(tmp_path, task)
+
+    def predict(columns: Columns) -> NDArray[Any]:
+        return columns["rooms"] / 9
+
+    result = evaluate_table(predict, houses)
+    assert result.losses.keys() == {"validation", "test"}
+    for side, sums in result.losses.items():
+        rooms, targets = raw(sides_of(houses)[side])
+        of_rows = LOSS_OF[task](rooms / 9, targets)
+        expected = [of_rows[start::groups].sum() for start in range(min(groups, len(of_rows)))]
+        np.testing.assert_allclose(sums, expected, rtol=1e-12)
+        score = {"regression": "rmse", "binary": "log_loss"}[task]
+        mean = losses.reported(float(sums.sum()) / len(of_rows), task)
+        assert result.scores[f"{side}_{score}"] == mean
+    alone = validation_losses(predict, houses)
+    np.testing.assert_array_equal(alone, result.losses["validation"])
+
+
+def test_what_serves_may_say_of_new_rows_what_is_not_finite(regression: Table) -> None:
+    assert np.isnan(validation_losses(constant(np.nan), regression)).all()
+    assert np.isinf(validation_losses(constant(1e200), regression)).all()
+
+
+def test_calibration_is_that_of_the_test_rows(binary: Table) -> None:
+    result = evaluate_table(lambda columns: columns["rooms"] / 9, binary)
+    rooms, targets = raw(binary.test)
+    assert [tenth.rows for tenth in result.calibration] == [
+        np.count_nonzero(rooms == room) for room in np.unique(rooms)
+    ]
+    assert [tenth.observed for tenth in result.calibration] == [
+        targets[rooms == room].mean() for room in np.unique(rooms)
+    ]
+
+
+def test_a_regression_has_no_calibration(regression: Table) -> None:
+    assert evaluate_table(constant(1.0), regression).calibration == []

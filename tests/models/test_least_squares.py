@@ -53,9 +53,9 @@ def jacobian_and_residuals(network: keras.Model, split: Split) -> Array:
 def test_the_cross_network_is_found_to_the_last_bit(seed: int) -> None:
     config = EXACT.model_copy(update={"seed": seed})
     network = train("cross", DATASET.train, config).network
-    scores = evaluate(lambda features: predict(network, features), DATASET)
-    assert scores.eval_rmse <= 1e-14
-    assert scores.train_rmse <= 1e-14
+    scores = evaluate(lambda features: predict(network, features), DATASET).scores
+    assert scores["eval_rmse"] <= 1e-14
+    assert scores["train_rmse"] <= 1e-14
 
 
 @pytest.mark.parametrize("name", get_args(ModelName))

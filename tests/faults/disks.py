@@ -130,10 +130,14 @@ def _forbid_to_write(scene: Scene) -> None:
 def _without_permission(folder: Path) -> Iterator[None]:
     everything = [folder, *folder.rglob("*")]
     modes = {path: path.lstat().st_mode for path in everything if not path.is_symlink()}
-    for path, mode in modes.items():
-        path.chmod(stat.S_IMODE(mode) & ~0o222)
+    _set_modes({path: stat.S_IMODE(mode) & ~0o222 for path, mode in modes.items()})
     try:
         yield
     finally:
-        for path, mode in modes.items():
-            path.chmod(stat.S_IMODE(mode))
+        _set_modes({path: stat.S_IMODE(mode) for path, mode in modes.items()})
+
+
+def _set_modes(modes: dict[Path, int]) -> None:
+    for path, mode in modes.items():
+        with suppress(FileNotFoundError):  # what jobs and uploads stage comes and goes
+            path.chmod(mode)

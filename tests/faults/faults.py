@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -11,19 +12,20 @@ from pathlib import Path
 import psutil
 
 from models.config import MODEL_NAMES
-from tests.conftest import Service, gone
+from tests.conftest import gone
 from tests.faults.disks import fill_disk, make_read_only
 from tests.faults.scene import Scene
+from tests.faults.victims import fork_servers, processes, readers, trainers
 
 
 def kill_child(scene: Scene) -> None:
     """SIGKILL for the process that trains; there may be none at the moment."""
-    _kill(scene.at_its_moment(lambda: _children(scene.service)))
+    _kill(scene.at_its_moment(lambda: trainers(scene.service)))
 
 
 def kill_fork_server(scene: Scene) -> None:
     """SIGKILL for the process that children are forked from."""
-    _kill(scene.at_its_moment(lambda: _fork_servers(scene.service)))
+    _kill(scene.at_its_moment(lambda: fork_servers(scene.service)))
 
 
 def kill_worker(scene: Scene) -> None:
@@ -34,6 +36,15 @@ def kill_worker(scene: Scene) -> None:
 def kill_api(scene: Scene) -> None:
     """SIGKILL for an API process."""
     _kill([scene.random.choice(scene.at_its_moment(lambda: processes(scene.service, "api")))])
+
+
+def kill_reader(scene: Scene) -> None:
+    """SIGKILL for the process that reads an upload."""
+    deadline = time.monotonic() + 3
+    while not (victims := readers(scene.service)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(scene.random.uniform(0, 0.4))
+    _kill(victims)
 
 
 def kill_supervisor(scene: Scene) -> None:
@@ -130,6 +141,7 @@ FAULTS = [
     Fault(kill_fork_server),
     Fault(kill_worker),
     Fault(kill_api),  # there is another one, or the supervisor keeps the socket open
+    Fault(kill_reader),
     Fault(kill_supervisor, spares_the_api=False),
     Fault(kill_group, spares_the_api=False),
     Fault(restart, spares_the_api=False),
@@ -144,38 +156,10 @@ FAULTS = [
 ]
 
 
-def processes(service: Service, role: str) -> list[psutil.Process]:
-    """The API processes or the worker; none if it is being started again."""
-    found = []
-    for process in psutil.Process(service.process.pid).children():
-        with suppress(psutil.NoSuchProcess):
-            if role in process.cmdline():
-                found.append(process)
-    return found
-
-
 def _kill(victims: list[psutil.Process]) -> None:
     for process in victims:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _children(service: Service) -> list[psutil.Process]:
-    found = []
-    for fork_server in _fork_servers(service):
-        with suppress(psutil.NoSuchProcess):
-            found += fork_server.children()
-    return found
-
-
-def _fork_servers(service: Service) -> list[psutil.Process]:
-    found = []
-    for worker in processes(service, "worker"):
-        with suppress(psutil.NoSuchProcess):
-            found += [
-                process for process in worker.children() if "forkserver" in str(process.cmdline())
-            ]
-    return found
 
 
 def _file_of_a_version(scene: Scene) -> Path:

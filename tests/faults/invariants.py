@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.config import MODEL_NAMES
 from service.registry.manifest import Damaged, verify
 from tests.faults.ledger import Ledger
 from tests.faults.load import Answer
@@ -53,21 +52,32 @@ def every_job_ends_once(round_: Round) -> Iterator[str]:
 
 def no_version_is_published_twice(round_: Round) -> Iterator[str]:
     """One version for each job and model."""
-    found = Counter((name, job_id) for (name, _), job_id in round_.ledger.published.items())
-    for (name, job_id), count in found.items():
+    published = round_.ledger.published.items()
+    found = Counter((key.rpartition("/")[0], job_id) for key, job_id in published)
+    for (network, job_id), count in found.items():
         if count > 1:
-            yield f"job {job_id} has published {name} {count} times"
+            yield f"job {job_id} has published {network} {count} times"
+
+
+def every_version_stays(round_: Round) -> Iterator[str]:
+    """A number is that of one version for ever."""
+    for key, job_id in round_.ledger.published_before.items():
+        if round_.ledger.published.get(key) != job_id:
+            yield f"{key} was of job {job_id}, now of {round_.ledger.published.get(key)}"
 
 
 def what_succeeded_has_published_all(round_: Round) -> Iterator[str]:
-    """A job's results are its versions on the disk, one for each of its models."""
-    for job_id, models in round_.ledger.accepted.items():
+    """A job's results are its versions on the disk, one for each of its networks."""
+    for job_id in round_.ledger.accepted.keys() - round_.ledger.bygone:
         job = round_.ledger.jobs.get(job_id)
         if job is not None and job["status"] == "succeeded":
-            told = {(result["model"], result["version"]) for result in job["results"]}
+            wanted = set(round_.ledger.accepted[job_id])
+            told = {f"{result['model']}/{result['version']}" for result in job["results"]}
             found = {key for key, owner in round_.ledger.published.items() if owner == job_id}
-            if told != found or {name for name, _ in found} != set(models):
-                yield f"job {job_id} was to train {models}, tells of {told}, published {found}"
+            if {key.partition("/")[2] for key in found} != told or {
+                key.rpartition("/")[0] for key in found
+            } != wanted:
+                yield f"job {job_id} was to train {wanted}, tells of {told}, published {found}"
 
 
 def what_did_not_succeed_has_published_nothing(round_: Round) -> Iterator[str]:
@@ -116,21 +126,21 @@ def what_is_damaged_is_named(round_: Round) -> Iterator[str]:
 
 def what_serves_is_whole(round_: Round) -> Iterator[str]:
     """No damaged version is the serving one, and another one is."""
-    for name in MODEL_NAMES:
-        number = round_.ledger.serving.get(name)
-        if number is None or round_.ledger.folder((name, number)) in round_.ledger.damaged:
-            yield f"version {number} of {name} serves"
+    for network in round_.ledger.networks():
+        number = round_.ledger.serving.get(network)
+        if number is None or round_.ledger.folder(f"{network}/{number}") in round_.ledger.damaged:
+            yield f"version {number} of {network} serves"
 
 
 def no_version_takes_over_twice(round_: Round) -> Iterator[str]:
     """The history tells once of each version that took over, and names its job."""
-    for name, changes in round_.ledger.history.items():
+    for network, changes in round_.ledger.history.items():
         made = [(change["version"], change["job_id"]) for change in changes if change["job_id"]]
         for (version, job_id), count in Counter(made).items():
             if count > 1:
-                yield f"version {version} of {name} took over {count} times"
-            if round_.ledger.published.get((name, version)) != job_id:
-                yield f"version {version} of {name} is not of job {job_id}"
+                yield f"version {version} of {network} took over {count} times"
+            if round_.ledger.published.get(f"{network}/{version}") != job_id:
+                yield f"version {version} of {network} is not of job {job_id}"
 
 
 def every_question_is_answered(round_: Round) -> Iterator[str]:
@@ -161,6 +171,7 @@ PROMISES: list[Callable[[Round], Iterator[str]]] = [
     nobody_else_has_a_job,
     every_job_ends_once,
     no_version_is_published_twice,
+    every_version_stays,
     what_succeeded_has_published_all,
     what_did_not_succeed_has_published_nothing,
     cancelled_is_cancelled,

@@ -1,17 +1,14 @@
 """Somebody who keeps asking `/predict`, and remembers each answer."""
 
-import threading
 from dataclasses import dataclass
 from random import Random
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import httpx
-
-from models.config import MODEL_NAMES, ModelName
+from models.config import MODEL_NAMES
+from models.schema import TRIPLES
 from tests.conftest import Service
-
-INSTANCES = [[0.5, 0.5, 0.5], [0.1, 0.2, 0.3], [0.9, 0.05, 0.4]]
+from tests.faults.ledger import INSTANCES
+from tests.faults.people import Person
 
 PAUSE_SECONDS = 0.02
 
@@ -23,64 +20,47 @@ class Answer:
     status: int | None
     body: Any = None
     retried: bool = False
+    dataset: str = TRIPLES
 
     @property
-    def version(self) -> tuple[ModelName, int]:
+    def version(self) -> str:
         """Who made the predictions."""
-        return self.body["model"], self.body["version"]
+        return f"{self.dataset}/{self.body['model']}/{self.body['version']}"
 
 
-class Load:
-    """A thread that asks one question after the other, half of them on new connections.
+class Load(Person):
+    """Asks one question after the other, half of them on new connections.
 
     A question whose connection breaks is asked once more, because a process that is killed takes
     its connections with it. So a failed question is one that failed twice, or whose answer was
     not 200.
     """
 
+    timeout_seconds = 20.0
+
     def __init__(self, service: Service, random: Random) -> None:
-        self._service = service
-        self._random = random
+        super().__init__(service, random)
         self._answers: list[Answer] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_asking)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def take(self) -> list[Answer]:
         """All answers since the last call."""
         answers, self._answers = self._answers, []
         return answers
 
-    def _keep_asking(self) -> None:
-        with httpx.Client(timeout=20) as client:
-            while not self._stop.wait(PAUSE_SECONDS):
-                answer = self._ask(client, retried=False)
-                if answer.status is None:
-                    answer = self._ask(client, retried=True)
-                self._answers.append(answer)
+    def _act(self) -> None:
+        while not self._over.wait(PAUSE_SECONDS):
+            answer = self._predict(retried=False)
+            if answer.status is None:
+                answer = self._predict(retried=True)
+            self._answers.append(answer)
 
-    def _ask(self, client: httpx.Client, *, retried: bool) -> Answer:
-        question: dict[str, Any] = {"instances": INSTANCES}
+    def _predict(self, *, retried: bool) -> Answer:
+        dataset = self._random.choice(list(INSTANCES))
+        question: dict[str, Any] = {"dataset": dataset, "instances": INSTANCES[dataset]}
         if model := self._random.choice([None, *MODEL_NAMES]):
             question["model"] = model
-        try:
-            response = client.post(
-                self._service.client.base_url.join("/predict"),
-                json=question,
-                headers={"Connection": self._random.choice(["keep-alive", "close"])},
-            )
-            return Answer(response.status_code, response.json(), retried)
-        except httpx.TransportError:
+        headers = {"Connection": self._random.choice(["keep-alive", "close"])}
+        response = self._ask("POST", "/predict", json=question, headers=headers)
+        if response is None:
             return Answer(None, retried=retried)
+        return Answer(response.status_code, response.json(), retried, dataset)

@@ -1,5 +1,6 @@
-"""Rounds of one service: jobs and questions, a fault at a random moment, and then the promises."""
+"""Rounds of one service: people ask for this and that, a fault strikes; and then the promises."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +10,20 @@ from random import Random
 
 import httpx
 
+from models.schema import TRIPLES
 from tests.conftest import SMALL, WAIT_SECONDS, Service, running
+from tests.faults import invariants, invariants_of_tables
 from tests.faults.clients import Clients
 from tests.faults.disks import small_disk
-from tests.faults.faults import FAULTS, Fault, processes
-from tests.faults.invariants import ENDED, PROMISES, Round, failed, wrong
-from tests.faults.ledger import Job, Ledger
+from tests.faults.faults import FAULTS, Fault
+from tests.faults.invariants import ENDED, Round, failed, wrong
+from tests.faults.ledger import Job, Ledger, Revision
 from tests.faults.load import Load
+from tests.faults.owner import KEPT, TINY, Owner, table
 from tests.faults.scene import Scene
+from tests.faults.victims import processes
+
+PROMISES = [*invariants.PROMISES, *invariants_of_tables.PROMISES]
 
 ROUNDS_OF_A_SERVICE = 20
 """Then another one starts with an empty folder, so that rounds do not slow down."""
@@ -60,18 +67,27 @@ def _campaign(folder: Path, random: Random) -> Iterator[tuple[Service, Load, Led
     workers = random.choice(["1", "2"])
     with (
         small_disk(folder / "artifacts"),
-        running(folder, "--workers", workers) as service,
+        running(folder, "--workers", workers, max_revisions="1000") as service,
         Load(service, Random(random.random())) as load,
     ):
         ledger = Ledger(service.artifacts)
-        for seed in (42, 43):  # one to keep, one to damage
-            job = service.wait_for(service.train(**SMALL, seed=seed))
-            ledger.accepted[job["id"]] = job["config"]["models"]
-            ledger.jobs[job["id"]] = job
+        _upload_the_first(service, ledger, random)
+        # Of the triples a version to keep, and one to damage.
+        configs = [{**SMALL, "seed": 42}, {**SMALL, "seed": 43}, {"dataset": KEPT, **TINY}]
+        for job_id in [service.train(**config, promote="always") for config in configs]:
+            ledger.jobs[job_id] = service.wait_for(job_id)
+            ledger.accept(ledger.jobs[job_id])
         ledger.read_versions()
         service.until(lambda: len(service.get("/readyz")["serving"]) == 2)
         load.take()
         yield service, load, ledger
+
+
+def _upload_the_first(service: Service, ledger: Ledger, random: Random) -> None:
+    content = table(random)
+    response = service.client.put(f"/datasets/{KEPT}?target=price", content=content)
+    assert response.status_code == 201, response.text
+    ledger.revisions.append(Revision(KEPT, 1, hashlib.sha256(content).hexdigest()))
 
 
 def _play_one(
@@ -79,18 +95,20 @@ def _play_one(
 ) -> Outcome:
     ledger.read_versions()
     # The first version of each network stays whole: there is always one to answer with.
-    expendable = [ledger.folder(key) for key in ledger.published if key[1] > 1]
+    of_triples = [key for key in ledger.published if key.startswith(f"{TRIPLES}/")]
+    expendable = [ledger.folder(key) for key in of_triples if not key.endswith("/1")]
     scene = Scene(service, random, sorted(expendable), ledger.damaged)
     try:
-        own = Random(random.random())  # threads that share one would mix up its numbers
-        with Clients(service, own, random.randint(1, most_jobs)) as clients:
+        jobs, trains = random.randint(1, most_jobs), random.random() < 0.5
+        own = Random(random.random()), Random(random.random())  # threads mix up a common one
+        clients = Clients(service, own[0], ledger, jobs - trains)
+        owner = Owner(service, own[1], ledger, trains=trains)
+        with clients, owner:
             fault.strike(scene)
             seconds_to_ready = _wait_until_ready(service, scene.over or time.monotonic())
-        ledger.accepted |= clients.accepted
-        ledger.doomed |= clients.doomed
-        ledger.cancelled |= clients.cancelled
         ledger.before, ledger.jobs = ledger.jobs, _wait_until_all_ended(service, ledger)
         _look_at_versions(service, ledger)
+        ledger.listed = list(_listed(service))
         service.until(lambda: all(processes(service, role) for role in ("api", "worker")))
     except (AssertionError, httpx.HTTPError, OSError) as error:
         return Outcome(fault.name, [f"{type(error).__name__}: {error}"])
@@ -98,7 +116,7 @@ def _play_one(
     round_ = Round(
         ledger=ledger,
         answers=load.take(),
-        disorderly=clients.disorderly,
+        disorderly=clients.disorderly + owner.disorderly,
         seconds_to_ready=seconds_to_ready,
         spares_the_api=fault.spares_the_api,
         may_fail_jobs=fault.may_fail_jobs,
@@ -147,10 +165,20 @@ def _look_at_versions(service: Service, ledger: Ledger) -> None:
         if ledger.named == damaged or time.monotonic() > deadline:
             break
         time.sleep(0.05)
-    for model in service.get("/models")["models"]:
-        name = model["name"]
-        ledger.serving[name] = model["serving"]
-        ledger.history[name] = service.get(f"/models/triples/{name}/history", limit=1000)["changes"]
+    for network in ledger.networks():
+        ledger.serving[network] = service.get(f"/models/{network}")["serving"]
+        history = service.get(f"/models/{network}/history", limit=1000)
+        ledger.history[network] = history["changes"]
+
+
+def _listed(service: Service) -> Iterator[Revision]:
+    """The revisions that the service tells of."""
+    for dataset in service.get("/datasets", limit=100)["datasets"]:
+        name = dataset["name"]
+        for revision in service.get(f"/datasets/{name}")["revisions"]:
+            number = revision["revision"]
+            upload = service.get(f"/datasets/{name}", revision=number)["upload"]
+            yield Revision(name, number, upload["sha256"])
 
 
 def _jobs(service: Service) -> dict[str, Job]:

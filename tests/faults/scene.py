@@ -13,6 +13,20 @@ from tests.conftest import Service
 
 T = TypeVar("T")
 
+EXPORTED, RECEIVED = ".staging/*/cross/assets.extra", ".datasets/.staging/*/upload"
+
+MOMENTS = [
+    (EXPORTED, f"{EXPORTED}/manifest.sha256"),
+    (EXPORTED, f"{EXPORTED}/manifest.sha256"),
+    (EXPORTED, ".datasets/.staging/*/models"),
+    (RECEIVED, RECEIVED),
+    (RECEIVED, ".datasets/.staging/*/table/data.parquet"),
+    (RECEIVED, ".datasets/.staging/*/table/manifest.sha256"),
+]
+"""A job publishes what it trained; its dataset is deleted; a table is received, read, published.
+
+Each is what is seen shortly before, and what is seen at that moment."""
+
 
 @dataclass
 class Scene:
@@ -29,24 +43,23 @@ class Scene:
     def at_its_moment(self, find: Callable[[], T]) -> T:
         """Waits for the moment to strike, and returns the victims that were found for it.
 
-        That is any moment, or the few milliseconds in which a job seals what it has trained,
-        decides to publish it and does so: then victims are looked for as soon as the job has
-        exported its networks.
+        That is any moment, or one of the few milliseconds in which something is decided: then
+        victims are looked for as soon as it shows that this is about to come.
         """
         if self.random.random() < 0.3:
             time.sleep(self.random.uniform(0, 2))
             return find()
-        exported = self._staged("cross/assets.extra")
-        sealed = self._staged("cross/assets.extra/manifest.sha256")
-        _wait(6, lambda: not self._staged("cross/assets.extra") <= exported)
+        sign, event = self.random.choice(MOMENTS)
+        signs, events = self._matching(sign), self._matching(event)
+        _wait(6, lambda: not self._matching(sign) <= signs)
         victims = find()
         with _attention():
-            _wait(1, lambda: not self._staged("cross/assets.extra/manifest.sha256") <= sealed)
+            _wait(1, lambda: not self._matching(event) <= events)
             time.sleep(self.random.uniform(0, 0.01))
         return victims
 
-    def _staged(self, path: str) -> set[Path]:
-        return set((self.service.artifacts / ".staging").glob(f"*/{path}"))
+    def _matching(self, pattern: str) -> set[Path]:
+        return set(self.service.artifacts.glob(pattern))
 
     def wait(self) -> None:
         """Waits for the moment to strike."""

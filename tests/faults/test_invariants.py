@@ -2,51 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.faults import invariants
-from tests.faults.invariants import PROMISES, Round
-from tests.faults.ledger import Ledger
+from service.tables.store import Tables
+from tests.faults import invariants, invariants_of_tables
+from tests.faults.conftest import RIGHT
+from tests.faults.invariants import Round
 from tests.faults.load import Answer
+from tests.faults.rounds import PROMISES
 from tests.registry.versions import JOB, OTHER_JOB, fill, metadata
-
-RIGHT = Answer(200, {"model": "cross", "version": 1, "predictions": [0.25, 0.5]})
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Round:
-    """A round after which every promise is kept."""
-    ledger = Ledger(tmp_path)
-    ledger.accepted = {JOB: ["cross"], OTHER_JOB: ["cross"]}
-    ledger.before = {
-        JOB: {
-            "status": "succeeded",
-            "error": None,
-            "results": [{"model": "cross", "version": 1}],
-        }
-    }
-    ledger.jobs = {
-        **ledger.before,
-        OTHER_JOB: {"status": "cancelled", "error": None, "results": []},
-    }
-    ledger.doomed = ledger.cancelled = {OTHER_JOB}
-    ledger.published = {("cross", 1): JOB}
-    ledger.predictions = {("cross", 1): np.array([0.25, 0.5], np.float32)}
-    ledger.serving = {"dense": 1, "cross": 1}
-    by_hand = {"version": 1, "job_id": None}
-    ledger.history = {"cross": [by_hand, by_hand, {"version": 1, "job_id": JOB}]}
-    fill(tmp_path / "triples" / "cross" / "1", metadata())
-    return Round(
-        ledger=ledger,
-        answers=[RIGHT],
-        disorderly=[],
-        seconds_to_ready=9.9,
-        spares_the_api=True,
-        may_fail_jobs=False,
-    )
+from tests.tables.revisions import publish
 
 
 def test_kept_promises_are_not_called_broken(kept: Round) -> None:
@@ -57,6 +23,16 @@ def test_nobody_answers_where_there_is_no_process_that_could(kept: Round) -> Non
     unanswered = replace(kept, answers=[Answer(None)])
     assert broken(replace(unanswered, spares_the_api=False)) == set()
     assert broken(unanswered) == {"every_question_is_answered"}
+
+
+def test_a_job_on_what_was_deleted_has_nothing_to_show(kept: Round) -> None:
+    kept.ledger.accepted[JOB] = ["flats/cross"]
+    kept.ledger.published = {"flats/cross/1": JOB}
+    kept.ledger.published_before = {"flats/cross/1": JOB}
+    kept.ledger.history = {}
+    kept.ledger.forget("flats")
+    kept.ledger.read_versions()
+    assert not {"what_succeeded_has_published_all", "every_version_stays"} & broken(kept)
 
 
 def lose_a_job(kept: Round) -> Round:
@@ -82,20 +58,30 @@ def end_a_job_again(kept: Round) -> Round:
 
 
 def publish_twice(kept: Round) -> Round:
-    fill(kept.ledger.folder(("cross", 2)), metadata())
-    kept.ledger.published["cross", 2] = JOB
+    fill(kept.ledger.folder("triples/cross/2"), metadata())
+    kept.ledger.published["triples/cross/2"] = JOB
     kept.ledger.jobs[JOB]["results"].append({"model": "cross", "version": 2})
     return kept
 
 
+def lose_a_version(kept: Round) -> Round:
+    kept.ledger.published_before["triples/dense/1"] = JOB
+    return kept
+
+
+def use_a_number_again(kept: Round) -> Round:
+    kept.ledger.published_before["triples/cross/1"] = OTHER_JOB
+    return kept
+
+
 def publish_half(kept: Round) -> Round:
-    kept.ledger.accepted[JOB] = ["dense", "cross"]
+    kept.ledger.accepted[JOB] = ["triples/dense", "triples/cross"]
     return kept
 
 
 def publish_what_is_cancelled(kept: Round) -> Round:
-    fill(kept.ledger.folder(("cross", 2)), metadata(job_id=OTHER_JOB))
-    kept.ledger.published["cross", 2] = OTHER_JOB
+    fill(kept.ledger.folder("triples/cross/2"), metadata(job_id=OTHER_JOB))
+    kept.ledger.published["triples/cross/2"] = OTHER_JOB
     return kept
 
 
@@ -116,12 +102,12 @@ def fail_for_nothing(kept: Round) -> Round:
 
 
 def write_half(kept: Round) -> Round:
-    (kept.ledger.folder(("cross", 1)) / "saved_model.pb").write_bytes(b"gra")
+    (kept.ledger.folder("triples/cross/1") / "saved_model.pb").write_bytes(b"gra")
     return kept
 
 
 def overlook_damage(kept: Round) -> Round:
-    kept.ledger.damaged = {kept.ledger.folder(("dense", 2))}
+    kept.ledger.damaged = {kept.ledger.folder("triples/dense/2")}
     return kept
 
 
@@ -131,17 +117,52 @@ def call_a_whole_version_damaged(kept: Round) -> Round:
 
 
 def serve_what_is_damaged(kept: Round) -> Round:
-    kept.ledger.damaged = {kept.ledger.folder(("cross", 1))}
+    kept.ledger.damaged = {kept.ledger.folder("triples/cross/1")}
     return kept
 
 
 def take_over_twice(kept: Round) -> Round:
-    kept.ledger.history["cross"] *= 2
+    kept.ledger.history["triples/cross"] *= 2
     return kept
 
 
 def take_over_for_another(kept: Round) -> Round:
-    kept.ledger.history["cross"][-1]["job_id"] = OTHER_JOB
+    kept.ledger.history["triples/cross"][-1]["job_id"] = OTHER_JOB
+    return kept
+
+
+def lose_a_revision(kept: Round) -> Round:
+    kept.ledger.listed = []
+    return kept
+
+
+def change_a_revision(kept: Round) -> Round:
+    kept.ledger.listed = [kept.ledger.listed[0]._replace(sha256="another")]
+    return kept
+
+
+def list_what_was_only_begun(kept: Round) -> Round:
+    kept.ledger.listed.append(kept.ledger.listed[0]._replace(number=2))
+    return kept
+
+
+def give_a_revision_twice(kept: Round) -> Round:
+    kept.ledger.revisions.append(kept.ledger.revisions[0]._replace(sha256="another"))
+    return kept
+
+
+def store_half(kept: Round) -> Round:
+    (Tables(kept.ledger.artifacts).folder("houses", 1) / "data.parquet").unlink()
+    return kept
+
+
+def store_what_was_refused(kept: Round) -> Round:
+    publish(Tables(kept.ledger.artifacts), "houses", b"other rows")
+    return kept
+
+
+def delete_half(kept: Round) -> Round:
+    (kept.ledger.artifacts / "flats").mkdir()
     return kept
 
 
@@ -173,6 +194,8 @@ def take_long(kept: Round) -> Round:
         (make_a_second_job, invariants.nobody_else_has_a_job),
         (end_a_job_again, invariants.every_job_ends_once),
         (publish_twice, invariants.no_version_is_published_twice),
+        (lose_a_version, invariants.every_version_stays),
+        (use_a_number_again, invariants.every_version_stays),
         (publish_half, invariants.what_succeeded_has_published_all),
         (publish_what_is_cancelled, invariants.what_did_not_succeed_has_published_nothing),
         (cancel_by_itself, invariants.cancelled_is_cancelled),
@@ -184,6 +207,13 @@ def take_long(kept: Round) -> Round:
         (serve_what_is_damaged, invariants.what_serves_is_whole),
         (take_over_twice, invariants.no_version_takes_over_twice),
         (take_over_for_another, invariants.no_version_takes_over_twice),
+        (lose_a_revision, invariants_of_tables.every_accepted_revision_stays),
+        (change_a_revision, invariants_of_tables.every_accepted_revision_stays),
+        (list_what_was_only_begun, invariants_of_tables.nothing_else_is_listed),
+        (give_a_revision_twice, invariants_of_tables.no_revision_is_given_twice),
+        (store_half, invariants_of_tables.every_revision_is_whole),
+        (store_what_was_refused, invariants_of_tables.every_revision_is_whole),
+        (delete_half, invariants_of_tables.what_is_deleted_is_gone),
         (refuse_a_question, invariants.every_question_is_answered),
         (predict_something_else, invariants.every_answer_is_right),
         (predict_with_an_unknown_version, invariants.every_answer_is_right),

@@ -253,6 +253,9 @@ class Ready(Schema):
 
     ready: bool
     missing: list[str]
-    damaged: list[str]
+    damaged: list[str] = Field(
+        description="Versions of triples, of tables that were asked for, and of others that were "
+        "met in reading; and what is wrong with each."
+    )
     serving: dict[ModelName, int]
     training: Training

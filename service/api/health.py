@@ -24,7 +24,8 @@ async def readyz(
 ) -> Ready:
     """Whether the service can predict or, with `for=jobs`, train; 503 and what is missing if not.
 
-    Predictions need neither the job database nor a worker.
+    Predictions need neither the job database nor a worker. Damaged versions are named, and do not
+    make it unready: others serve.
     """
     ready: Ready = await request.app.state.readiness[subject].check()
     response.status_code = 200 if ready.ready else 503

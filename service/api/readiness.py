@@ -9,8 +9,11 @@ from typing import Literal
 from anyio import to_thread
 from starlette.datastructures import State
 
+from models.schema import TRIPLES
 from service.errors import Unavailable
 from service.jobs import worker_state
+from service.registry.damage import Inspection
+from service.registry.versions import Registry
 from service.schemas import Ready, Training
 
 KEPT_SECONDS = 0.5
@@ -28,12 +31,17 @@ class Readiness:
     def __init__(self, state: State, subject: Subject) -> None:
         self._state = state
         self._subject = subject
+        self._inspection = Inspection(state.registry)
         self._looking = asyncio.Lock()
         self._looked_at = -KEPT_SECONDS
         self._asking: asyncio.Task[str | None] | None = None
 
     async def check(self) -> Ready:
-        """What is missing or damaged. Damaged versions do not make the service unready."""
+        """What is missing or damaged. Damaged versions do not make the service unready.
+
+        They are those of triples, of the tables that this process has loaded for predictions, and
+        of others where it has met one.
+        """
         async with self._looking:
             if time.monotonic() - self._looked_at > KEPT_SECONDS:
                 self._found = await self._look()
@@ -48,7 +56,7 @@ class Readiness:
         missing: list[str] = []
         damaged: list[str] = []
         try:
-            damaged = await to_thread.run_sync(self._state.registry.damaged)
+            damaged = await to_thread.run_sync(self._damaged)
         except OSError as error:
             missing.append(f"the artifacts folder cannot be used: {error.strerror}")
         not_training = [
@@ -69,6 +77,11 @@ class Readiness:
             serving={name: loaded.version for name, loaded in predictor.triples.networks.items()},
             training=training,
         )
+
+    def _damaged(self) -> list[str]:
+        registry: Registry = self._state.registry
+        tables = {*self._state.predictor.tables, *registry.known_damaged()} - {TRIPLES}
+        return registry.damaged() + self._inspection.look(tables)
 
     async def _ask_database(self) -> str | None:
         """What is wrong with the job database; it is asked one question at a time, if it hangs."""

@@ -253,6 +253,11 @@ class Predictor:
         """Whether what the registry served of triples, now or a while ago, is loaded."""
         return self.triples is not NOTHING
 
+    @property
+    def tables(self) -> list[str]:
+        """The tables of which it is loaded what serves."""
+        return list(self._of_tables)
+
     async def of(self, dataset: str = TRIPLES) -> Serving:
         """What serves of a dataset now. It is loaded, and followed from then on.
 
@@ -287,7 +292,7 @@ class Predictor:
         known: set[str] = set()
         while True:
             faults = set()
-            for dataset in (TRIPLES, *self._of_tables):
+            for dataset in (TRIPLES, *self.tables):
                 if dataset != TRIPLES and dataset not in self._of_tables:
                     continue  # meanwhile, others took its place
                 try:

@@ -142,6 +142,14 @@ class Registry:
                     continue
         return found
 
+    def known_damaged(self) -> set[str]:
+        """The datasets, this one and others, in which a version was damaged when last read."""
+        return {
+            folder.parent.parent.name
+            for folder, (_, found) in list(self._checked.items())
+            if isinstance(found, str)
+        }
+
     def state(self) -> tuple[object, ...]:
         """Another value whenever a version is published, promoted or removed; cheap to ask for.
 

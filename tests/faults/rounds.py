@@ -10,7 +10,6 @@ from random import Random
 
 import httpx
 
-from models.schema import TRIPLES
 from tests.conftest import SMALL, WAIT_SECONDS, Service, running
 from tests.faults import invariants, invariants_of_tables
 from tests.faults.clients import Clients
@@ -95,8 +94,7 @@ def _play_one(
 ) -> Outcome:
     ledger.read_versions()
     # The first version of each network stays whole: there is always one to answer with.
-    of_triples = [key for key in ledger.published if key.startswith(f"{TRIPLES}/")]
-    expendable = [ledger.folder(key) for key in of_triples if not key.endswith("/1")]
+    expendable = [ledger.folder(key) for key in ledger.published if not key.endswith("/1")]
     scene = Scene(service, random, sorted(expendable), ledger.damaged)
     try:
         jobs, trains = random.randint(1, most_jobs), random.random() < 0.5

@@ -1,0 +1,85 @@
+"""`GET /readyz`: which versions are damaged."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.api import readiness
+from service.api.app import create_app
+from service.settings import Settings
+from tests.predict.tables import publish
+from tests.registry.versions import fill, metadata
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 0.0)
+    app = create_app(Settings(artifacts_dir=tmp_path))
+    app.state.registry.prepare()
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
+async def damaged(client: httpx.AsyncClient) -> list[str]:
+    """The damaged versions that are named."""
+    named: list[str] = (await client.get("/readyz")).json()["damaged"]
+    return [each.partition(":")[0] for each in named]
+
+
+async def predict(client: httpx.AsyncClient, dataset: str) -> int:
+    body = {"dataset": dataset, "instances": [{"rooms": 3}]}
+    return (await client.post("/predict", json=body)).status_code
+
+
+def truncate(folder: Path) -> None:
+    (folder / "saved_model.pb").write_bytes(b"gra")
+
+
+async def test_of_a_table_that_was_asked_for_all_damaged_versions_are_named(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    for version in (1, 2):
+        publish(tmp_path, version=version)
+    truncate(tmp_path / "houses" / "dense" / "1")
+    assert await damaged(client) == []
+    assert await predict(client, "houses") == 200
+    assert await damaged(client) == ["houses/dense/1"]
+
+
+async def test_a_table_of_which_nothing_serves_since_all_is_damaged_is_named(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    publish(tmp_path)
+    truncate(tmp_path / "houses" / "dense" / "1")
+    assert await predict(client, "houses") == 409
+    assert await damaged(client) == ["houses/dense/1"]
+
+
+async def test_triples_come_first_whether_or_not_they_were_asked_for(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    fill(tmp_path / "triples" / "cross" / "1", metadata())
+    publish(tmp_path, dataset="boats")
+    for folder in ("triples/cross/1", "boats/dense/1"):
+        truncate(tmp_path / folder)
+    await predict(client, "boats")
+    assert await damaged(client) == ["triples/cross/1", "boats/dense/1"]
+
+
+async def test_what_is_removed_is_damaged_no_more(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    publish(tmp_path)
+    truncate(tmp_path / "houses" / "dense" / "1")
+    await client.get("/models", params={"dataset": "houses"})
+    assert await damaged(client) == ["houses/dense/1"]
+    shutil.rmtree(tmp_path / "houses")
+    assert await damaged(client) == []

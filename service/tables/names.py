@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Literal
 
 from models.schema import TableSchema
 from service.errors import Conflict, Invalid, TooLarge, excerpt
+from service.nearest import nearest
 from service.tables.options import Options
 
 NAME_LENGTH = 200
@@ -100,7 +100,5 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    near = get_close_matches(name, names, 1, 0.6) or [
-        other for other in names if other.casefold() == name.casefold()
-    ]
-    return f": did you mean {excerpt(near[0])}?" if near else f"; there are {listed(names)}"
+    near = nearest(name, names)
+    return f": did you mean {excerpt(near)}?" if near else f"; there are {listed(names)}"

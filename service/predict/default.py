@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.losses import log_losses
 from models.schema import Task
 from service.predict.formats import json_format
 from service.predict.formats.question import Limits, Predictions
@@ -90,7 +91,4 @@ def _rmse(predictions: Predictions, targets: Targets) -> float:
 
 
 def _log_loss(predictions: Predictions, targets: Targets) -> float:
-    exact = predictions.astype(np.float64)
-    # As the trainer has it: a sure prediction that is wrong does not cost infinitely much.
-    least = np.finfo(predictions.dtype).eps
-    return -float(np.mean(np.log(np.maximum(np.where(targets == 1, exact, 1 - exact), least))))
+    return float(np.mean(log_losses(predictions, targets)))

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from models import baselines, evaluation, training
 from models.baselines import Baseline
 from models.columns import Columns
-from models.comparison import Difference, compare, group_counts, worse
+from models.comparison import Difference, compare, worse
 from models.config import FEATURES, BaselineName, ModelName, SyntheticDataset, TrainConfig
 from models.data import Array, Split, load
 from models.evaluation import Evaluation
+from models.explanation import crosses, where_in_x0
 from models.export import check_parity, export, load_onnx
 from models.export_table import check_table_parity, export_table
+from models.importance import Importance, permutation_importance
+from models.interactions import Interaction
+from models.losses import group_counts, reported
 from models.networks import predict, predict_rows
 from models.preprocessing import Encoded, Number, Preprocessing, encode, predictions
 from models.rows import InMemory
@@ -27,7 +31,16 @@ from models.table import Table
 from models.training import Trained
 
 CHECKED_ROWS = 10_000
-"""Of a table: on so many what was exported is held against what was trained."""
+"""On so many what was exported is held against what was trained, and features are looked at."""
+
+NAMES = tuple(f"x{index}" for index in range(FEATURES))
+"""Of the features of a triple."""
+
+SHUFFLES, WIDE = 5, 50
+"""So often each feature is shuffled; of tables that are wider than that, once."""
+
+SHUFFLED_CELLS = 500_000
+"""So many values are shuffled at most."""
 
 CHOOSING = 0.1
 """Of the triples' training rows: so many choose penalties of baselines, the last ones."""
@@ -93,6 +106,12 @@ class Experiment(Protocol):
     def challenge(self, error: float, challenger: Path, champion: Path) -> Challenge:
         """Holds a version, whose error is told, against another one."""
 
+    def importances(self, predict: Predict) -> dict[str, Importance]:
+        """How much what predicts depends on each feature, on the rows that are reported."""
+
+    def interactions(self, network: keras.Model) -> list[Interaction] | None:
+        """What the cross layers of a network multiply, if it has such."""
+
     def held_out(self, rows: int) -> HeldOut:
         """At most so many of the rows that choose."""
 
@@ -134,8 +153,22 @@ class TriplesExperiment:
         return _compare(rows, "eval", len(self._dataset.eval.targets), "regression")
 
     def challenge(self, error: float, challenger: Path, champion: Path) -> Challenge:
-        theirs = float(np.sqrt(evaluation.error_on(self._dataset.eval, load_onnx(champion))))
+        losses = evaluation.eval_losses(load_onnx(champion), self._dataset)
+        theirs = sqrt(float(losses.sum()) / len(self._dataset.eval.targets))
         return Challenge(theirs, error > theirs, None)
+
+    def importances(self, predict: Predict) -> dict[str, Importance]:
+        features, targets = self._dataset.eval
+        columns = dict(zip(NAMES, features.T, strict=True))
+
+        def by_name(columns: Columns) -> NDArray[Any]:
+            return predict(np.column_stack([columns[name] for name in NAMES]))
+
+        return permutation_importance(by_name, columns, targets, "regression", SEED)
+
+    def interactions(self, network: keras.Model) -> list[Interaction] | None:
+        features = self._dataset.train.features[:CHECKED_ROWS]
+        return crosses(network, features, {name: [index] for index, name in enumerate(NAMES)})
 
     def held_out(self, rows: int) -> HeldOut:
         features, targets = (column[:rows].tolist() for column in self._dataset.eval)
@@ -190,12 +223,23 @@ class TableExperiment:
             for folder in (challenger, champion)
         )
         difference = worse(ours, theirs, group_counts(rows), task, SEED)
-        mean = float(theirs.sum()) / rows
         return Challenge(
-            mean if task == "binary" else sqrt(mean),
+            reported(float(theirs.sum()) / rows, task),
             difference.low > 0,
             (difference.low, difference.high),
         )
+
+    def importances(self, predict: Predict) -> dict[str, Importance]:
+        features = len(self._table.schema.features)
+        columns, targets = self._table.test.first(min(CHECKED_ROWS, SHUFFLED_CELLS // features))
+        repeats = SHUFFLES if features <= WIDE else 1
+        task = self._table.schema.task
+        return permutation_importance(predict, columns, targets, task, SEED, repeats)
+
+    def interactions(self, network: keras.Model) -> list[Interaction] | None:
+        rows = next(iter(self._table.train.blocks(CHECKED_ROWS)))
+        where = where_in_x0(self._table.preprocessing, self._config.numeric_embedding)
+        return crosses(network, [rows.numbers.T, rows.codes.T], where)
 
     def held_out(self, rows: int) -> HeldOut:
         columns, targets = self._table.validation.first(rows)
@@ -228,7 +272,7 @@ class TriplesSides(NamedTuple):
 
 
 def _triples_as_sides(split: Split) -> TriplesSides:
-    numbers = tuple(Number(f"x{index}", 0.0, 1.0, marked=False) for index in range(FEATURES))
+    numbers = tuple(Number(name, 0.0, 1.0, marked=False) for name in NAMES)
     end = len(split.targets) - max(1, round(len(split.targets) * CHOOSING))
     parts = (
         InMemory(_encoded(split.features[part], split.targets[part]))

@@ -15,7 +15,7 @@ from service.errors import NotFound, Unavailable
 from service.jobs.store import JobStore
 from service.predict.predictor import Predictor
 from service.registry import comparison, promotion
-from service.registry.shapes import Comparison
+from service.registry.shapes import Comparison, Interactions
 from service.registry.versions import Registry
 from service.schemas import (
     Default,
@@ -97,6 +97,14 @@ def _model(models: Registry, network: ModelName) -> Model:
 def get_version(models: TheModelsOf, network: ModelName, number: VersionNumber) -> Version:
     """One version and all that it knows of itself."""
     return models.version(network, number)
+
+
+@router.get("/models/{dataset}/{network}/versions/{number}/interactions")
+def get_interactions(
+    models: TheModelsOf, network: ModelName, number: VersionNumber
+) -> Interactions:
+    """Which features a version depends on, and which ones its cross layers multiply."""
+    return comparison.interactions(models, network, number)
 
 
 @router.get("/models/{dataset}/{network}/history")

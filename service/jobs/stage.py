@@ -13,7 +13,6 @@ import numpy as np
 import onnxruntime
 import tensorflow
 from models.baselines import Baseline
-from models.comparison import summary
 
 from models.config import BaselineName, ModelName, TrainConfig
 from models.evaluation import Evaluation
@@ -21,8 +20,17 @@ from models.experiment import Experiment
 from models.export import load_onnx
 from models.gradient_starts import TrainingDiverged
 from models.training import Trained
-from service.registry.manifest import COMPARISON, HELD_OUT, seal
-from service.registry.shapes import Measured, Pair, Row, Verdict
+from models.verdicts import summary
+from service.registry.manifest import COMPARISON, HELD_OUT, INTERACTIONS, seal
+from service.registry.shapes import (
+    Importance,
+    Interaction,
+    Interactions,
+    Measured,
+    Pair,
+    Row,
+    Verdict,
+)
 from service.schemas import Attempt, Metadata, Progress, Repeat, Scores, Tenth
 
 PROGRESS_SECONDS = 0.2
@@ -34,6 +42,9 @@ LIBRARIES = {
 
 HELD_OUT_ROWS = 10_000
 """At most so many are kept with a version: all that the experiment holds out."""
+
+PAIRS = 1000
+"""So many of the strongest pairs of features are told; a wide table has half a million."""
 
 Report = Callable[[Progress], None]
 
@@ -79,6 +90,8 @@ def stage(
     for name, network in networks.items():
         (folder / name / HELD_OUT).write_bytes(held_out)
         (folder / name / COMPARISON).write_text(measured.model_dump_json(indent=1))
+        found = _interactions(network.trained.network, experiment, folder / name)
+        (folder / name / INTERACTIONS).write_text(found.model_dump_json(indent=1))
         seal(folder / name, _metadata(name, job_id, config, experiment, network, mean.scores))
 
 
@@ -137,6 +150,20 @@ def _verdict(
     )
 
 
+def _interactions(network: keras.Model, experiment: Experiment, folder: Path) -> Interactions:
+    importances = experiment.importances(load_onnx(folder)).items()
+    pairs = experiment.interactions(network)
+    return Interactions(
+        importances=[
+            Importance(feature=feature, **about._asdict())
+            for feature, about in sorted(importances, key=lambda item: -item[1].increase)
+        ],
+        interactions=None
+        if pairs is None
+        else [Interaction(**each._asdict()) for each in pairs[:PAIRS]],
+    )
+
+
 def _metadata(
     name: ModelName,
     job_id: str,
@@ -162,7 +189,11 @@ def _metadata(
         best_epoch=trained.best_epoch,
         attempts=[Attempt(**attempt._asdict()) for attempt in trained.attempts],
         repeats=[
-            Repeat(seed=kept.seed, kept=kept.network is trained.network, scores=measured.scores)
+            Repeat(
+                seed=kept.seed,
+                kept=kept.network is trained.network,
+                scores={name: of for name, of in measured.scores.items() if math.isfinite(of)},
+            )
             for kept, measured in zip(trained.repeats, network.repeats, strict=True)
         ],
         calibration=_calibration(network.version),

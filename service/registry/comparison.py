@@ -3,12 +3,20 @@
 from collections.abc import Callable
 from statistics import mean, stdev
 
-from models.comparison import Difference, summary
-
+from models.comparison import Difference
 from models.config import MODEL_NAMES, ModelName
+from models.verdicts import summary
 from service.errors import NotFound
-from service.registry.manifest import COMPARISON
-from service.registry.shapes import Comparison, Measured, NetworkRow, Row, RowName, Verdict
+from service.registry.manifest import COMPARISON, INTERACTIONS
+from service.registry.shapes import (
+    Comparison,
+    Interactions,
+    Measured,
+    NetworkRow,
+    Row,
+    RowName,
+    Verdict,
+)
 from service.registry.versions import Registry
 from service.schemas import Scores, Version
 
@@ -83,7 +91,8 @@ def _row(version: Version) -> NetworkRow:
 
 
 def _of_each(statistic: Callable[[list[float]], float], repeats: list[Scores]) -> Scores:
-    """A statistic of each score, of those that every repeat has."""
+    """A statistic of each score, of those that every repeat has: that of a diverged one may not be
+    finite, and is not told."""
     if not repeats:
         return {}
     return {
@@ -91,3 +100,18 @@ def _of_each(statistic: Callable[[list[float]], float], repeats: list[Scores]) -
         for name in repeats[0]
         if all(name in scores for scores in repeats)
     }
+
+
+def interactions(registry: Registry, name: ModelName, number: int) -> Interactions:
+    """What a version found in the features.
+
+    Raises:
+        NotFound: There is no such version, it is damaged, or it is from before there was this.
+    """
+    registry.version(name, number)
+    try:
+        found = (registry.folder(name, number) / INTERACTIONS).read_bytes()
+    except FileNotFoundError:
+        which = f"version {number} of the model {registry.dataset}/{name}"
+        raise NotFound(f"{which} is from before interactions were kept; train again") from None
+    return Interactions.model_validate_json(found)

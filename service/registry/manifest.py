@@ -17,6 +17,9 @@ HELD_OUT = EXTRA / "held_out.json"
 COMPARISON = EXTRA / "comparison.json"
 """What its job measured beside it: `service.registry.shapes.Measured`."""
 
+INTERACTIONS = EXTRA / "interactions.json"
+"""What it found in the features: `service.registry.shapes.Interactions`."""
+
 MANIFEST = EXTRA / "manifest.sha256"
 """SHA-256 of every other file, as `sha256sum --check` reads it."""
 

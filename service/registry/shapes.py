@@ -71,3 +71,33 @@ class Comparison(Schema):
     verdict: Verdict | None = Field(
         default=None, description="Of rows of the same job; null where there are none."
     )
+
+
+class Importance(Schema):
+    """How much a prediction depends on a feature."""
+
+    feature: str
+    increase: float = Field(
+        description="Of the error on test rows with the feature's values shuffled; mean of five."
+    )
+    deviation: float = Field(description="The standard deviation of that.")
+
+
+class Interaction(Schema):
+    """Two features that cross layers multiply, or one with itself."""
+
+    a: str
+    b: str
+    strength: float = Field(
+        description="About the standard deviation of that product in the network's output."
+    )
+
+
+class Interactions(Schema):
+    """What a version found: `assets.extra/interactions.json`."""
+
+    importances: list[Importance] = Field(description="The most important feature first.")
+    interactions: list[Interaction] | None = Field(
+        description="The strongest pair first; null where no kernel tells of pairs: without cross "
+        "layers, or with experts."
+    )

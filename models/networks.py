@@ -173,7 +173,3 @@ def _initializer(
     limit = (6 / (inputs + units)) ** 0.5
     lowest = {"glorot_uniform": -limit, "lively": -limit / 2 if first else 0.0}[kind]
     return keras.initializers.RandomUniform(lowest, limit, seed=draw)
-
-
-def ensemble(members: Sequence[keras.Model]) -> keras.Model:
-    raise NotImplementedError

@@ -1,7 +1,6 @@
 """A table of 10 columns, 3 of them text: a version of it, its rows, and what they are to be."""
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,7 @@ import numpy as np
 import onnx
 
 from benchmarks.load import Request
-from models.data import Array
-from models.onnx_graph import Layer
-from models.onnx_table import table_graph
+from models.config import TrainConfig
 from models.preprocessing import Number, Preprocessing, Words
 from models.schema import Column, TableSchema
 from service.predict.formats.question import Predictions
@@ -48,10 +45,9 @@ def publish_rows(artifacts: Path) -> None:
 
 
 def _network() -> onnx.ModelProto:
-    draw = np.random.default_rng(1)
-
-    def weights(*shape: int) -> Array:
-        return draw.normal(0, 0.2, shape).astype(np.float32)
+    # TensorFlow is heavy: only who publishes needs it.
+    from models.networks import build
+    from models.onnx_table import table_graph
 
     preprocessing = Preprocessing(
         "regression",
@@ -60,13 +56,13 @@ def _network() -> onnx.ModelProto:
         target_mean=0.0,
         target_scale=1.0,
     )
-    sizes = [preprocessing.width, UNITS, UNITS, 1]
-    layers = [
-        Layer(weights(inputs, units), weights(units), "linear" if units == 1 else "relu")
-        for inputs, units in pairwise(sizes)
-    ]
-    embeddings = [weights(words.codes, words.width) for words in preprocessing.words]
-    return table_graph(preprocessing, SCHEMA, embeddings, layers)
+    config = TrainConfig.model_validate(
+        {"dataset": DATASET, "dense": {"hidden_units": [UNITS, UNITS]}}
+    )
+    network = build("dense", config, 1, preprocessing)
+    draw = np.random.default_rng(1)
+    network.set_weights([draw.normal(0, 0.2, weight.shape) for weight in network.get_weights()])
+    return table_graph(network, preprocessing, SCHEMA)
 
 
 def rows(count: int) -> list[dict[str, Any]]:

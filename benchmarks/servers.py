@@ -16,10 +16,10 @@ import onnx
 import psutil
 
 from benchmarks.load import Cores, Request
-from models.onnx_graph import Layer, graph
 from service.registry import promotion
 from service.registry.manifest import EXTRA, ONNX, seal
 from service.registry.versions import Registry
+from tests.models.chain import Layer, graph
 from tests.registry.versions import as_told, metadata
 
 ROOT = Path(__file__).parent.parent

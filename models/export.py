@@ -4,7 +4,6 @@ Here are the networks of triples, and what those of tables share with them.
 """
 
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from models.config import FEATURES
 from models.data import Array
 from models.evaluation import in_blocks
-from models.layers import CrossLayer, Embeddings
 from models.networks import predict
-from models.onnx_graph import Layer, graph
+from models.onnx_layers import graph
+from models.rounding import rounding
 from models.saved_table import signature_parameters
 
 ONNX_FILE = Path("assets.extra", "model.onnx")
@@ -48,23 +47,7 @@ def export(network: keras.Model, folder: Path) -> None:
 
     tf.saved_model.save(network, os.fspath(folder), signatures={"serving_default": serve})
     (folder / ONNX_FILE).parent.mkdir()
-    onnx.save(graph(list(layers(network))), folder / ONNX_FILE)
-
-
-def layers(network: keras.Model) -> Iterator[Layer]:
-    """The layers that see `x0`, in their order."""
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.InputLayer | Embeddings):
-            continue
-        kernel, bias = layer.get_weights()
-        if isinstance(layer, CrossLayer):
-            yield Layer(kernel, bias, "cross")
-        elif layer.activation is keras.activations.relu:
-            yield Layer(kernel, bias, "relu")
-        elif layer.activation is keras.activations.linear:
-            yield Layer(kernel, bias, "linear")
-        else:
-            raise ValueError(f"no ONNX operation is known for {layer.activation}")
+    onnx.save(graph(network), folder / ONNX_FILE)
 
 
 def check_parity(network: keras.Model, folder: Path, features: Array) -> None:
@@ -76,7 +59,7 @@ def check_parity(network: keras.Model, folder: Path, features: Array) -> None:
     trained = predict(network, features)
     if not np.isfinite(trained).all():
         raise ParityError("the trained network's predictions are not all finite")
-    tolerance = rounding(list(layers(network)), features)
+    tolerance = rounding(network, features)
     for kind, load in LOADERS.items():
         compare(kind, in_blocks(load(folder), features), trained, tolerance)
 
@@ -95,31 +78,6 @@ def compare(kind: str, predictions: Array, trained: Array, tolerance: Array) -> 
             f"{difference[wrong[0]]:.3g}, more than the {tolerance[wrong[0]]:.3g} that rounding "
             f"explains, in row {wrong[0]}"
         )
-
-
-def rounding(layers: Sequence[Layer], x0: Array, operations: int = 0) -> Array:
-    """The most by which rounding makes two evaluations of `layers` differ on each row of `x0`.
-
-    A sum of n products, added up in any order, errs by at most n units of rounding times the sum
-    of the products' absolute values (Higham, Accuracy and Stability of Numerical Algorithms, 2nd
-    edition, section 3.1). So the network is evaluated with absolute values, and the operations
-    on the way through it are counted. Weights that cancel each other make this much larger than
-    the predictions.
-
-    Args:
-        operations: Those on the way to `x0`.
-    """
-    x = rows = np.abs(x0)
-    before = operations
-    for layer in layers:
-        affine = x @ np.abs(layer.kernel).astype(np.float64) + np.abs(layer.bias)
-        operations += len(layer.kernel) + 1
-        if layer.kind == "cross":
-            x = rows * affine + x
-            operations += before + 2
-        else:
-            x = affine
-    return operations * np.finfo(layers[0].kernel.dtype).eps * x[:, 0]
 
 
 def load_saved_model(folder: Path) -> Any:

@@ -9,10 +9,10 @@ from scipy.special import expit
 
 from models.columns import Columns
 from models.data import Array
-from models.export import LOADERS, ONNX_FILE, ParityError, compare, layers, rounding
-from models.layers import Embeddings
+from models.export import LOADERS, ONNX_FILE, ParityError, compare
 from models.onnx_table import table_graph
 from models.preprocessing import Preprocessing, Words, encode
+from models.rounding import rounding
 from models.saved_table import save_table
 from models.schema import TableSchema
 
@@ -33,9 +33,8 @@ def export_table(
     whatever the network's dtype: in the target's unit, or as probabilities of the positive class.
     """
     save_table(network, preprocessing, schema, folder)
-    made = table_graph(preprocessing, schema, _embeddings(network), list(layers(network)))
     (folder / ONNX_FILE).parent.mkdir()
-    onnx.save(made, folder / ONNX_FILE)
+    onnx.save(table_graph(network, preprocessing, schema), folder / ONNX_FILE)
 
 
 def check_table_parity(
@@ -53,14 +52,13 @@ def check_table_parity(
     columns = with_gaps(columns, preprocessing)
     rows = len(next(iter(columns.values())))
     encoded = encode(columns, np.zeros(rows), preprocessing, network.outputs[0].dtype)
-    output = network([encoded.numbers.T, encoded.codes.T]).numpy()[:, 0].astype(np.float64)
+    inputs = (encoded.numbers.T, encoded.codes.T)
+    output = network([*inputs]).numpy()[:, 0].astype(np.float64)
     if not np.isfinite(output).all():
         raise ParityError("the trained network's predictions are not all finite")
 
-    matrices = zip(_embeddings(network), encoded.codes, strict=True)
-    x0 = np.column_stack([encoded.numbers.T, *(matrix[codes] for matrix, codes in matrices)])
     # Eight operations lead to a number: it is centred, scaled, bent by five, and cast.
-    tolerance = rounding(list(layers(network)), x0.astype(np.float64), operations=8)
+    tolerance = rounding(network, *inputs, operations=8)
     trained, tolerance = _in_unit(output, tolerance, preprocessing)
     for kind, load in LOADERS.items():
         compare(kind, load(folder)(columns), trained, tolerance)
@@ -101,12 +99,3 @@ def _in_unit(output: Array, tolerance: Array, preprocessing: Preprocessing) -> t
     scale, mean = preprocessing.target_scale, preprocessing.target_mean
     exact = np.abs(output * scale) + abs(mean)
     return output * scale + mean, tolerance * scale + 2 * eps * exact
-
-
-def _embeddings(network: keras.Model) -> list[Array]:
-    return [
-        matrix
-        for layer in network.layers
-        if isinstance(layer, Embeddings)
-        for matrix in layer.get_weights()
-    ]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.config import GradientDescent
 from models.data import Split
-from models.networks import forward
+from models.forward import forward
 
 _OPTIMIZERS: dict[str, Callable[[float], keras.optimizers.Optimizer]] = {
     "adagrad": keras.optimizers.Adagrad,

@@ -15,7 +15,7 @@ import tensorflow as tf
 from scipy.optimize import least_squares
 
 from models.data import Array
-from models.networks import forward
+from models.forward import forward
 from models.rows import Rows
 
 EXACT = 1e-15

@@ -1,11 +1,10 @@
-"""The two networks, and both as one pure function of their weights."""
+"""The networks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from models.config import (
     FEATURES,
@@ -19,9 +18,6 @@ from models.data import Array
 from models.evaluation import in_blocks
 from models.layers import CrossLayer, Embeddings
 from models.preprocessing import Encoded, Preprocessing
-
-NARROW = 32
-"""Up to so many weights a product that fuses with its neighbours keeps up with a matrix product."""
 
 
 def build(
@@ -98,57 +94,6 @@ def _inputs(
     uniform = keras.initializers.RandomUniform(seed=draw)
     x0 = Embeddings(shapes, uniform, name="embeddings", dtype=dtype)(numbers, codes)
     return [numbers, codes], x0
-
-
-def forward(model: keras.Model, weights: Iterable[Any], features: Any, codes: Any = None) -> Any:
-    """What `model` computes, as a pure function of `weights`, with the rows last.
-
-    XLA compiles matrix products of width 3 to code that is several times faster where the
-    rows run along the last axis, and leading axes let one program hold many networks.
-
-    Args:
-        model: A network of this file.
-        weights: The embeddings `(…, codes, width, 1)`, kernels `(…, inputs, units, 1)` and biases
-            `(…, units, 1)` of `model` in its order. The last axis may have as many elements as
-            there are rows: then each row has weights of its own; embeddings know no such thing.
-        features: `(3, rows)`; of a table the numbers, `(numeric_width, rows)`.
-        codes: Of a table, `(categorical features, rows)`.
-
-    Returns:
-        The predictions, `(…, rows)`.
-    """
-    weights = iter(weights)
-    x = x0 = features
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        if isinstance(layer, Embeddings):
-            x = x0 = _embed([next(weights) for _ in layer.shapes], features, codes)
-            continue
-        kernel, bias = next(weights), next(weights)
-        affine = _product(kernel, x) + bias
-        x = x0 * affine + x if isinstance(layer, CrossLayer) else layer.activation(affine)
-    return x[..., 0, :]
-
-
-def _embed(matrices: Sequence[Any], numbers: Any, codes: Any) -> Any:
-    """`x0` `(…, width, rows)`: the numbers, then the embeddings of the codes."""
-    if not matrices:
-        return numbers
-    embedded = [
-        tf.linalg.matrix_transpose(tf.gather(matrix[..., 0], codes[index], axis=-2))
-        for index, matrix in enumerate(matrices)
-    ]
-    leading = embedded[0].shape[:-2]
-    return tf.concat([tf.broadcast_to(numbers, (*leading, *numbers.shape)), *embedded], axis=-2)
-
-
-def _product(kernel: Any, x: Any) -> Any:
-    """`kernelᵀ x` for a kernel `(…, inputs, units, 1 or rows)` and `x` `(…, inputs, rows)`."""
-    inputs, units, rows = kernel.shape[-3:]
-    if rows == 1 and inputs * units > NARROW:
-        return tf.matmul(kernel[..., 0], x, transpose_a=True)
-    return tf.reduce_sum(kernel * x[..., :, tf.newaxis, :], axis=-3)
 
 
 def predict(network: keras.Model, features: Array) -> Array:

@@ -1,15 +1,14 @@
-"""A network as an ONNX graph, from nothing but its weights."""
+"""An ONNX graph in the making."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, count
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from models.config import FEATURES
 from models.data import Array
 
 OPSET = 15
@@ -17,20 +16,16 @@ IR_VERSION = 8
 """Both old enough for every ONNX Runtime of the last years."""
 
 
-class Layer(NamedTuple):
-    """`activation(kernelᵀ x + bias)`; of a cross layer, `x0 ⊙ (kernelᵀ x + bias) + x`."""
-
-    kernel: Array
-    """`(inputs, units)`."""
-    bias: Array
-    """`(units,)`."""
-    kind: Literal["cross", "relu", "linear"]
-
-
 class Graph:
-    """Inputs, and what is computed of them. Each method returns the name of what it adds."""
+    """Inputs, and what is computed of them. Each method returns the name of what it adds.
 
-    def __init__(self) -> None:
+    Args:
+        rows_last: Whether the rows of what layers take and give run along the last axis or the
+            first one.
+    """
+
+    def __init__(self, rows_last: bool) -> None:
+        self.rows_last = rows_last
         self._inputs: list[onnx.ValueInfoProto] = []
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
@@ -58,26 +53,16 @@ class Graph:
         """Computes `value` in another dtype."""
         return self.apply("Cast", value, name=name, to=_element(dtype))
 
-    def layers(self, x0: str, layers: Sequence[Layer], rows_last: bool) -> str:
-        """Computes the layers of `x0`, one after the other; its rows are its last or first axis."""
-        x = x0
-        for number, layer in enumerate(layers):
-            kernel = self.constant(
-                f"kernel_{number}", layer.kernel.T if rows_last else layer.kernel
-            )
-            bias = self.constant(
-                f"bias_{number}", layer.bias[:, np.newaxis] if rows_last else layer.bias
-            )
-            factors = (kernel, x) if rows_last else (x, kernel)
-            affine = self.apply("Gemm", *factors, bias, name=f"affine_{number}")
-            if layer.kind == "cross":
-                product = self.apply("Mul", x0, affine, name=f"product_{number}")
-                x = self.apply("Add", product, x, name=f"cross_{number}")
-            elif layer.kind == "relu":
-                x = self.apply("Relu", affine, name=f"relu_{number}")
-            else:
-                x = affine
-        return x
+    def affine(self, x: str, kernel: Array, bias: Array) -> str:
+        """Computes `kernelᵀ x + bias` of every row."""
+        factor = self.constant("kernel", kernel.T if self.rows_last else kernel)
+        factors = (factor, x) if self.rows_last else (x, factor)
+        summand = self.constant("bias", bias[:, np.newaxis] if self.rows_last else bias)
+        return self.apply("Gemm", *factors, summand, name="affine")
+
+    def join(self, *parts: str, name: str) -> str:
+        """Puts the numbers of each row one after the other."""
+        return self.apply("Concat", *parts, name=name, axis=0 if self.rows_last else 1)
 
     def model(
         self, predictions: str, dtype: str, domains: Iterable[tuple[str, int]] = ()
@@ -97,21 +82,6 @@ class Graph:
         free = next(each for each in chain([name], numbered) if each not in self._names)
         self._names.add(free)
         return free
-
-
-def graph(layers: Sequence[Layer]) -> onnx.ModelProto:
-    """The layers as a model from `features` `(batch, 3)` to `predictions` `(batch, 1)`.
-
-    Inside, the rows run along the last axis: ONNX Runtime multiplies narrow float64 matrices
-    about four times faster so.
-    """
-    made = Graph()
-    dtype = layers[0].kernel.dtype.name
-    features = made.input("features", dtype, ["batch", FEATURES])
-    rows_last = made.apply("Transpose", features, name="rows_last")
-    x = made.layers(rows_last, layers, rows_last=True)
-    column = made.constant("column", np.array([-1, 1]))
-    return made.model(made.apply("Reshape", x, column, name="predictions"), dtype)
 
 
 def _element(dtype: str) -> int:

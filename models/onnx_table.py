@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 import onnx
 
-from models.data import Array
-from models.onnx_graph import Graph, Layer
+from models.onnx_graph import Graph
+from models.onnx_layers import add_layers
 from models.preprocessing import (
     BEND,
     FAR,
@@ -24,12 +25,9 @@ ML = ("ai.onnx.ml", 2)
 
 
 def table_graph(
-    preprocessing: Preprocessing,
-    schema: TableSchema,
-    embeddings: Sequence[Array],
-    layers: Sequence[Layer],
+    network: keras.Model, preprocessing: Preprocessing, schema: TableSchema
 ) -> onnx.ModelProto:
-    """Preprocessing, embeddings and layers as a model from a table's columns to `predictions`.
+    """Preprocessing and network as a model from a table's columns to `predictions`.
 
     Each input is called as its column, `(batch,)`: double, NaN where it is missing; or string,
     empty where it is missing. The output is a double, `(batch, 1)`, called `predictions`, or
@@ -39,16 +37,12 @@ def table_graph(
     the kernels packed, which makes wide layers three times faster on a few rows, and adds up the
     products of a row in the same order whatever rows are beside it.
     """
-    made = Graph()
+    made = Graph(rows_last=False)
     for column in schema.features:
         made.input(column.name, "float64" if column.kind == "numeric" else "object", ["batch"])
-    dtype = layers[0].kernel.dtype.name
-    parts = [_scaled(made, preprocessing.numbers, dtype)] if preprocessing.numbers else []
-    for words, matrix in zip(preprocessing.words, embeddings, strict=True):
-        table = made.constant("embeddings", matrix)
-        parts.append(made.apply("Gather", table, _codes(made, words), name="embedded", axis=0))
-    x0 = made.apply("Concat", *parts, name="x0", axis=1)
-    x = made.cast(made.layers(x0, layers, rows_last=False), "float64", name="x")
+    numbers = _scaled(made, preprocessing.numbers, network.outputs[0].dtype)
+    codes = [_codes(made, words) for words in preprocessing.words]
+    x = made.cast(add_layers(made, network, numbers, codes), "float64", name="x")
     if preprocessing.task == "binary":
         predictions = made.apply("Sigmoid", x, name="predictions")
     else:
@@ -60,7 +54,12 @@ def table_graph(
 
 
 def _scaled(made: Graph, numbers: Sequence[Number], dtype: str) -> str:
-    """Scaled numbers and marks, `(batch, numeric_width)`: all columns in each operation."""
+    """Scaled numbers and marks, `(batch, numeric_width)`: all columns in each operation.
+
+    Without a number it is empty, and nothing is called so.
+    """
+    if not numbers:
+        return ""
     flat = made.apply("Concat", *(number.name for number in numbers), name="flat", axis=0)
     shape = made.constant("shape", np.array([len(numbers), -1]))
     values = made.apply("Reshape", flat, shape, name="values")

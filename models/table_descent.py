@@ -9,8 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.config import GradientDescent
+from models.forward import forward
 from models.gradient_descent import Epoch, SideBySide, squared_error
-from models.networks import forward
 from models.preprocessing import Encoded
 from models.rows import Sides
 from models.stopping import BestEpochs, Course

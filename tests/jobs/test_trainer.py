@@ -9,12 +9,12 @@ import pytest
 from models.config import SyntheticDataset, TrainConfig
 from models.data import Dataset, Split, load
 from models.experiment import TriplesExperiment
-from models.onnx_graph import Layer, graph
 from service.jobs.trainer import HELD_OUT_ROWS, judge, keep_held_out
 from service.registry.manifest import HELD_OUT, ONNX
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
 from service.schemas import Metadata
+from tests.models.chain import Layer, graph
 from tests.registry.versions import fill, metadata
 
 

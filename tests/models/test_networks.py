@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from models.config import CrossNetwork, DenseNetwork, ModelName, TrainConfig, why_not_exact
-from models.networks import build, forward, predict_rows
-from models.preprocessing import Encoded, Number, Preprocessing, Words
+from models.networks import build, predict_rows
+from models.preprocessing import Encoded, Number, Preprocessing
 from models.schema import Column, TableSchema
+from tests.models.family import TABLES, encoded, every_table, triples
 
 SHAPES: list[tuple[ModelName, TrainConfig]] = [
     ("dense", TrainConfig()),
@@ -17,18 +18,6 @@ SHAPES: list[tuple[ModelName, TrainConfig]] = [
     ("cross", TrainConfig(cross=CrossNetwork(layers=4))),
 ]
 every_shape = pytest.mark.parametrize(("name", "config"), SHAPES)
-
-
-def triples(rows: int) -> Any:
-    return np.random.default_rng(0).random((rows, 3), np.float32)
-
-
-def lively(name: ModelName, config: TrainConfig, seed: int) -> keras.Model:
-    # Its biases are not zero, so that a lost one shows.
-    network = build(name, config, seed)
-    draw = np.random.default_rng(seed)
-    network.set_weights([w + draw.uniform(0.1, 0.5, w.shape) for w in network.get_weights()])
-    return network
 
 
 def agree(actual: Any, expected: Any) -> None:
@@ -107,67 +96,8 @@ def test_the_dense_network_computes_what_its_layers_say() -> None:
     assert network(np.array([[1.0, 2.0, 3.0]], np.float32)).numpy().tolist() == [[14.5]]
 
 
-@every_shape
-def test_forward_is_the_network_as_a_function_of_its_weights(
-    name: ModelName, config: TrainConfig
-) -> None:
-    network, features = lively(name, config, seed=1), triples(40)
-    weights = [weight[..., np.newaxis] for weight in network.get_weights()]
-    predictions = forward(network, weights, features.T)
-    assert predictions.shape == (40,)
-    agree(predictions, network(features)[:, 0])
-
-
-@every_shape
-def test_forward_computes_networks_stacked_along_a_leading_axis(
-    name: ModelName, config: TrainConfig
-) -> None:
-    networks, features = [lively(name, config, seed) for seed in range(3)], triples(40)
-    weights = [
-        np.stack(same)[..., np.newaxis]
-        for same in zip(*(network.get_weights() for network in networks), strict=True)
-    ]
-    predictions = forward(networks[0], weights, features.T)
-    assert predictions.shape == (3, 40)
-    agree(predictions, [network(features)[:, 0] for network in networks])
-
-
-@every_shape
-def test_forward_gives_each_row_the_weights_of_its_own(
-    name: ModelName, config: TrainConfig
-) -> None:
-    networks, features = [lively(name, config, seed) for seed in range(4)], triples(4)
-    weights = [
-        np.stack(same, axis=-1)
-        for same in zip(*(network.get_weights() for network in networks), strict=True)
-    ]
-    predictions = forward(networks[0], weights, features.T)
-    assert predictions.shape == (4,)
-    agree(
-        predictions,
-        [network(features[i : i + 1])[0, 0] for i, network in enumerate(networks)],
-    )
-
-
-NUMBERS = (Number("area", 0.0, 1.0, True), Number("rooms", 0.0, 1.0, False))
-WORDS = (Words("city", ("Bergen", "Oslo"), 2), Words("kind", ("flat",), 1))
-TABLES = [
-    Preprocessing("regression", numbers, words, 0.0, 1.0)
-    for numbers, words in ((NUMBERS, WORDS), (NUMBERS, ()), ((), WORDS))
-]
-every_table = pytest.mark.parametrize("table", TABLES, ids=["both", "numbers", "words"])
 both_networks = pytest.mark.parametrize("name", ["dense", "cross"])
 OF_TABLE = TrainConfig.model_validate({"dataset": "houses", "dense": {"hidden_units": [5, 4]}})
-
-
-def rows_of(table: Preprocessing, rows: int) -> Encoded:
-    draw = np.random.default_rng(0)
-    codes = [draw.integers(0, words.codes, rows) for words in table.words]
-    return Encoded(
-        draw.normal(size=(table.numeric_width, rows)).astype(np.float32),
-        np.array(codes, np.int32).reshape(-1, rows),
-        draw.normal(size=rows).astype(np.float32),
-    )
 
 
 @every_table
@@ -189,7 +119,7 @@ def test_all_weights_of_a_table_s_network_are_drawn_from_the_seed() -> None:
     first, again, other = (
         [
             weight
-            for weight in build("cross", OF_TABLE, seed, TABLES[0]).get_weights()
+            for weight in build("cross", OF_TABLE, seed, TABLES["both"]).get_weights()
             if weight.any()
         ]
         for seed in (5, 5, 6)
@@ -200,25 +130,8 @@ def test_all_weights_of_a_table_s_network_are_drawn_from_the_seed() -> None:
         assert (one != different).all()
 
 
-@every_table
-@both_networks
-def test_forward_is_the_network_of_a_table_too_for_several_starts(
-    name: ModelName, table: Preprocessing
-) -> None:
-    networks = [build(name, OF_TABLE, seed, table) for seed in (1, 2)]
-    rows = rows_of(table, 20)
-    weights = [
-        np.stack(same)[..., np.newaxis]
-        for same in zip(*(network.get_weights() for network in networks), strict=True)
-    ]
-    predictions = forward(networks[0], weights, rows.numbers, rows.codes)
-    assert predictions.shape == (2, 20)
-    agree(predictions, [predict_rows(network, [rows]) for network in networks])
-    assert np.ptp(predictions, axis=1).min() > 1e-3
-
-
 def test_rows_are_predicted_block_after_block() -> None:
-    network, rows = build("cross", OF_TABLE, 1, TABLES[0]), rows_of(TABLES[0], 9)
+    network, rows = build("cross", OF_TABLE, 1, TABLES["both"]), encoded(TABLES["both"], 9)
     parts = (
         Encoded(rows.numbers[:, part], rows.codes[:, part], rows.targets[part])
         for part in (slice(5), slice(5, None))

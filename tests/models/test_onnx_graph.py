@@ -1,49 +1,44 @@
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
 
-from models.data import Array, synthetic_triples, target
-from models.onnx_graph import Layer, graph
+from models.data import Array
+from models.onnx_graph import Graph
 
-FEATURES = synthetic_triples(50, seed=3).features
+ROWS = np.array([[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]])
 
 
-def predict(layers: list[Layer], features: Array) -> Array:
+def run(made: Graph, output: str, **inputs: Any) -> Array:
     session = onnxruntime.InferenceSession(
-        graph(layers).SerializeToString(), providers=["CPUExecutionProvider"]
+        made.model(output, "float64").SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    predictions: Array = session.run(["predictions"], {"features": features})[0]
-    return predictions
+    (result,) = session.run(None, inputs)
+    return np.asarray(result)
 
 
-def test_a_cross_layer_holds_the_true_function() -> None:
-    products = np.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 1]])
-    layers = [
-        Layer(products, np.full(3, -1.0), "cross"),
-        Layer(np.ones((3, 1)), np.zeros(1), "linear"),
-    ]
-    np.testing.assert_allclose(predict(layers, FEATURES)[:, 0], target(FEATURES), rtol=1e-15)
+@pytest.mark.parametrize("rows_last", [True, False])
+def test_an_affine_map_is_one_of_each_row_wherever_the_rows_run(rows_last: bool) -> None:
+    made = Graph(rows_last)
+    x = made.input("x", "float64", [2, "batch"] if rows_last else ["batch", 2])
+    kernel, bias = np.array([[1.0, 10], [100, 1000]]), np.array([0.5, 0.25])
+    affine = made.affine(x, kernel, bias)
+    joined = made.join(affine, x, name="joined")
+    last = made.affine(joined, np.array([[1.0], [2], [4], [8]]), np.zeros(1))
+    column = made.constant("column", np.array([-1, 1]))
+    output = made.apply("Reshape", last, column, name="output")
+    expected = np.hstack([ROWS @ kernel + bias, ROWS]) @ [1, 2, 4, 8]
+    given = ROWS.T if rows_last else ROWS
+    assert run(made, output, x=np.ascontiguousarray(given))[:, 0].tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_layers_of_every_kind_follow_their_formulas(dtype: str) -> None:
-    draw = np.random.default_rng(1)
-    features = FEATURES.astype(dtype)
-    w0, w1, w2, w3 = (
-        draw.normal(size=shape).astype(dtype) for shape in ((3, 3), (3, 5), (5, 3), (3, 1))
-    )
-    b0, b1, b2, b3 = (draw.normal(size=size).astype(dtype) for size in (3, 5, 3, 1))
-    x = features * (features @ w0 + b0) + features
-    x = np.maximum(x @ w1 + b1, 0) @ w2 + b2
-    x = features * (x @ w0 + b0) + x
-    expected = x @ w3 + b3
-    layers = [
-        Layer(w0, b0, "cross"),
-        Layer(w1, b1, "relu"),
-        Layer(w2, b2, "linear"),
-        Layer(w0, b0, "cross"),
-        Layer(w3, b3, "linear"),
-    ]
-    predictions = predict(layers, features)
-    assert predictions.dtype == dtype
-    np.testing.assert_allclose(predictions, expected, rtol=1e-4 if dtype == "float32" else 1e-12)
+def test_a_name_is_given_once() -> None:
+    made = Graph(rows_last=False)
+    x = made.input("sum", "float64", ["batch", 1])
+    one = made.constant("one", np.array(1.0))
+    two = made.constant("one", np.array(2.0))
+    three = made.apply("Add", x, one, name="sum")
+    output = made.apply("Mul", three, two, name="sum")
+    assert [one, two, three, output] == ["one", "one_1", "sum_1", "sum_2"]
+    assert run(made, output, sum=np.array([[4.0]])).tolist() == [[10.0]]

@@ -8,12 +8,12 @@ import onnx
 import pytest
 
 from models.config import ModelName, TrainConfig
-from models.onnx_graph import Layer, graph
 from models.schema import TableSchema
 from service.predict.default import choose
 from service.predict.loaded import Loaded, load
 from service.registry.manifest import HELD_OUT, ONNX, seal
 from service.registry.versions import Registry
+from tests.models.chain import Layer, graph
 from tests.predict.tables import HOUSES, NUMBERS, expected, publish
 from tests.registry.versions import fill, metadata
 

@@ -8,11 +8,11 @@ import pytest
 
 from models.config import ModelName
 from models.data import synthetic_triples
-from models.onnx_graph import Layer, graph
 from service.predict.formats.intake import Intake
 from service.predict.formats.question import Features, Predictions
 from service.predict.loaded import Loaded, rows_of
 from service.registry.manifest import ONNX
+from tests.models.chain import Layer, graph
 from tests.models.exported import make_columns, make_version
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,73 @@
+"""The layers of a network as a part of an ONNX graph."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+
+from models.config import FEATURES
+from models.data import Array
+from models.layers import CrossLayer, Embeddings
+from models.onnx_graph import Graph
+from models.walk import walk
+
+
+def graph(network: keras.Model) -> onnx.ModelProto:
+    """A network of triples as a model from `features` `(batch, 3)` to `predictions` `(batch, 1)`.
+
+    Inside, the rows run along the last axis: ONNX Runtime multiplies narrow float64 matrices
+    about four times faster so.
+    """
+    made = Graph(rows_last=True)
+    dtype = network.inputs[0].dtype
+    features = made.input("features", dtype, ["batch", FEATURES])
+    x = add_layers(made, network, made.apply("Transpose", features, name="rows_last"))
+    column = made.constant("column", np.array([-1, 1]))
+    return made.model(made.apply("Reshape", x, column, name="predictions"), dtype)
+
+
+def add_layers(made: Graph, network: keras.Model, *inputs: Any) -> str:
+    """Computes `network` of `inputs`, and returns the name of what it gives.
+
+    Args:
+        inputs: What the features are called; of a table what its numbers are called, empty if
+            there are none, and its codes, one name a feature.
+    """
+
+    def apply(layer: keras.Layer, given: Sequence[Any]) -> Any:
+        weights = layer.get_weights()
+        match layer:
+            case Embeddings():
+                return _embed(made, weights, *given)
+            case CrossLayer():
+                return _cross(made, weights, *given)
+            case keras.layers.Dense():
+                return _activated(made, layer, made.affine(*given, *weights))
+        raise TypeError(f"{layer.name} is of no kind that is known here")
+
+    return str(walk(network, inputs, apply))
+
+
+def _activated(made: Graph, layer: keras.layers.Dense, x: str) -> str:
+    if layer.activation is keras.activations.relu:
+        return made.apply("Relu", x, name="relu")
+    if layer.activation is keras.activations.linear:
+        return x
+    raise ValueError(f"no ONNX operation is known for {layer.activation}")
+
+
+def _cross(made: Graph, weights: Sequence[Array], x0: str, x: str) -> str:
+    affine = made.affine(x, *weights)
+    product = made.apply("Mul", x0, affine, name="product")
+    return made.apply("Add", product, x, name="cross")
+
+
+def _embed(made: Graph, matrices: Sequence[Array], numbers: str, codes: Sequence[str]) -> str:
+    """`x0`: the numbers, then the embeddings of the codes."""
+    parts = [numbers] if numbers else []
+    for matrix, code in zip(matrices, codes, strict=True):
+        table = made.constant("embeddings", matrix)
+        parts.append(made.apply("Gather", table, code, name="embedded", axis=0))
+    return made.join(*parts, name="x0")

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models.layers import CrossLayer, Embeddings
+from models.embeddings import Embeddings
+from models.layers import CrossLayer
 from models.walk import walk
 
 NARROW = 32
@@ -48,12 +49,29 @@ def _apply(layer: keras.Layer, weights: Sequence[Any], x: Any, *others: Any) -> 
         case keras.layers.Dense():
             kernel, bias = weights
             return layer.activation(_product(kernel, x) + bias)
+        case keras.layers.Concatenate():
+            return tf.concat([x, *others], axis=-2)
     raise TypeError(f"{layer.name} is of no kind that is known here")
 
 
 def _cross(weights: Sequence[Any], x0: Any, x: Any) -> Any:
-    kernel, bias = weights
-    return x0 * (_product(kernel, x) + bias) + x
+    *low_rank, kernel, bias = weights
+    return x0 * (_product(kernel, _inner(low_rank, x)) + bias) + x
+
+
+def _inner(weights: Sequence[Any], x: Any) -> Any:
+    """What the last kernel of a cross layer is multiplied with."""
+    match weights:
+        case [down]:
+            return _product(down, x)
+        case [mixing, down, gate]:
+            low = tf.tanh(_product(down, x))
+            apart = (*low.shape[:-2], *mixing.shape[-4:-2], low.shape[-1])
+            low = tf.tanh(_product(mixing, tf.reshape(low, apart)))
+            gates = tf.nn.softmax(_product(gate, x), axis=-2)
+            mixed = low * gates[..., tf.newaxis, :]
+            return tf.reshape(mixed, (*apart[:-3], apart[-3] * apart[-2], apart[-1]))
+    return x
 
 
 def _embed(matrices: Sequence[Any], numbers: Any, codes: Any) -> Any:

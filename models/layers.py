@@ -1,6 +1,5 @@
-"""The cross layer of the Deep & Cross Network, version 2, and the embeddings of a table's words."""
+"""The cross layer of the Deep & Cross Network, version 2."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,11 +12,23 @@ class CrossLayer(keras.layers.Layer):  # type: ignore[misc]
     `output = x0 ⊙ (W x + b) + x`
 
     Each layer raises the degree of the polynomial it can represent by one: one layer holds
-    every product of two features.
+    every product of two features. With a rank, `W` is a product of two narrow matrices:
+
+    `output = x0 ⊙ (U Vᵀ x + b) + x`
+
+    Experts are several such products, each with a map of its own between the two, and mixed by
+    what a gate says of `x`:
+
+    `output = x0 ⊙ (Σᵢ gᵢ Uᵢ tanh(Cᵢ tanh(Vᵢᵀ x)) + b) + x`, `g = softmax(G x)`
+
+    The weights are, in this order, `C`, `V` and `G`, as far as there are any, `W` or `U`, and `b`.
 
     Args:
-        kernel_initializer: Initializer of `W`. Defaults to `"glorot_uniform"`.
+        kernel_initializer: Initializer of all but `b`; one that is told by its name or config
+            is another one for each. Defaults to `"glorot_uniform"`.
         bias_initializer: Initializer of `b`. Defaults to `"zeros"`.
+        rank: Columns of `U` and `V`. Defaults to `None`: a whole `W`.
+        experts: How many products are mixed; more than one need a rank. Defaults to 1: none.
 
     Call arguments:
         x0: The input of the network, `(batch_size, features)`.
@@ -29,21 +40,33 @@ class CrossLayer(keras.layers.Layer):  # type: ignore[misc]
     Example:
         >>> x0 = keras.Input((3,))
         >>> x = CrossLayer()(x0)
-        >>> x = CrossLayer()(x0, x)
+        >>> x = CrossLayer(rank=2)(x0, x)
 
     Reference:
-        Wang et al., "DCN V2: Improved Deep & Cross Network", 2021, equation 1.
+        Wang et al., "DCN V2: Improved Deep & Cross Network", 2021, equations 1, 2 and 4.
     """
 
     def __init__(
         self,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        *,
+        rank: int | None = None,
+        experts: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        if rank is not None and rank < 1:
+            raise ValueError(f"`rank` must be 1 or more. Received: rank={rank}")
+        if experts < 1 or (experts > 1 and rank is None):
+            raise ValueError(
+                "`experts` must be 1 or more, and more than 1 need a `rank`. "
+                f"Received: experts={experts}, rank={rank}"
+            )
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.rank = rank
+        self.experts = experts
 
     def build(self, x0_shape: tuple[int | None, ...], x_shape: Any = None) -> None:
         if len(x0_shape) != 2 or x0_shape[-1] is None:
@@ -52,13 +75,25 @@ class CrossLayer(keras.layers.Layer):  # type: ignore[misc]
             )
         if x_shape is not None and tuple(x_shape) != tuple(x0_shape):
             raise ValueError(f"`x` must have the shape of `x0`. Received: {x_shape} and {x0_shape}")
-        self.affine = keras.layers.Dense(
-            x0_shape[-1],
-            kernel_initializer=self.kernel_initializer,
-            bias_initializer=self.bias_initializer,
-            dtype=self.dtype_policy,
+        features = inner = x0_shape[-1]
+        if self.rank is not None:
+            inner = self.experts * self.rank
+            self.down = self._map(features, inner, use_bias=False)
+        if self.experts > 1:
+            self.mixing = self.add_weight(
+                shape=(self.experts, self.rank, self.rank),
+                initializer=self.kernel_initializer,
+                name="mixing",
+            )
+            self.gate = self._map(features, self.experts, activation="softmax", use_bias=False)
+        self.affine = self._map(inner, features, bias_initializer=self.bias_initializer)
+
+    def _map(self, inputs: int, units: int, **how: Any) -> keras.layers.Dense:
+        made = keras.layers.Dense(
+            units, kernel_initializer=self.kernel_initializer, dtype=self.dtype_policy, **how
         )
-        self.affine.build(x0_shape)
+        made.build((None, inputs))
+        return made
 
     def call(self, x0: Any, x: Any = None) -> Any:
         x = x0 if x is None else x
@@ -66,66 +101,30 @@ class CrossLayer(keras.layers.Layer):  # type: ignore[misc]
             raise ValueError(
                 f"`x` must have the shape of `x0`, {x0.shape}. Received: x.shape={x.shape}"
             )
-        return x0 * self.affine(x) + x
+        return x0 * self.affine(self._inner(x)) + x
+
+    def _inner(self, x: Any) -> Any:
+        """What `W` or `U` is multiplied with."""
+        if self.rank is None:
+            return x
+        low = self.down(x)
+        if self.experts == 1:
+            return low
+        ops = keras.ops
+        low = ops.tanh(ops.reshape(low, (-1, self.experts, self.rank)))
+        low = ops.tanh(ops.einsum("rei,eij->rej", low, self.mixing))
+        mixed = low * ops.expand_dims(self.gate(x), -1)
+        return ops.reshape(mixed, (-1, self.experts * self.rank))
 
     def compute_output_shape(self, x0_shape: Any, x_shape: Any = None) -> Any:
         return x0_shape
 
     def get_config(self) -> dict[str, Any]:
+        initializers = keras.initializers
         return {
             **super().get_config(),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }
-
-
-@keras.saving.register_keras_serializable(package="crosscheck")
-class Embeddings(keras.layers.Layer):  # type: ignore[misc]
-    """Puts the numbers of a row and the embeddings of its codes one after the other.
-
-    Args:
-        shapes: Of each categorical feature, how many codes it has and the width of an embedding.
-        initializer: Initializer of the matrices, one a feature. Defaults to `"uniform"`.
-
-    Call arguments:
-        numbers: `(batch_size, numeric_width)`; the width may be 0.
-        codes: `(batch_size, categorical features)`, integers; there may be none.
-
-    Returns:
-        A tensor `(batch_size, numeric_width + all widths)`.
-    """
-
-    def __init__(
-        self, shapes: Sequence[tuple[int, int]], initializer: Any = "uniform", **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.shapes = [tuple(shape) for shape in shapes]
-        self.initializer = keras.initializers.get(initializer)
-
-    def build(self, numbers_shape: Any, codes_shape: Any) -> None:
-        if codes_shape[-1] != len(self.shapes):
-            raise ValueError(
-                f"`codes` must have the shape (batch_size, {len(self.shapes)}). "
-                f"Received: shape={codes_shape}"
-            )
-        self.matrices = [
-            self.add_weight(shape=shape, initializer=self.initializer, name=f"matrix_{index}")
-            for index, shape in enumerate(self.shapes)
-        ]
-
-    def call(self, numbers: Any, codes: Any) -> Any:
-        embedded = [
-            keras.ops.take(matrix, codes[:, index], axis=0)
-            for index, matrix in enumerate(self.matrices)
-        ]
-        return keras.ops.concatenate([numbers, *embedded], axis=-1)
-
-    def compute_output_shape(self, numbers_shape: Any, codes_shape: Any) -> Any:
-        return (numbers_shape[0], numbers_shape[1] + sum(width for _, width in self.shapes))
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "shapes": self.shapes,
-            "initializer": keras.initializers.serialize(self.initializer),
+            "kernel_initializer": initializers.serialize(initializers.get(self.kernel_initializer)),
+            "bias_initializer": initializers.serialize(initializers.get(self.bias_initializer)),
+            "rank": self.rank,
+            "experts": self.experts,
         }

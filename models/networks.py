@@ -1,6 +1,6 @@
-"""The networks."""
+"""The networks: how each is built of its layers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -9,14 +9,16 @@ import numpy as np
 from models.config import (
     FEATURES,
     CrossNetwork,
+    DeepCrossNetwork,
     DenseNetwork,
     Initializer,
     ModelName,
     TrainConfig,
 )
 from models.data import Array
+from models.embeddings import Embeddings
 from models.evaluation import in_blocks
-from models.layers import CrossLayer, Embeddings
+from models.layers import CrossLayer
 from models.preprocessing import Encoded, Preprocessing
 
 
@@ -30,9 +32,14 @@ def build(
     `(batch_size, categorical features)` to the scaled target, or to the log-odds of the positive
     class, `(batch_size, 1)`. The same seed gives the same initial weights.
     """
-    if name == "dense":
-        return build_dense(config.dense, seed, config.precision, preprocessing)
-    return build_cross(config.cross, seed, config.precision, preprocessing)
+    dtype = config.precision
+    match name:
+        case "dense":
+            return build_dense(config.dense, seed, dtype, preprocessing)
+        case "cross":
+            return build_cross(config.cross, seed, dtype, preprocessing)
+        case "deep_cross":
+            return build_deep_cross(config.deep_cross, seed, dtype, preprocessing)
 
 
 def build_dense(
@@ -47,18 +54,10 @@ def build_dense(
     """
     draw = keras.random.SeedGenerator(seed)
     inputs, x0 = _inputs(preprocessing, draw, dtype)
-    x = x0
-    for units in [*network.hidden_units, None]:
-        first = x is x0
-        x = keras.layers.Dense(
-            units or 1,
-            activation="relu" if units else "linear",
-            kernel_initializer=_initializer(
-                network.initializer, draw, x.shape[1], units or 1, first
-            ),
-            dtype=dtype,
-        )(x)
-    return keras.Model(inputs, x, name="dense")
+    x = _deep(x0, network.hidden_units, draw, dtype, network.initializer)
+    initializer = _initializer(network.initializer, draw, x.shape[1], 1)
+    predictions = keras.layers.Dense(1, kernel_initializer=initializer, dtype=dtype)(x)
+    return keras.Model(inputs, predictions, name="dense")
 
 
 def build_cross(
@@ -73,12 +72,53 @@ def build_cross(
     """
     draw = keras.random.SeedGenerator(seed)
     inputs, x0 = _inputs(preprocessing, draw, dtype)
+    x = _crossed(x0, network, draw, dtype)
+    return keras.Model(inputs, _linear(x, draw, dtype), name="cross")
+
+
+def build_deep_cross(
+    network: DeepCrossNetwork,
+    seed: int,
+    dtype: str = "float32",
+    preprocessing: Preprocessing | None = None,
+) -> keras.Model:
+    """Cross layers, ReLU layers beside them or behind them, and one linear unit."""
+    draw = keras.random.SeedGenerator(seed)
+    inputs, x0 = _inputs(preprocessing, draw, dtype)
+    crossed = _crossed(x0, network, draw, dtype)
+    parallel = network.structure == "parallel"
+    x = _deep(x0 if parallel else crossed, network.hidden_units, draw, dtype)
+    if parallel:
+        x = keras.layers.Concatenate(dtype=dtype)([crossed, x])
+    return keras.Model(inputs, _linear(x, draw, dtype), name="deep_cross")
+
+
+def _crossed(x0: Any, network: CrossNetwork, draw: keras.random.SeedGenerator, dtype: str) -> Any:
     x = x0
     for _ in range(network.layers):
-        x = CrossLayer(keras.initializers.GlorotUniform(draw), dtype=dtype)(x0, x)
+        glorot = keras.initializers.GlorotUniform(draw)
+        layer = CrossLayer(glorot, rank=network.rank, experts=network.experts, dtype=dtype)
+        x = layer(x0, x)
+    return x
+
+
+def _deep(
+    x0: Any,
+    hidden_units: Sequence[int],
+    draw: keras.random.SeedGenerator,
+    dtype: str,
+    initializer: Initializer = "glorot_uniform",
+) -> Any:
+    x = x0
+    for units in hidden_units:
+        kernel = _initializer(initializer, draw, x.shape[1], units, first=x is x0)
+        x = keras.layers.Dense(units, "relu", kernel_initializer=kernel, dtype=dtype)(x)
+    return x
+
+
+def _linear(x: Any, draw: keras.random.SeedGenerator, dtype: str) -> Any:
     glorot = keras.initializers.GlorotUniform(draw)
-    predictions = keras.layers.Dense(1, kernel_initializer=glorot, dtype=dtype)(x)
-    return keras.Model(inputs, predictions, name="cross")
+    return keras.layers.Dense(1, kernel_initializer=glorot, dtype=dtype)(x)
 
 
 def _inputs(
@@ -108,7 +148,11 @@ def predict_rows(network: keras.Model, blocks: Iterable[Encoded]) -> Array:
 
 
 def _initializer(
-    kind: Initializer, draw: keras.random.SeedGenerator, inputs: int, units: int, first: bool
+    kind: Initializer,
+    draw: keras.random.SeedGenerator,
+    inputs: int,
+    units: int,
+    first: bool = False,
 ) -> keras.initializers.Initializer:
     """Glorot's uniform one; or, called lively, one with which hardly a ReLU network is born dead.
 

@@ -21,11 +21,12 @@ class Graph:
 
     Args:
         rows_last: Whether the rows of what layers take and give run along the last axis or the
-            first one.
+            first one; `axis` is the other one.
     """
 
     def __init__(self, rows_last: bool) -> None:
         self.rows_last = rows_last
+        self.axis = 0 if rows_last else 1
         self._inputs: list[onnx.ValueInfoProto] = []
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
@@ -53,16 +54,28 @@ class Graph:
         """Computes `value` in another dtype."""
         return self.apply("Cast", value, name=name, to=_element(dtype))
 
+    def product(self, x: str, kernel: Array) -> str:
+        """Computes `kernelᵀ x` of every row."""
+        return self.apply("MatMul", *self._factors(x, kernel), name="product")
+
     def affine(self, x: str, kernel: Array, bias: Array) -> str:
         """Computes `kernelᵀ x + bias` of every row."""
-        factor = self.constant("kernel", kernel.T if self.rows_last else kernel)
-        factors = (factor, x) if self.rows_last else (x, factor)
         summand = self.constant("bias", bias[:, np.newaxis] if self.rows_last else bias)
-        return self.apply("Gemm", *factors, summand, name="affine")
+        return self.apply("Gemm", *self._factors(x, kernel), summand, name="affine")
+
+    def _factors(self, x: str, kernel: Array) -> tuple[str, str]:
+        factor = self.constant("kernel", kernel.T if self.rows_last else kernel)
+        return (factor, x) if self.rows_last else (x, factor)
+
+    def split(self, x: str, parts: int) -> list[str]:
+        """Cuts the numbers of each row into so many equal parts."""
+        names = [self._free("part") for _ in range(parts)]
+        self._nodes.append(helper.make_node("Split", [x], names, axis=self.axis))
+        return names
 
     def join(self, *parts: str, name: str) -> str:
         """Puts the numbers of each row one after the other."""
-        return self.apply("Concat", *parts, name=name, axis=0 if self.rows_last else 1)
+        return self.apply("Concat", *parts, name=name, axis=self.axis)
 
     def model(
         self, predictions: str, dtype: str, domains: Iterable[tuple[str, int]] = ()

@@ -9,7 +9,8 @@ import onnx
 
 from models.config import FEATURES
 from models.data import Array
-from models.layers import CrossLayer, Embeddings
+from models.embeddings import Embeddings
+from models.layers import CrossLayer
 from models.onnx_graph import Graph
 from models.walk import walk
 
@@ -45,6 +46,8 @@ def add_layers(made: Graph, network: keras.Model, *inputs: Any) -> str:
                 return _cross(made, weights, *given)
             case keras.layers.Dense():
                 return _activated(made, layer, made.affine(*given, *weights))
+            case keras.layers.Concatenate():
+                return made.join(*given, name="joined")
         raise TypeError(f"{layer.name} is of no kind that is known here")
 
     return str(walk(network, inputs, apply))
@@ -59,9 +62,29 @@ def _activated(made: Graph, layer: keras.layers.Dense, x: str) -> str:
 
 
 def _cross(made: Graph, weights: Sequence[Array], x0: str, x: str) -> str:
-    affine = made.affine(x, *weights)
-    product = made.apply("Mul", x0, affine, name="product")
+    *low_rank, kernel, bias = weights
+    affine = made.affine(_inner(made, low_rank, x), kernel, bias)
+    product = made.apply("Mul", x0, affine, name="crossed")
     return made.apply("Add", product, x, name="cross")
+
+
+def _inner(made: Graph, weights: Sequence[Array], x: str) -> str:
+    """What the last kernel of a cross layer is multiplied with."""
+    match weights:
+        case [down]:
+            return made.product(x, down)
+        case [mixing, down, gate]:
+            low = made.apply("Tanh", made.product(x, down), name="low")
+            gates = made.apply("Softmax", made.product(x, gate), name="gates", axis=made.axis)
+            both = (made.split(each, len(mixing)) for each in (low, gates))
+            mixed = [_expert(made, *expert) for expert in zip(mixing, *both, strict=True)]
+            return made.join(*mixed, name="mixed")
+    return x
+
+
+def _expert(made: Graph, kernel: Array, low: str, gate: str) -> str:
+    said = made.apply("Tanh", made.product(low, kernel), name="expert")
+    return made.apply("Mul", said, gate, name="gated")
 
 
 def _embed(made: Graph, matrices: Sequence[Array], numbers: str, codes: Sequence[str]) -> str:

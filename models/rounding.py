@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import Array
-from models.layers import CrossLayer, Embeddings
+from models.embeddings import Embeddings
+from models.layers import CrossLayer
 from models.walk import walk
 
 ROWS_AT_ONCE = 1024
 """What all layers give is in memory for so many rows."""
+
+
+FUNCTION = 8
+"""So many units of rounding two evaluations of a sine, a hyperbolic tangent, … differ at most."""
 
 
 class Rounded(NamedTuple):
@@ -58,13 +63,36 @@ def _apply(eps: float, layer: keras.Layer, inputs: Sequence[Any]) -> Rounded:
             return _cross(eps, weights, x, *others)
         case keras.layers.Dense():
             return _activated(layer, _affine(eps, x, *weights))
+        case keras.layers.Concatenate():
+            return _joined(inputs)
     raise TypeError(f"{layer.name} is of no kind that is known here")
 
 
-def _affine(eps: float, x: Rounded, kernel: Array, bias: Array) -> Rounded:
-    products = np.abs(x.values) @ np.abs(kernel) + np.abs(bias)
-    own = (len(kernel) + 1) * eps * products
+def _affine(eps: float, x: Rounded, kernel: Array, bias: Array | float = 0.0) -> Rounded:
+    sums = np.abs(x.values) @ np.abs(kernel) + np.abs(bias)
+    own = (kernel.shape[-2] + 1) * eps * sums
     return Rounded(x.values @ kernel + bias, x.error @ np.abs(kernel) + own)
+
+
+def _times(eps: float, x: Rounded, y: Rounded) -> Rounded:
+    values = x.values * y.values
+    passed_on = x.error * np.abs(y.values) + (np.abs(x.values) + x.error) * y.error
+    return Rounded(values, passed_on + eps * np.abs(values))
+
+
+def _tanh(eps: float, x: Rounded) -> Rounded:
+    # It rises by 1 at most.
+    return Rounded(np.tanh(x.values), x.error + FUNCTION * eps)
+
+
+def _softmax(eps: float, x: Rounded) -> Rounded:
+    below = x.values - x.values.max(axis=-1, keepdims=True)
+    powers = np.exp(below)
+    values = powers / powers.sum(axis=-1, keepdims=True)
+    # An exponent that is wrong by so much makes its power wrong by that part of it.
+    exponents = x.error + eps * (np.abs(below) + FUNCTION)
+    passed_on = exponents + (values * exponents).sum(axis=-1, keepdims=True)
+    return Rounded(values, values * (passed_on + x.values.shape[-1] * eps))
 
 
 def _activated(layer: keras.Layer, x: Rounded) -> Rounded:
@@ -74,17 +102,39 @@ def _activated(layer: keras.Layer, x: Rounded) -> Rounded:
 
 
 def _cross(eps: float, weights: Sequence[Array], x0: Rounded, x: Rounded) -> Rounded:
-    affine = _affine(eps, x, *weights)
-    product = x0.values * affine.values
-    passed_on = x0.error * np.abs(affine.values) + (np.abs(x0.values) + x0.error) * affine.error
-    own = 2 * eps * (np.abs(product) + np.abs(x.values))
-    return Rounded(product + x.values, passed_on + x.error + own)
+    *low_rank, kernel, bias = weights
+    product = _times(eps, x0, _affine(eps, _inner(eps, low_rank, x), kernel, bias))
+    values = product.values + x.values
+    return Rounded(values, product.error + x.error + eps * np.abs(values))
+
+
+def _inner(eps: float, weights: Sequence[Array], x: Rounded) -> Rounded:
+    """What the last kernel of a cross layer is multiplied with."""
+    match weights:
+        case [down]:
+            return _affine(eps, x, down)
+        case [mixing, down, gate]:
+            gates = _softmax(eps, _affine(eps, x, gate))
+            low = _tanh(eps, _affine(eps, x, down))
+            experts = zip(mixing, _apart(low, len(mixing)), _apart(gates, len(mixing)), strict=True)
+            return _joined(
+                [
+                    _times(eps, _tanh(eps, _affine(eps, of_one, kernel)), its_gate)
+                    for kernel, of_one, its_gate in experts
+                ]
+            )
+    return x
+
+
+def _apart(x: Rounded, parts: int) -> list[Rounded]:
+    return [Rounded(*pair) for pair in zip(*(np.split(of, parts, axis=1) for of in x), strict=True)]
+
+
+def _joined(parts: Sequence[Rounded]) -> Rounded:
+    values, errors = zip(*parts, strict=True)
+    return Rounded(np.concatenate(values, axis=1), np.concatenate(errors, axis=1))
 
 
 def _embed(matrices: Sequence[Array], numbers: Rounded, codes: NDArray[np.integer]) -> Rounded:
     embedded = [matrix[of_one] for matrix, of_one in zip(matrices, codes.T, strict=True)]
-    nothing = [np.zeros_like(each) for each in embedded]
-    return Rounded(
-        np.concatenate([numbers.values, *embedded], axis=1),
-        np.concatenate([numbers.error, *nothing], axis=1),
-    )
+    return _joined([numbers, *(Rounded(each, np.zeros_like(each)) for each in embedded)])

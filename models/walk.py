@@ -1,7 +1,7 @@
 """One walk through a Keras network, for all that is computed of its layers."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import keras
 
@@ -26,3 +26,9 @@ def walk(
             given = [values[id(of)] for of in keras.tree.flatten(layer.input)]
             values[id(layer.output)] = apply(layer, given)
     return values[id(network.outputs[0])]
+
+
+def call(layer: keras.Layer, inputs: Sequence[Any]) -> Any:
+    """What Keras computes of a layer's inputs."""
+    merges = isinstance(layer, keras.layers.Average | keras.layers.Concatenate)
+    return layer(inputs) if merges else layer(*inputs)

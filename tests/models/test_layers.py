@@ -6,7 +6,7 @@ import keras_rs
 import numpy as np
 import pytest
 
-from models.layers import CrossLayer, Embeddings
+from models.layers import CrossLayer
 
 
 def array(*rows: tuple[float, ...]) -> Any:
@@ -43,13 +43,15 @@ def test_a_layer_holds_one_square_kernel_and_one_bias(features: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_layer_computes_what_the_reference_computes(dtype: str) -> None:
+@pytest.mark.parametrize("rank", [None, 1, 2])
+def test_a_layer_computes_what_the_reference_computes(rank: int | None, dtype: str) -> None:
     draw = np.random.default_rng(1)
     x0, x = draw.normal(size=(2, 50, 3)).astype(dtype)
-    layer, reference = CrossLayer(dtype=dtype), keras_rs.layers.FeatureCross(dtype=dtype)
+    layer = CrossLayer(rank=rank, dtype=dtype)
+    reference = keras_rs.layers.FeatureCross(projection_dim=rank, dtype=dtype)
     layer(x0), reference(x0)
-    # A kernel that is not symmetric and a bias that is not zero.
-    weights = [draw.normal(size=shape) for shape in [(3, 3), (3,)]]
+    # Kernels that are not symmetric and a bias that is not zero.
+    weights = [draw.normal(size=weight.shape) for weight in layer.get_weights()]
     layer.set_weights(weights)
     reference.set_weights(weights)
     for arguments in [(x0,), (x0, x)]:
@@ -59,10 +61,44 @@ def test_a_layer_computes_what_the_reference_computes(dtype: str) -> None:
         np.testing.assert_allclose(output, reference(*arguments), rtol=rounding, atol=rounding)
 
 
+@pytest.mark.parametrize("experts", [2, 3])
+def test_experts_are_mixed_as_in_equation_4(experts: int) -> None:
+    draw = np.random.default_rng(1)
+    x0, x = draw.normal(size=(2, 50, 3))
+    layer = CrossLayer(rank=2, experts=experts, dtype="float64")
+    layer(x0, x)
+    shapes = [(experts, 2, 2), (3, experts * 2), (3, experts), (experts * 2, 3), (3,)]
+    assert [weight.shape for weight in layer.get_weights()] == shapes
+    weights = [draw.normal(size=shape) for shape in shapes]
+    layer.set_weights(weights)
+    c, v, g, u, b = weights
+
+    powers = np.exp(x @ g)
+    gates = powers / powers.sum(axis=1, keepdims=True)
+    expected = x.copy()
+    for index in range(experts):
+        own = slice(2 * index, 2 * index + 2)
+        low = np.tanh(np.tanh(x @ v[:, own]) @ c[index])
+        expected += gates[:, [index]] * (x0 * (low @ u[own] + b))
+    np.testing.assert_allclose(layer(x0, x), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("rank", "experts"), [(3, 1), (3, 2)])
+def test_the_kernels_of_a_layer_start_with_different_weights(rank: int, experts: int) -> None:
+    draw = keras.random.SeedGenerator(1)
+    for initializer in ("glorot_uniform", keras.initializers.GlorotUniform(draw)):
+        layer = CrossLayer(initializer, rank=rank, experts=experts)
+        layer.build((None, 3))
+        kernels = np.concatenate([weight.ravel() for weight in layer.get_weights()[:-1]])
+        assert len(np.unique(kernels)) == len(kernels)
+
+
 def test_a_layer_made_from_a_config_is_the_same_layer() -> None:
     layer = CrossLayer(
         kernel_initializer=keras.initializers.RandomNormal(stddev=0.5, seed=7),
         bias_initializer="ones",
+        rank=2,
+        experts=2,
         name="second",
         dtype="float64",
     )
@@ -75,7 +111,8 @@ def test_a_layer_made_from_a_config_is_the_same_layer() -> None:
 
 def test_a_saved_model_with_the_layer_loads_and_computes_the_same(tmp_path: Path) -> None:
     x0 = keras.Input((3,))
-    model = keras.Model(x0, CrossLayer()(x0, CrossLayer(bias_initializer="ones")(x0)))
+    x = CrossLayer(rank=2, experts=2)(x0, CrossLayer(bias_initializer="ones")(x0))
+    model = keras.Model(x0, CrossLayer(rank=1)(x0, x))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     features = array((0.1, 0.2, 0.3), (1, -2, 3))
@@ -99,30 +136,7 @@ def test_an_x_of_another_shape_than_x0_is_refused(shape: tuple[int, ...]) -> Non
         CrossLayer()(np.ones((2, 3), np.float32), np.ones(shape, np.float32))
 
 
-def test_embeddings_stand_behind_the_numbers_in_the_order_of_the_features() -> None:
-    layer = Embeddings([(2, 1), (3, 2)])
-    numbers, codes = array((0.5, -1), (7, 8)), np.array([[1, 0], [0, 2]], np.int32)
-    layer(numbers, codes)
-    layer.set_weights([array((10,), (11,)), array((1, 2), (3, 4), (5, 6))])
-    assert layer(numbers, codes).numpy().tolist() == [[0.5, -1, 11, 1, 2], [7, 8, 10, 5, 6]]
-
-
-def test_numbers_or_codes_alone_are_a_row_too() -> None:
-    no_numbers, no_codes = np.empty((1, 0), np.float32), np.empty((1, 0), np.int32)
-    assert Embeddings([])(array((1, 2)), no_codes).numpy().tolist() == [[1, 2]]
-    words = Embeddings([(3, 2)], "ones")(no_numbers, np.array([[2]], np.int32))
-    assert words.numpy().tolist() == [[1, 1]]
-
-
-def test_embeddings_made_from_a_config_are_the_same() -> None:
-    uniform = keras.initializers.RandomUniform(-1, 1, seed=3)
-    layer = Embeddings([(4, 2)], uniform, name="words", dtype="float64")
-    again = Embeddings.from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
-    row = np.zeros((1, 1)), np.array([[3]], np.int32)
-    np.testing.assert_array_equal(again(*row), layer(*row), strict=True)
-
-
-def test_codes_of_another_number_of_features_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"`codes` must have the shape \(batch_size, 2\)"):
-        Embeddings([(4, 2), (3, 1)])(array((1, 2)), np.array([[1]], np.int32))
+@pytest.mark.parametrize(("rank", "experts"), [(0, 1), (-1, 1), (2, 0), (None, 2)])
+def test_ranks_and_experts_that_make_no_layer_are_refused(rank: int | None, experts: int) -> None:
+    with pytest.raises(ValueError, match=r"must be 1 or more.* Received: .*rank="):
+        CrossLayer(rank=rank, experts=experts)

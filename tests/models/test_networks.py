@@ -1,33 +1,40 @@
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
 import pytest
 
-from models.config import CrossNetwork, DenseNetwork, ModelName, TrainConfig, why_not_exact
+from models.config import (
+    CrossNetwork,
+    DeepCrossNetwork,
+    DenseNetwork,
+    ModelName,
+    Structure,
+    TrainConfig,
+    why_not_exact,
+)
 from models.networks import build, predict_rows
 from models.preprocessing import Encoded, Number, Preprocessing
 from models.schema import Column, TableSchema
-from tests.models.family import TABLES, encoded, every_table, triples
-
-SHAPES: list[tuple[ModelName, TrainConfig]] = [
-    ("dense", TrainConfig()),
-    ("dense", TrainConfig(dense=DenseNetwork(hidden_units=[1]))),
-    ("dense", TrainConfig(dense=DenseNetwork(hidden_units=[5, 2, 7, 4]))),
-    ("cross", TrainConfig()),
-    ("cross", TrainConfig(cross=CrossNetwork(layers=4))),
-]
-every_shape = pytest.mark.parametrize(("name", "config"), SHAPES)
+from tests.models.family import (
+    FAMILY,
+    TABLES,
+    encoded,
+    every_network,
+    every_table,
+    make_config,
+    triples,
+)
 
 
 def agree(actual: Any, expected: Any) -> None:
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("dense", 40), ("cross", 16)])
-def test_the_experiments_networks_have_40_and_16_parameters(
-    name: ModelName, parameters: int
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("dense", 40), ("cross", 16), ("deep_cross", 4496)]
+)
+def test_the_networks_by_default_have_so_many_parameters(name: ModelName, parameters: int) -> None:
     assert build(name, TrainConfig(), seed=42).count_params() == parameters
 
 
@@ -44,6 +51,21 @@ def test_the_experiments_networks_have_40_and_16_parameters(
             TrainConfig(cross=CrossNetwork(layers=2)),
             [(3, 3), (3,), (3, 3), (3,), (3, 1), (1,)],
         ),
+        (
+            "cross",
+            TrainConfig(cross=CrossNetwork(layers=1, rank=2)),
+            [(3, 2), (2, 3), (3,), (3, 1), (1,)],
+        ),
+        (
+            "deep_cross",
+            TrainConfig(deep_cross=DeepCrossNetwork(hidden_units=[5])),
+            [(3, 3), (3,), (3, 5), (5,), (8, 1), (1,)],
+        ),
+        (
+            "deep_cross",
+            TrainConfig(deep_cross=DeepCrossNetwork(hidden_units=[5], structure="stacked")),
+            [(3, 3), (3,), (3, 5), (5,), (5, 1), (1,)],
+        ),
     ],
 )
 def test_the_shape_of_a_network_follows_the_config(
@@ -55,27 +77,28 @@ def test_the_shape_of_a_network_follows_the_config(
     assert network.output_shape == (None, 1)
 
 
-@every_shape
-def test_weights_are_drawn_from_the_seed_alone(name: ModelName, config: TrainConfig) -> None:
-    def kernels(seed: int) -> list[Any]:
-        return [w for w in build(name, config, seed).get_weights() if w.ndim == 2]
+def kernels(kind: str, seed: int) -> list[Any]:
+    network = build(FAMILY[kind][0], make_config(kind), seed)
+    return [weight for weight in network.get_weights() if weight.ndim > 1]
 
+
+@every_network
+def test_weights_are_drawn_from_the_seed_alone(kind: str) -> None:
     keras.utils.set_random_seed(1)
-    first = kernels(5)
+    first = kernels(kind, 5)
     keras.utils.set_random_seed(2)
-    for one, again, other in zip(first, kernels(5), kernels(6), strict=True):
+    for one, again, other in zip(first, kernels(kind, 5), kernels(kind, 6), strict=True):
         np.testing.assert_array_equal(one, again)
         assert (one != other).all()
 
 
-@pytest.mark.parametrize("name", ["dense", "cross"])
-def test_layers_of_one_network_start_with_different_weights(name: ModelName) -> None:
-    config = TrainConfig(cross=CrossNetwork(layers=2))
-    first, second = (w for w in build(name, config, seed=1).get_weights()[:4] if w.ndim == 2)
-    assert (first != second).all()
+@every_network
+def test_all_kernels_of_one_network_start_with_different_weights(kind: str) -> None:
+    drawn = np.concatenate([kernel.ravel() for kernel in kernels(kind, 1)])
+    assert len(np.unique(drawn)) == len(drawn)
 
 
-@pytest.mark.parametrize("name", ["dense", "cross"])
+@pytest.mark.parametrize("name", get_args(ModelName))
 def test_the_largest_seed_builds_a_network(name: ModelName) -> None:
     assert np.isfinite(build(name, TrainConfig(), seed=2**32 - 1)(triples(1))).all()
 
@@ -96,12 +119,30 @@ def test_the_dense_network_computes_what_its_layers_say() -> None:
     assert network(np.array([[1.0, 2.0, 3.0]], np.float32)).numpy().tolist() == [[14.5]]
 
 
-both_networks = pytest.mark.parametrize("name", ["dense", "cross"])
+@pytest.mark.parametrize(
+    ("structure", "last", "expected"),
+    [
+        # The cross layer says 6·(1, 2, 3) + (1, 2, 3), the ReLU unit 1 + 2 + 3 + 1 beside it.
+        ("parallel", np.array([[1], [1], [1], [10]]), 42 + 10 * 7 + 0.5),
+        ("stacked", np.array([[10]]), 10 * 43 + 0.5),
+    ],
+)
+def test_the_deep_cross_network_computes_what_its_layers_say(
+    structure: Structure, last: Any, expected: float
+) -> None:
+    shape = DeepCrossNetwork(hidden_units=[1], structure=structure)
+    network = build("deep_cross", TrainConfig(deep_cross=shape), seed=1)
+    ones, zeros = np.ones((3, 3)), np.zeros(3)
+    network.set_weights([ones, zeros, np.ones((3, 1)), np.ones(1), last, np.array([0.5])])
+    assert network(np.array([[1.0, 2.0, 3.0]], np.float32)).numpy().tolist() == [[expected]]
+
+
+every_name = pytest.mark.parametrize("name", get_args(ModelName))
 OF_TABLE = TrainConfig.model_validate({"dataset": "houses", "dense": {"hidden_units": [5, 4]}})
 
 
 @every_table
-@both_networks
+@every_name
 def test_a_network_of_a_table_takes_its_numbers_and_codes(
     name: ModelName, table: Preprocessing
 ) -> None:

@@ -11,11 +11,11 @@ from models.export import ONNX_FILE, load_onnx
 from models.export_table import export_table
 from tests.models.exported import (
     make_columns,
-    make_network,
     make_preprocessing,
     make_schema,
     make_version,
 )
+from tests.models.family import make_network
 
 
 def described(values: Any) -> list[tuple[str, str, list[Any]]]:
@@ -48,14 +48,12 @@ def test_a_column_may_be_called_as_something_in_the_graph(tmp_path: Path) -> Non
     assert np.isfinite(load_onnx(tmp_path / "1")(make_columns(schema, 10))).all()
 
 
-@pytest.mark.parametrize("units", [[4], [256, 256]], ids=str)
+@pytest.mark.parametrize("kind", ["dense", "very wide", "low rank", "experts", "parallel"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_company_changes_no_bit_of_a_prediction(
-    dtype: str, units: list[int], tmp_path: Path
-) -> None:
+def test_company_changes_no_bit_of_a_prediction(dtype: str, kind: str, tmp_path: Path) -> None:
     schema = make_schema()
     preprocessing = make_preprocessing(schema)
-    network = make_network(preprocessing, "dense", dtype, units=units)
+    network = make_network(kind, preprocessing, precision=dtype)
     export_table(network, preprocessing, schema, tmp_path / "1")
     predict, columns = load_onnx(tmp_path / "1"), make_columns(schema, 300)
     together = predict(columns)

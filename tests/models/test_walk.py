@@ -2,14 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from models.walk import walk
+from models.walk import call, walk
 from tests.models.family import every_network, make_network, triples
 
 
 @every_network
 def test_a_walk_that_applies_the_layers_is_the_network(kind: str) -> None:
     network, features = make_network(kind), triples(5)
-    again = walk(network, [features], lambda layer, inputs: layer(*inputs))
+    again = walk(network, [features], call)
     np.testing.assert_array_equal(again, network(features))
 
 

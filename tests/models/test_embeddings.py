@@ -1,0 +1,40 @@
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from models.embeddings import Embeddings
+
+
+def array(*rows: tuple[float, ...]) -> Any:
+    return np.array(rows, np.float32)
+
+
+def test_embeddings_stand_behind_the_numbers_in_the_order_of_the_features() -> None:
+    layer = Embeddings([(2, 1), (3, 2)])
+    numbers, codes = array((0.5, -1), (7, 8)), np.array([[1, 0], [0, 2]], np.int32)
+    layer(numbers, codes)
+    layer.set_weights([array((10,), (11,)), array((1, 2), (3, 4), (5, 6))])
+    assert layer(numbers, codes).numpy().tolist() == [[0.5, -1, 11, 1, 2], [7, 8, 10, 5, 6]]
+
+
+def test_numbers_or_codes_alone_are_a_row_too() -> None:
+    no_numbers, no_codes = np.empty((1, 0), np.float32), np.empty((1, 0), np.int32)
+    assert Embeddings([])(array((1, 2)), no_codes).numpy().tolist() == [[1, 2]]
+    words = Embeddings([(3, 2)], "ones")(no_numbers, np.array([[2]], np.int32))
+    assert words.numpy().tolist() == [[1, 1]]
+
+
+def test_embeddings_made_from_a_config_are_the_same() -> None:
+    uniform = keras.initializers.RandomUniform(-1, 1, seed=3)
+    layer = Embeddings([(4, 2)], uniform, name="words", dtype="float64")
+    again = Embeddings.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    row = np.zeros((1, 1)), np.array([[3]], np.int32)
+    np.testing.assert_array_equal(again(*row), layer(*row), strict=True)
+
+
+def test_codes_of_another_number_of_features_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"`codes` must have the shape \(batch_size, 2\)"):
+        Embeddings([(4, 2), (3, 1)])(array((1, 2)), np.array([[1]], np.int32))

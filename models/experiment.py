@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models import baselines, evaluation, training
-from models.baselines import Baseline
+from models import evaluation, training
+from models.baselines.fit import Baseline, fit
 from models.columns import Columns
 from models.comparison import Difference, compare, worse
 from models.config import FEATURES, BaselineName, ModelName, SyntheticDataset, TrainConfig
@@ -131,7 +131,7 @@ class TriplesExperiment:
         return training.train(name, self._dataset.train, self._config, on_step)
 
     def baseline(self, name: BaselineName) -> Baseline | None:
-        return baselines.fit(name, _triples_as_sides(self._dataset.train), self._config.seed)
+        return fit(name, _triples_as_sides(self._dataset.train), self._config.seed)
 
     def export(self, network: keras.Model, folder: Path) -> None:
         export(network, folder)
@@ -190,7 +190,7 @@ class TableExperiment:
         return training.train_table(name, self._table, self._config, on_step)
 
     def baseline(self, name: BaselineName) -> Baseline | None:
-        return baselines.fit(name, self._table, self._config.seed)
+        return fit(name, self._table, self._config.seed)
 
     def export(self, network: keras.Model, folder: Path) -> None:
         export_table(network, self._table.preprocessing, self._table.schema, folder)

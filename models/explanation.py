@@ -64,7 +64,7 @@ def _of_one(network: keras.Model, inputs: Any, where: Where) -> list[Interaction
     if not layers or layers[0].experts > 1:
         return None
     x0 = layers[0].input[0]
-    values = np.asarray(keras.Model(network.inputs, x0)(inputs), np.float64)
+    values = np.asarray(keras.Model(network.input, x0)(inputs), np.float64)
     kernel = second_order(
         [_kernel(layer) for layer in layers], [layer.affine.get_weights()[1] for layer in layers]
     )

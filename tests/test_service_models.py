@@ -23,6 +23,57 @@ def test_metrics_compare_the_serving_versions(service: Service, trained: dict[st
         assert row["baseline"]["eval_rmse"] > row["eval_rmse"]
 
 
+def test_baselines_and_a_verdict_stand_beside_the_networks(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    comparison = service.get("/metrics", job_id=trained["id"])
+    rows = comparison["models"]
+    assert list(rows) == ["mean", "linear", "products", "trees", "dense", "cross"]
+    assert rows["products"]["eval_rmse"] < 1e-14
+    assert rows["trees"]["seconds"] > 0
+    verdict = comparison["verdict"]
+    assert verdict["score"] == "eval_rmse"
+    assert "neither beats products" in verdict["summary"]
+    assert len(verdict["pairs"]) == 15
+    for pair in verdict["pairs"]:
+        apart = rows[pair["a"]]["eval_rmse"] - rows[pair["b"]]["eval_rmse"]
+        assert pair["difference"] == pytest.approx(apart, abs=1e-9)
+        assert pair["low"] <= pair["difference"] <= pair["high"]
+
+
+def test_a_version_says_which_features_it_depends_on_and_which_it_multiplies(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    dense, cross = trained["results"]
+    path = "/models/triples/{model}/versions/{version}/interactions"
+    of_dense, of_cross = (service.get(path.format(**result)) for result in (dense, cross))
+    assert of_dense["interactions"] is None
+    importances = {each["feature"]: each["increase"] for each in of_cross["importances"]}
+    assert importances.keys() == {"x0", "x1", "x2"}
+    assert min(importances.values()) > 0
+    pairs = {(each["a"], each["b"]) for each in of_cross["interactions"][:4]}
+    assert pairs == {("x0", "x0"), ("x0", "x1"), ("x1", "x2"), ("x2", "x2")}
+
+
+def test_a_job_may_leave_baselines_out(service: Service) -> None:
+    recipe = {**SMALL, "models": ["cross"], "baselines": ["trees"], "promote": "never"}
+    job = service.wait_for(service.train(**recipe))
+    comparison = service.get("/metrics", job_id=job["id"])
+    assert list(comparison["models"]) == ["mean", "trees", "cross"]
+
+
+def test_repeats_are_reported_one_by_one_with_mean_and_spread(service: Service) -> None:
+    recipe = {**SMALL, "models": ["cross"], "repeats": 3, "baselines": [], "promote": "never"}
+    job = service.wait_for(service.train(**recipe))
+    row = service.get("/metrics", job_id=job["id"])["models"]["cross"]
+    errors = [repeat["scores"]["eval_rmse"] for repeat in row["repeats"]]
+    assert len(set(errors)) == 3
+    assert row["mean"]["eval_rmse"] == pytest.approx(np.mean(errors))
+    assert row["standard_deviation"]["eval_rmse"] == pytest.approx(np.std(errors, ddof=1))
+    (kept,) = [repeat for repeat in row["repeats"] if repeat["kept"]]
+    assert kept["scores"]["eval_rmse"] == row["eval_rmse"]
+
+
 def test_metrics_of_a_job_are_those_that_it_reported(
     service: Service, trained: dict[str, Any]
 ) -> None:
@@ -147,7 +198,8 @@ def test_both_models_list_their_versions_newest_first(
     service: Service, trained: dict[str, Any]
 ) -> None:
     models = service.get("/models")["models"]
-    assert [model["name"] for model in models] == ["dense", "cross"]
+    assert [model["name"] for model in models] == ["dense", "cross", "deep_cross"]
+    assert (models[-1]["serving"], models.pop()["versions"]) == (None, [])
     for model in models:
         numbers = [version["version"] for version in model["versions"]]
         assert numbers == sorted(numbers, reverse=True)
@@ -160,6 +212,7 @@ def test_both_models_list_their_versions_newest_first(
         ("GET", "/models/triples/linear", None, 422),
         ("GET", "/models/triples/cross/versions/999", None, 404),
         ("GET", "/models/triples/cross/versions/x", None, 422),
+        ("GET", "/models/triples/cross/versions/999/interactions", None, 404),
         ("PUT", "/models/triples/cross/serving", {"version": 999}, 404),
         ("PUT", "/models/triples/cross/serving", {"version": "1"}, 422),
         ("PUT", "/models/triples/cross/serving", {}, 422),
@@ -205,6 +258,7 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/models",
         "/models/{dataset}/{network}",
         "/models/{dataset}/{network}/versions/{number}",
+        "/models/{dataset}/{network}/versions/{number}/interactions",
         "/models/{dataset}/{network}/history",
         "/models/{dataset}/{network}/serving",
         "/livez",

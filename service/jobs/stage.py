@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import onnxruntime
 import tensorflow
-from models.baselines import Baseline
+from models.baselines.fit import Baseline
 
 from models.config import BaselineName, ModelName, TrainConfig
 from models.evaluation import Evaluation

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -6,11 +5,11 @@ import numpy as np
 import onnx
 import pytest
 
-from models.config import SyntheticDataset, TrainConfig
-from models.data import Dataset, Split, load
+from models.config import TrainConfig
+from models.data import Dataset, Split
 from models.experiment import TriplesExperiment
-from service.jobs.trainer import HELD_OUT_ROWS, judge, keep_held_out
-from service.registry.manifest import HELD_OUT, ONNX
+from service.jobs.trainer import judge
+from service.registry.manifest import ONNX
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
 from service.schemas import Metadata
@@ -64,7 +63,7 @@ def registry(tmp_path: Path) -> Registry:
 def test_a_challenger_must_beat_the_mean_and_be_no_worse_than_the_champion(
     registry: Registry, eval_rmse: float, champion: int | None, takes_over: bool, says: str
 ) -> None:
-    judgement = judge(registry, EXPERIMENT, challenger(eval_rmse), champion)
+    judgement = judge(registry, EXPERIMENT, challenger(eval_rmse), Path(), champion)
     assert judgement.takes_over is takes_over
     assert says in judgement.reason
 
@@ -75,18 +74,7 @@ def test_a_challenger_must_beat_the_mean_and_be_no_worse_than_the_champion(
 def test_a_job_may_decide_for_itself(
     registry: Registry, champion: int | None, promote: str, takes_over: bool, eval_rmse: float
 ) -> None:
-    judgement = judge(registry, EXPERIMENT, challenger(eval_rmse, promote=promote), champion)
+    judgement = judge(
+        registry, EXPERIMENT, challenger(eval_rmse, promote=promote), Path(), champion
+    )
     assert judgement == Judgement(takes_over, f"its job says promote: {promote}")
-
-
-def test_all_that_the_experiment_holds_out_is_kept_and_no_more_of_others(tmp_path: Path) -> None:
-    (tmp_path / HELD_OUT.parent).mkdir()
-    for size in (100_000, 200_000):
-        config = TrainConfig.model_validate({"dataset": {"size": size}})
-        assert isinstance(config.dataset, SyntheticDataset)
-        experiment = TriplesExperiment(config, config.dataset)
-        keep_held_out(experiment.held_out(HELD_OUT_ROWS), tmp_path)
-        kept = json.loads((tmp_path / HELD_OUT).read_text())
-        features, targets = load(config.dataset).eval
-        np.testing.assert_array_equal(kept["instances"], features[:HELD_OUT_ROWS])
-        np.testing.assert_array_equal(kept["targets"], targets[:HELD_OUT_ROWS])

@@ -1,3 +1,4 @@
+import re
 from typing import Any, get_args
 
 import pytest
@@ -53,7 +54,20 @@ def test_an_empty_config_is_the_experiment() -> None:
         "max_restarts": 10,
         "patience": None,
         "dense": {"hidden_units": [3, 3, 3], "initializer": "glorot_uniform"},
-        "cross": {"layers": 1},
+        "cross": {"layers": 1, "rank": None, "experts": 1},
+        "deep_cross": {
+            "layers": 1,
+            "rank": None,
+            "experts": 1,
+            "structure": "parallel",
+            "hidden_units": [64, 64],
+        },
+        "repeats": 1,
+        "ensemble": 1,
+        "dropout": 0,
+        "weight_decay": 0,
+        "numeric_embedding": None,
+        "baselines": ["linear", "products", "trees", "biases"],
         "promote": "if_better",
     }
     assert TrainConfig() == TrainConfig.model_validate_json("{}")
@@ -401,3 +415,26 @@ def test_what_cannot_be_found_exactly_is_told_with_its_reason(
 
 def test_only_networks_that_are_trained_can_be_too_large() -> None:
     assert why_not_exact(exactly(models=["cross"]), houses("number")) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"cross": {"experts": 4}}, "`experts` needs `rank`"),
+        ({"ensemble": 2, "restarts": 2}, "choose one"),
+        ({"ensemble": 2, "optimizer": EXACT}, "`ensemble` is for gradient descent"),
+        ({"dropout": 0.1, "optimizer": EXACT}, "`dropout` is for gradient descent"),
+        ({"weight_decay": 0.1, "optimizer": EXACT}, "`weight_decay` is for gradient descent"),
+        ({"numeric_embedding": {}}, "`numeric_embedding` is for tables"),
+        ({"baselines": ["trees", "trees"]}, "`baselines` names one twice"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_words(config: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        TrainConfig.model_validate(config)
+
+
+def test_a_table_is_trained_five_times_and_triples_once() -> None:
+    assert TrainConfig.model_validate({"dataset": "houses"}).repeats == 5
+    assert TrainConfig.model_validate({"dataset": "houses", "repeats": 2}).repeats == 2
+    assert TrainConfig().repeats == 1

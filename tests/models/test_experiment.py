@@ -4,6 +4,7 @@ import pytest
 
 from models.config import TableDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
+from models.export import load_onnx
 from models.schema import Task
 from models.table import prepare
 from tests.models.tables import make_table
@@ -31,9 +32,15 @@ def test_what_is_exported_is_measured_and_measured_again_as_a_champion(
     trained = made.train("cross", lambda step, steps_, loss: steps.append((step, steps_)))
     assert steps == [(1, 2), (2, 2)]
     made.export(trained.network, tmp_path / "cross")
-    scores = made.scores(tmp_path / "cross")
-    assert scores.keys() == made.baseline().keys()
-    assert made.choosing_error(tmp_path / "cross") == pytest.approx(scores[chosen_by], rel=1e-12)
+    scores = made.evaluate(load_onnx(tmp_path / "cross")).scores
+    assert scores.keys() == made.mean().scores.keys()
+    assert made.reported_by in scores
+    as_trained = made.evaluate(made.by_network(trained.network)).scores
+    assert as_trained == pytest.approx(scores, rel=1e-4)
+
+    itself = made.challenge(scores[chosen_by], tmp_path / "cross", tmp_path / "cross")
+    assert itself.champion == pytest.approx(scores[chosen_by], rel=1e-12)
+    assert not itself.worse
 
 
 def test_rows_that_are_held_out_say_what_is_missing(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -95,7 +96,8 @@ def test_a_job_that_died_while_it_sealed_goes_on(registry: Registry) -> None:
     write_whole(staged / METADATA, changed.model_dump_json())  # and the manifest is the old one
     (staged / METADATA).with_name(".metadata.json.new").write_text("{")
 
-    def judge(challenger: Metadata, champion: int | None) -> Judgement:
+    def judge(challenger: Metadata, folder: Path, champion: int | None) -> Judgement:
+        assert (folder / METADATA).exists()
         return Judgement(True, "better")
 
     promotion.publish(registry, JOB, judge)

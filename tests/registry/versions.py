@@ -41,7 +41,7 @@ def fill(folder: Path, about: Metadata) -> None:
     seal(folder, about)
 
 
-def as_told(challenger: Metadata, champion: int | None) -> Judgement:
+def as_told(challenger: Metadata, folder: Path, champion: int | None) -> Judgement:
     """Lets a version take over unless it says that it is refused."""
     return Judgement(challenger.refused is None, challenger.refused or f"better than {champion}")
 

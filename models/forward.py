@@ -51,6 +51,8 @@ def _apply(layer: keras.Layer, weights: Sequence[Any], x: Any, *others: Any) -> 
             return layer.activation(_product(kernel, x) + bias)
         case keras.layers.Concatenate():
             return tf.concat([x, *others], axis=-2)
+        case keras.layers.Average():
+            return sum(others, x) / (1 + len(others))
     raise TypeError(f"{layer.name} is of no kind that is known here")
 
 

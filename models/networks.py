@@ -1,6 +1,7 @@
 """The networks: how each is built of its layers."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -20,6 +21,7 @@ from models.embeddings import Embeddings
 from models.evaluation import in_blocks
 from models.layers import CrossLayer
 from models.preprocessing import Encoded, Preprocessing
+from models.walk import call, walk
 
 
 def build(
@@ -134,6 +136,28 @@ def _inputs(
     uniform = keras.initializers.RandomUniform(seed=draw)
     x0 = Embeddings(shapes, uniform, name="embeddings", dtype=dtype)(numbers, codes)
     return [numbers, codes], x0
+
+
+def ensemble(members: Sequence[keras.Model]) -> keras.Model:
+    """One network that says the mean of what its members say.
+
+    The members have the same inputs; their layers are copied. An only member is returned as it is.
+    """
+    first, *others = members
+    if not others:
+        return first
+    inputs = [keras.Input(of.shape[1:], name=of.name, dtype=of.dtype) for of in first.inputs]
+    outputs = [walk(each, inputs, partial(_copy, f"of_{i}")) for i, each in enumerate(members)]
+    mean = keras.layers.Average(dtype=first.outputs[0].dtype)(outputs)
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], mean, name=first.name)
+
+
+def _copy(suffix: str, layer: keras.Layer, inputs: Sequence[Any]) -> Any:
+    """What a copy of the layer says of other inputs; its name is one of its own."""
+    copy = type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_{suffix}"})
+    output = call(copy, inputs)
+    copy.set_weights(layer.get_weights())
+    return output
 
 
 def predict(network: keras.Model, features: Array) -> Array:

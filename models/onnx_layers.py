@@ -48,6 +48,11 @@ def add_layers(made: Graph, network: keras.Model, *inputs: Any) -> str:
                 return _activated(made, layer, made.affine(*given, *weights))
             case keras.layers.Concatenate():
                 return made.join(*given, name="joined")
+            case keras.layers.Average():
+                # ONNX Runtime knows a mean of float32 alone.
+                members = made.constant("members", np.array(len(given), layer.compute_dtype))
+                total = made.apply("Sum", *given, name="total")
+                return made.apply("Div", total, members, name="mean")
         raise TypeError(f"{layer.name} is of no kind that is known here")
 
     return str(walk(network, inputs, apply))

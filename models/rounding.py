@@ -65,6 +65,8 @@ def _apply(eps: float, layer: keras.Layer, inputs: Sequence[Any]) -> Rounded:
             return _activated(layer, _affine(eps, x, *weights))
         case keras.layers.Concatenate():
             return _joined(inputs)
+        case keras.layers.Average():
+            return _mean(eps, inputs)
     raise TypeError(f"{layer.name} is of no kind that is known here")
 
 
@@ -124,6 +126,12 @@ def _inner(eps: float, weights: Sequence[Array], x: Rounded) -> Rounded:
                 ]
             )
     return x
+
+
+def _mean(eps: float, parts: Sequence[Rounded]) -> Rounded:
+    values, errors = (np.stack(each) for each in zip(*parts, strict=True))
+    own = (len(parts) + 1) * eps * np.abs(values).mean(axis=0)
+    return Rounded(values.mean(axis=0), errors.mean(axis=0) + own)
 
 
 def _apart(x: Rounded, parts: int) -> list[Rounded]:

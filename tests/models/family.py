@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.config import ModelName, TrainConfig
-from models.networks import build
+from models.networks import build, ensemble
 from models.preprocessing import Encoded, Number, Preprocessing, Words
 
 FAMILY: dict[str, tuple[ModelName, dict[str, Any]]] = {
@@ -27,7 +27,11 @@ FAMILY: dict[str, tuple[ModelName, dict[str, Any]]] = {
 }
 """What it is called here, its name, and its shape."""
 
-every_network = pytest.mark.parametrize("kind", [kind for kind in FAMILY if kind != "very wide"])
+SHAPES = [kind for kind in FAMILY if kind != "very wide"]
+every_shape = pytest.mark.parametrize("kind", SHAPES)
+
+ENSEMBLES = ["three of deep", "three of experts", "three of parallel"]
+every_network = pytest.mark.parametrize("kind", [*SHAPES, *ENSEMBLES])
 
 NUMBERS = (Number("area", 0.0, 1.0, True), Number("rooms", 0.0, 1.0, False))
 WORDS = (Words("city", ("Bergen", "Oslo"), 2), Words("kind", ("flat",), 1))
@@ -53,6 +57,9 @@ def make_network(
     kind: str, table: Preprocessing | None = None, seed: int = 1, **fields: Any
 ) -> keras.Model:
     """A network of triples, or of a table. No bias is zero, so that a lost one shows."""
+    if kind.startswith("three of "):
+        of_one = kind.removeprefix("three of ")
+        return ensemble([make_network(of_one, table, seed + i, **fields) for i in range(3)])
     dataset = "triples" if table is None else "houses"
     config = make_config(kind, dataset=dataset, **fields)
     network = build(FAMILY[kind][0], config, seed, table)

@@ -17,7 +17,7 @@ from models.export import ONNX_FILE, ParityError, check_parity, export, load_onn
 from tests.models import family
 
 FEATURES = synthetic_triples(50, seed=1).features
-KINDS = ("dense", "cross", "low rank", "experts", "parallel", "stacked")
+KINDS = ("dense", "cross", "low rank", "experts", "parallel", "stacked", "three of parallel")
 Folders = dict[tuple[str, str], Path]
 
 

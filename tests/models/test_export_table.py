@@ -58,7 +58,10 @@ def by_hand(network: keras.Model, preprocessing: Preprocessing, columns: Columns
 
 @pytest.mark.parametrize(("dtype", "rounding"), [("float32", 1e-4), ("float64", 1e-12)])
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("kind", ["dense", "cross", "low rank", "experts", "parallel", "stacked"])
+@pytest.mark.parametrize(
+    "kind",
+    ["dense", "cross", "low rank", "experts", "parallel", "stacked", "three of deep experts"],
+)
 def test_ten_thousand_rows_are_predicted_as_by_the_network(
     kind: str, task: Task, dtype: str, rounding: float, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from models.preprocessing import Encoded
 from models.rows import InMemory
 from models.training import train
 from tests.models import family
-from tests.models.family import every_network
+from tests.models.family import every_shape
 
 DATASET = load(SyntheticDataset(size=1000))
 TWENTY_ROWS = synthetic_triples(20, seed=7)
@@ -79,7 +79,7 @@ def test_whatever_holds_the_function_is_found_to_the_last_bit(
     assert problem.solve(network.get_weights(), 100).loss < 1e-28
 
 
-@every_network
+@every_shape
 def test_the_triangle_has_the_products_of_the_jacobian_and_the_residuals(kind: str) -> None:
     network = family.make_network(kind, precision="float64")
     by_hand = jacobian_and_residuals(network, TWENTY_ROWS)

@@ -13,16 +13,17 @@ from models.config import (
     TrainConfig,
     why_not_exact,
 )
-from models.networks import build, predict_rows
+from models.networks import build, ensemble, predict_rows
 from models.preprocessing import Encoded, Number, Preprocessing
 from models.schema import Column, TableSchema
 from tests.models.family import (
     FAMILY,
     TABLES,
     encoded,
-    every_network,
+    every_shape,
     every_table,
     make_config,
+    make_network,
     triples,
 )
 
@@ -82,7 +83,7 @@ def kernels(kind: str, seed: int) -> list[Any]:
     return [weight for weight in network.get_weights() if weight.ndim > 1]
 
 
-@every_network
+@every_shape
 def test_weights_are_drawn_from_the_seed_alone(kind: str) -> None:
     keras.utils.set_random_seed(1)
     first = kernels(kind, 5)
@@ -92,7 +93,7 @@ def test_weights_are_drawn_from_the_seed_alone(kind: str) -> None:
         assert (one != other).all()
 
 
-@every_network
+@every_shape
 def test_all_kernels_of_one_network_start_with_different_weights(kind: str) -> None:
     drawn = np.concatenate([kernel.ravel() for kernel in kernels(kind, 1)])
     assert len(np.unique(drawn)) == len(drawn)
@@ -178,6 +179,49 @@ def test_rows_are_predicted_block_after_block() -> None:
         for part in (slice(5), slice(5, None))
     )
     agree(predict_rows(network, parts), predict_rows(network, [rows]))
+
+
+@every_shape
+def test_an_ensemble_says_the_mean_of_what_its_members_say(kind: str) -> None:
+    members = [make_network(kind, seed=seed) for seed in (1, 2, 3)]
+    one, features = ensemble(members), triples(20)
+    said = [member(features).numpy() for member in members]
+    np.testing.assert_allclose(one(features), np.mean(said, axis=0), rtol=1e-5, atol=1e-5)
+    assert np.ptp(said, axis=0).min() > 1e-3
+    assert one.count_params() == 3 * members[0].count_params()
+    assert one.name == members[0].name
+    assert [of.name for of in one.inputs] == ["features"]
+
+
+@every_table
+@every_shape
+def test_an_ensemble_of_a_table_says_the_mean_of_what_its_members_say(
+    kind: str, table: Preprocessing
+) -> None:
+    members = [make_network(kind, table, seed) for seed in (1, 2)]
+    one, rows = ensemble(members), encoded(table, 20)
+    said = [predict_rows(member, [rows]) for member in members]
+    np.testing.assert_allclose(predict_rows(one, [rows]), np.mean(said, axis=0), rtol=1e-5)
+    assert {of.name: of.shape for of in one.inputs} == {
+        of.name: of.shape for of in members[0].inputs
+    }
+
+
+def test_members_of_an_ensemble_have_weights_of_their_own() -> None:
+    members = [make_network("cross", seed=seed, precision="float64") for seed in (1, 2)]
+    one, features = ensemble(members), triples(5, "float64")
+    before = one(features).numpy()
+    assert before.dtype == np.float64
+    members[0].set_weights(members[1].get_weights())
+    np.testing.assert_array_equal(one(features), before)
+
+
+def test_ensembles_of_ensembles_and_of_one_are_networks_as_well() -> None:
+    features = triples(5)
+    twos = [ensemble([make_network("cross", seed=s) for s in pair]) for pair in ((1, 2), (3, 4))]
+    said = [make_network("cross", seed=seed)(features) for seed in (1, 2, 3, 4)]
+    np.testing.assert_allclose(ensemble(twos)(features), np.mean(said, axis=0), rtol=1e-5)
+    assert ensemble(twos[:1]) is twos[0]
 
 
 @pytest.mark.parametrize("name", ["dense", "cross"])

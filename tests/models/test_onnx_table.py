@@ -48,7 +48,7 @@ def test_a_column_may_be_called_as_something_in_the_graph(tmp_path: Path) -> Non
     assert np.isfinite(load_onnx(tmp_path / "1")(make_columns(schema, 10))).all()
 
 
-@pytest.mark.parametrize("kind", ["dense", "very wide", "low rank", "experts", "parallel"])
+@pytest.mark.parametrize("kind", ["dense", "very wide", "low rank", "experts", "three of parallel"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_company_changes_no_bit_of_a_prediction(dtype: str, kind: str, tmp_path: Path) -> None:
     schema = make_schema()

@@ -225,8 +225,8 @@ class JobStore:
     def _pinned(self, config: TrainConfig) -> TrainConfig:
         if not isinstance(config.dataset, TableDataset):
             return config
-        pinned = self.tables.pin(config.dataset)
-        if refusal := why_not_exact(config, self.tables.schema(pinned.name, pinned.revision)):
+        pinned, schema = self.tables.pin(config.dataset)
+        if refusal := why_not_exact(config, schema):
             raise Invalid(f"optimizer: {refusal}")
         return config.model_copy(update={"dataset": pinned})
 

@@ -120,20 +120,12 @@ class Tables:
         found, stored = self.find(name, number)
         return Description.of(name, found, stored)
 
-    def schema(self, name: str, number: int | None = None) -> TableSchema:
-        """The columns of a dataset. All of its revisions have the same ones.
-
-        Raises:
-            NotFound: There is no such dataset or revision, or it is damaged.
-        """
-        return self.find(name, number)[1].contents.table_schema
-
     def verify(self, name: str, number: int) -> None:
         """Hashes all of a revision. Raises Damaged if it is not what was published, or gone."""
         verify_files(self.folder(name, number), MANIFEST, {DATA, SCHEMA})
 
-    def pin(self, dataset: TableDataset) -> TableDataset:
-        """The same table, with the number of a revision.
+    def pin(self, dataset: TableDataset) -> tuple[TableDataset, TableSchema]:
+        """The same table, with the number of a revision; and its columns.
 
         Raises:
             NotFound: There is no such dataset or revision.
@@ -147,7 +139,7 @@ class Tables:
                 f"dataset.split_by: {dataset.name} has no column {excerpt(by)} to be ordered by"
                 f"{did_you_mean(by, columns)}"
             )
-        return dataset.model_copy(update={"revision": number})
+        return dataset.model_copy(update={"revision": number}), schema
 
     def expected(self, name: str) -> TableSchema | None:
         """The columns that the next revision must have, if there is a revision already."""

@@ -40,11 +40,12 @@ def publish_rows(artifacts: Path) -> None:
     (artifacts / FOLDER / DATASET / "1").mkdir(parents=True)
     folder = Registry(artifacts, DATASET).folder("dense", 1)
     (folder / EXTRA).mkdir(parents=True)
-    onnx.save(_network(), folder / ONNX)
+    onnx.save(network(), folder / ONNX)
     seal(folder, metadata("dense").model_copy(update={"table": SCHEMA}))
 
 
-def _network() -> onnx.ModelProto:
+def network() -> onnx.ModelProto:
+    """The version's graph, with an input for each column."""
     # TensorFlow is heavy: only who publishes needs it.
     from models.networks import build
     from models.onnx_table import table_graph
@@ -59,10 +60,10 @@ def _network() -> onnx.ModelProto:
     config = TrainConfig.model_validate(
         {"dataset": DATASET, "dense": {"hidden_units": [UNITS, UNITS]}}
     )
-    network = build("dense", config, 1, preprocessing)
+    dense = build("dense", config, 1, preprocessing)
     draw = np.random.default_rng(1)
-    network.set_weights([draw.normal(0, 0.2, weight.shape) for weight in network.get_weights()])
-    return table_graph(network, preprocessing, SCHEMA)
+    dense.set_weights([draw.normal(0, 0.2, weight.shape) for weight in dense.get_weights()])
+    return table_graph(dense, preprocessing, SCHEMA)
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -77,6 +78,12 @@ def rows(count: int) -> list[dict[str, Any]]:
     ]
 
 
+def columns(count: int) -> dict[str, list[Any]]:
+    """The same rows by column."""
+    made = rows(count)
+    return {name: [row[name] for row in made] for name in (*NUMBERS, *TEXTS)}
+
+
 def rows_request(count: int) -> Request:
     """A request that asks for the predictions of so many rows, as objects by column name."""
     asked = {"dataset": DATASET, "instances": rows(count)}
@@ -86,7 +93,8 @@ def rows_request(count: int) -> Request:
 
 def expected_of_rows(artifacts: Path, count: int) -> Predictions:
     """What the version says of these rows, asked without a server."""
-    sent = rows(count)
-    features: dict[str, Any] = {name: np.array([row[name] for row in sent]) for name in NUMBERS}
-    features |= {name: np.array([row[name] for row in sent], object) for name in TEXTS}
+    features = {
+        name: np.array(values, object if name in TEXTS else np.float64)
+        for name, values in columns(count).items()
+    }
     return load(Registry(artifacts, DATASET), "dense", 1).predict(features)

@@ -22,6 +22,12 @@ PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
 ENOUGH = 0.999
 """A weaker penalty has to make the validation error that much smaller."""
 
+EXACT = 0.5
+"""No penalty at all has to make it that much smaller.
+
+Columns that hardly differ may then get huge coefficients, which explode on a row where they do.
+"""
+
 FOLDED = 2**32
 """Folded are at most so many rows times columns squared."""
 
@@ -38,25 +44,29 @@ SINGULAR = 1e-12
 def fit(design: Design, sides: Sides, seed: int) -> Fitted:
     """Fits the targets; the validation rows choose the penalty.
 
-    The constant is free of it. No penalty at all is tried where a triangle is folded.
+    The constant is free of it. No penalty at all is tried where a triangle is folded, and taken
+    where it is exact, or nearly so.
     """
     rows = sides.train.rows
-    candidates = []
+    unpenalized = []
     if rows * design.columns**2 <= FOLDED:
         triangle = _triangle(design, sides.train)
         columns, reduced = triangle[:, :-1], triangle[:, -1]
         gram, across = columns.T @ columns, columns.T @ reduced
         exact = lstsq(columns, reduced, cond=SINGULAR)[0]
-        candidates.append(exact + _correction(design, sides.train, columns, exact))
+        unpenalized.append(exact + _correction(design, sides.train, columns, exact))
     else:
         most = max(SUMMED // design.cost**2, ROWS_PER_COLUMN * design.columns)
         rows, gram, across = _sums(design, sides.train, most, seed)
     penalized = np.diag(np.arange(design.columns) > 0).astype(float)
-    candidates += [
-        cho_solve(cho_factor(gram + penalty * penalized), across) for penalty in reversed(PENALTIES)
+    candidates = [
+        cho_solve(cho_factor(gram + penalty * penalized), across) for penalty in PENALTIES
     ]
-    weights = _best(design, np.stack(candidates, axis=1), sides.validation)
-    return Fitted(lambda block: design.times(block, weights), design.columns, rows)
+    weights = np.stack(candidates + unpenalized, axis=1)
+    errors = _errors(design, weights, sides.validation)
+    errors[len(PENALTIES) :] /= EXACT
+    best = weights[:, np.flatnonzero(ENOUGH * errors <= errors.min())[0]]
+    return Fitted(lambda block: design.times(block, best), design.columns, rows)
 
 
 def _triangle(design: Design, rows: Rows) -> Array:
@@ -91,11 +101,11 @@ def _sums(design: Design, rows: Rows, most: int, seed: int) -> tuple[int, Array,
     return used, gram, across
 
 
-def _best(design: Design, candidates: Array, validation: Rows) -> Array:
-    """Of weights `(columns, candidates)`, from the weakest to the strongest penalty, one."""
-    squares = np.zeros(candidates.shape[1])
-    for block in validation.blocks(design.block_rows):
-        errors = design.times(block, candidates) - block.targets[:, np.newaxis]
+def _errors(design: Design, weights: Array, rows: Rows) -> Array:
+    """The RMSE of each of some weights `(columns, …)`."""
+    squares = np.zeros(weights.shape[1])
+    for block in rows.blocks(design.block_rows):
+        errors = design.times(block, weights) - block.targets[:, np.newaxis]
         squares += (errors**2).sum(axis=0)
-    good = np.flatnonzero(np.sqrt(squares) * ENOUGH <= np.sqrt(squares.min()))
-    return candidates[:, good[-1]]
+    result: Array = np.sqrt(squares / rows.rows)
+    return result

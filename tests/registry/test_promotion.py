@@ -41,7 +41,7 @@ def test_the_judge_is_asked_about_what_serves_and_its_reason_is_kept(registry: R
     publish(registry, metadata(job_id=JOB))
     asked: list[tuple[str, int | None]] = []
 
-    def refuse(challenger: Metadata, champion: int | None) -> Judgement:
+    def refuse(challenger: Metadata, folder: Path, champion: int | None) -> Judgement:
         asked.append((challenger.job_id, champion))
         return Judgement(False, f"worse than {champion}")
 

@@ -9,8 +9,6 @@ import onnx
 from models.onnx_graph import Graph
 from models.onnx_layers import add_layers
 from models.preprocessing import (
-    BEND,
-    FAR,
     FIRST_WORD,
     MISSING,
     UNSEEN,
@@ -67,7 +65,7 @@ def _scaled(made: Graph, numbers: Sequence[Number], dtype: str) -> str:
     scales = made.constant("scales", np.array([[number.scale] for number in numbers]))
     centred = made.apply("Sub", values, means, name="centred")
     scaled = made.apply("Div", centred, scales, name="scaled")
-    bent = _bent(made, scaled)
+    bent = _bent(made, scaled, numbers)
     missing = made.apply("IsNaN", values, name="missing")
     zero = made.constant("zero", np.array(0.0))
     filled = made.apply("Where", missing, zero, bent, name="filled")
@@ -81,15 +79,16 @@ def _scaled(made: Graph, numbers: Sequence[Number], dtype: str) -> str:
     return made.apply("Transpose", joined, name="rows_first", perm=[1, 0])
 
 
-def _bent(made: Graph, scaled: str) -> str:
+def _bent(made: Graph, scaled: str, numbers: Sequence[Number]) -> str:
     """As `preprocessing.bent`."""
-    bounds = (made.constant(name, np.array(far)) for name, far in (("least", -FAR), ("most", FAR)))
-    x = made.apply("Clip", scaled, *bounds, name="clipped")
-    square = made.apply("Mul", x, x, name="square")
-    sum_ = made.apply("Add", square, made.constant("bend_square", np.array(BEND**2)), name="sum")
-    root = made.apply("Sqrt", sum_, name="root")
-    times_bend = made.apply("Mul", x, made.constant("bend", np.array(BEND)), name="times_bend")
-    return made.apply("Div", times_bend, root, name="bent")
+    bounds = made.constant("bounds", np.array([[number.bound] for number in numbers]))
+    cut = made.apply("Min", scaled, bounds, name="cut")
+    x = made.apply("Max", cut, made.apply("Neg", bounds, name="least"), name="clipped")
+    bends = made.constant("bends", np.array([[number.bend] for number in numbers]))
+    part = made.apply("Mul", x, bends, name="part")
+    square = made.apply("Mul", part, part, name="square")
+    sum_ = made.apply("Add", square, made.constant("one", np.array(1.0)), name="sum")
+    return made.apply("Div", x, made.apply("Sqrt", sum_, name="root"), name="bent")
 
 
 def _codes(made: Graph, words: Words) -> str:

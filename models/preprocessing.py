@@ -2,7 +2,7 @@
 
 What a network of a table sees of a row, `x0`, is one after the other:
 
-    each number       (value - mean) / scale, bent; 0 if it is missing
+    each number       (value - mean) / scale, bent where some lie far out; 0 if it is missing
     each mark         1 if that number is missing, else 0; for numbers missing in training rows
     each embedding    of the word of a categorical feature; its width grows with the vocabulary
 """
@@ -36,6 +36,9 @@ Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", 2024.
 FAR = 1e9
 """Beyond, a scaled number is as good as any other; its square would overflow some time."""
 
+NEAR = 2 * BEND
+"""As far as a number may lie that is not bent: all those of the training rows are within `BEND`."""
+
 
 class Number(NamedTuple):
     """How a numeric feature is scaled, and whether a mark tells that it is missing."""
@@ -44,6 +47,19 @@ class Number(NamedTuple):
     mean: float
     scale: float
     marked: bool
+    bent: bool = True
+    """Not where all scaled numbers of the training rows lie within `BEND`: these stay what they
+    are, and a polynomial of them one of the network's input."""
+
+    @property
+    def bend(self) -> float:
+        """What it is multiplied with before its square tells how far it is bent."""
+        return 1 / BEND if self.bent else 0.0
+
+    @property
+    def bound(self) -> float:
+        """Where a scaled number is cut off."""
+        return FAR if self.bent else NEAR
 
 
 class Words(NamedTuple):
@@ -165,14 +181,17 @@ def fit(
     )
     return Preprocessing(
         schema.task,
-        tuple(
-            Number(name, *of_column.mean_and_scale(name), marked=of_column.missing > 0)
-            for name, of_column in moments.items()
-        ),
+        tuple(_number(name, of_column) for name, of_column in moments.items()),
         tuple(_words(name, count) for name, count in counts.items()),
         target_mean,
         target_scale,
     )
+
+
+def _number(name: str, moments: Moments) -> Number:
+    mean, scale = moments.mean_and_scale(name)
+    farthest = max(moments.greatest - mean, mean - moments.least)
+    return Number(name, mean, scale, moments.missing > 0, farthest > BEND * scale)
 
 
 def _words(name: str, counts: Counter[str]) -> Words:
@@ -198,7 +217,7 @@ def encode(
             values = columns[number.name]
             missing = np.isnan(values)
             scaled = (values - number.mean) / number.scale
-            numbers[index] = np.where(missing, 0.0, bent(scaled))
+            numbers[index] = np.where(missing, 0.0, bent(scaled, number))
             if number.marked:
                 numbers[mark] = missing
                 mark += 1
@@ -217,10 +236,10 @@ def predictions(outputs: NDArray[np.float64], preprocessing: Preprocessing) -> N
     return outputs * preprocessing.target_scale + preprocessing.target_mean
 
 
-def bent(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+def bent(scaled: NDArray[np.float64], number: Number) -> NDArray[np.float64]:
     """Scaled numbers as a network sees them: between -3 and 3, and near 0 as they are."""
-    x = np.clip(scaled, -FAR, FAR)
-    result: NDArray[np.float64] = BEND * x / np.sqrt(BEND**2 + x * x)
+    x = np.clip(scaled, -number.bound, number.bound)
+    result: NDArray[np.float64] = x / np.sqrt(1 + np.square(x * number.bend))
     return result
 
 

@@ -11,8 +11,6 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from models.preprocessing import (
-    BEND,
-    FAR,
     FIRST_WORD,
     MISSING,
     UNSEEN,
@@ -81,8 +79,9 @@ def _scaled(columns: Mapping[str, tf.Tensor], numbers: Sequence[Number]) -> tf.T
     means = np.array([number.mean for number in numbers])
     scales = np.array([number.scale for number in numbers])
     missing = tf.math.is_nan(values)
-    x = tf.clip_by_value((values - means) / scales, -FAR, FAR)
-    bent = BEND * x / tf.sqrt(BEND**2 + x * x)
+    bounds = np.array([number.bound for number in numbers])
+    x = tf.clip_by_value((values - means) / scales, -bounds, bounds)
+    bent = x / tf.sqrt(1 + tf.square(x * np.array([number.bend for number in numbers])))
     filled = tf.where(missing, tf.zeros((), tf.float64), bent)
     marked = [index for index, number in enumerate(numbers) if number.marked]
     marks = tf.gather(missing, np.array(marked, np.int32), axis=1)

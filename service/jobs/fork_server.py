@@ -33,5 +33,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cpus.usable()))
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(cpus.usable()))
 # The matrices of least squares are small: a second thread makes them three times slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Without it, scikit-learn's helper runs `lscpu` in every child to count processors.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Arrow's allocator would start a thread with the import, and no thread survives a fork.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")

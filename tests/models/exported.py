@@ -40,7 +40,7 @@ def make_preprocessing(schema: TableSchema, vocabulary: tuple[str, ...] = WORDS)
     return Preprocessing(
         schema.task,
         tuple(
-            Number(column.name, 3.0 * index - 1, 1.7 * index + 0.3, marked=index % 2 == 1)
+            Number(column.name, 3.0 * index - 1, 1.7 * index + 0.3, index % 2 == 1, index % 3 > 0)
             for index, column in enumerate(schema.numeric)
         ),
         tuple(

@@ -5,7 +5,16 @@ import pytest
 from numpy.typing import NDArray
 
 from models.columns import Columns
-from models.preprocessing import MISSING, UNSEEN, Number, Preprocessing, Words, encode, fit
+from models.preprocessing import (
+    MISSING,
+    UNSEEN,
+    Number,
+    Preprocessing,
+    Words,
+    bent,
+    encode,
+    fit,
+)
 from models.schema import Column, TableSchema, Task
 from models.splits import Unsuitable
 
@@ -60,15 +69,15 @@ def test_mean_and_scale_are_those_of_all_present_numbers(size: int) -> None:
 
 
 def test_a_mark_is_for_numbers_that_are_missing_in_training() -> None:
-    assert fit_number(numbers(1, 3)) == Number("x", 2.0, 1.0, marked=False)
-    assert fit_number(numbers(1, NAN, 3)) == Number("x", 2.0, 1.0, marked=True)
+    assert fit_number(numbers(1, 3)) == Number("x", 2.0, 1.0, marked=False, bent=False)
+    assert fit_number(numbers(1, NAN, 3)) == Number("x", 2.0, 1.0, marked=True, bent=False)
 
 
 @pytest.mark.parametrize("size", [2, 100])
 def test_what_is_constant_is_centred_exactly_and_not_scaled(size: int) -> None:
     # The mean of ten times 0.1 is not 0.1, and a scale of 1e-17 would make noise of it.
-    assert fit_number(np.full(10, 0.1), size) == Number("x", 0.1, 1.0, marked=False)
-    assert fit_number(np.full(10, NAN), size) == Number("x", 0.0, 1.0, marked=True)
+    assert fit_number(np.full(10, 0.1), size) == Number("x", 0.1, 1.0, marked=False, bent=False)
+    assert fit_number(np.full(10, NAN), size) == Number("x", 0.0, 1.0, marked=True, bent=False)
 
 
 @pytest.mark.parametrize("values", [numbers(1e308, -1e308), numbers(1e200, 0), numbers(1e-200, 0)])
@@ -148,14 +157,28 @@ def test_no_number_is_so_far_out_that_a_network_cannot_multiply_it() -> None:
     np.testing.assert_allclose(encoded.numbers[0], [3, -3, 3, -3], rtol=1e-6)
 
 
+def test_numbers_are_bent_where_a_training_row_lies_more_than_three_deviations_out() -> None:
+    uniform = np.linspace(-1, 1, 101)
+    (even,) = fit([({"x": uniform}, uniform)], schema(x="number")).numbers
+    assert not even.bent
+    scaled = (uniform - even.mean) / even.scale
+    np.testing.assert_array_equal(bent(scaled, even), scaled)
+    np.testing.assert_array_equal(bent(np.array([-1e300, 7.0]), even), [-6, 6])
+    (far,) = fit(
+        [({"x": np.append(uniform, 9)}, np.append(uniform, 0))], schema(x="number")
+    ).numbers
+    assert far.bent
+    assert bent(np.array([1e300]), far) == pytest.approx([3])
+
+
 def test_what_was_fitted_encodes_its_rows_with_mean_0_and_spread_1() -> None:
     draw = np.random.default_rng(0)
     columns: Columns = {"x": draw.normal(50, 9, 500), "w": words(*draw.choice([*"abc"], 500))}
     targets = draw.normal(-7, 3, 500)
     fitted = fit(in_blocks(columns, targets, 60), schema(x="number", w="text"))
     encoded = encode(columns, targets, fitted, "float64")
-    bent = encoded.numbers[0]
-    for scaled in (bent / np.sqrt(1 - (bent / 3) ** 2), encoded.targets):
+    seen = encoded.numbers[0]
+    for scaled in (seen / np.sqrt(1 - (seen / 3) ** 2), encoded.targets):
         assert [scaled.mean(), scaled.std()] == pytest.approx([0, 1], abs=1e-12)
     decoded = [fitted.words[0].vocabulary[code - 2] for code in encoded.codes[0]]
     assert decoded == columns["w"].tolist()

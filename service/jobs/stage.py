@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import onnxruntime
 import tensorflow
-from models.baselines.fit import Baseline
 
+from models.baselines.fit import Baseline
 from models.config import BaselineName, ModelName, TrainConfig
 from models.evaluation import Evaluation
 from models.experiment import Experiment

@@ -4,8 +4,7 @@ The defaults are the experiment of "Cross Layers vs Fully Connected Layers": an 
 config is that experiment.
 """
 
-from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -17,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from models.schema import TRIPLES, DatasetName, TableSchema
+from models.recipes import overlay, recipe
+from models.schema import TRIPLES, DatasetName
 
 ModelName = Literal["dense", "cross", "deep_cross"]
 MODEL_NAMES: tuple[ModelName, ...] = ("dense", "cross", "deep_cross")
@@ -222,42 +222,6 @@ class NumericEmbedding(_Part):
     width: Whole = Field(default=24, ge=1, le=256, description="How many numbers stand for one.")
 
 
-FOR_TABLES: dict[str, Any] = {
-    "optimizer": {"name": "adam"},
-    "batch_size": 256,
-    "patience": 10,
-    "max_restarts": 2,
-    "repeats": 5,
-    "dense": {"hidden_units": [64, 64]},
-    "cross": {"layers": 2},
-    "deep_cross": {"layers": 2},
-}
-"""The recipe for tables; fields given beside it take precedence."""
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # The experiment as it was.
-    "seed": {"max_restarts": 0},
-    # The cross network to the last bit, the dense one as good as we know how.
-    "best": {
-        "optimizer": {"name": "levenberg_marquardt"},
-        "dense": {"initializer": "lively"},
-        "restarts": 40,
-    },
-}
-
-
-def _overlay(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """`recipe` with what is given beside it; another optimizer replaces the recipe's whole."""
-    result = {**recipe, **given}
-    for part, theirs in recipe.items():
-        ours = given.get(part)
-        if not (isinstance(theirs, dict) and isinstance(ours, dict)):
-            continue
-        if ours.get("name", theirs.get("name")) == theirs.get("name"):
-            result[part] = {**theirs, **ours}
-    return result
-
-
 class TrainConfig(_Part):
     """What to train, on what, and how.
 
@@ -332,10 +296,8 @@ class TrainConfig(_Part):
     def _fill_in(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        recipe = PRESETS.get(str(value.get("preset")), {})
-        if _kind_of_dataset(_named(value.get("dataset"))) == "<table>":
-            recipe = FOR_TABLES
-        filled = _overlay(recipe, value)
+        of_table = _kind_of_dataset(_named(value.get("dataset"))) == "<table>"
+        filled = overlay(recipe(value.get("preset"), of_table), value)
         if _kind_of_optimizer(filled.get("optimizer")) == "<exact>":
             filled.setdefault("precision", "float64")
         return filled
@@ -349,8 +311,8 @@ class TrainConfig(_Part):
     @model_validator(mode="after")
     def _fits_the_dataset(self) -> Self:
         if isinstance(self.dataset, TableDataset):
-            if self.preset is not None:
-                raise ValueError("`preset` is for the dataset triples; a table has its own recipe")
+            if self.preset == "seed":
+                raise ValueError("the `preset` seed is for the dataset triples")
         elif self.patience is not None:
             raise ValueError("`patience` needs validation rows, which the dataset triples lacks")
         elif self.numeric_embedding is not None:
@@ -376,39 +338,12 @@ class TrainConfig(_Part):
             for name in ("dropout", "weight_decay", "ensemble"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"`{name}` is for gradient descent, not levenberg_marquardt")
+            if (
+                "deep_cross" in self.models
+                or ("cross" in self.models and self.cross.rank is not None)
+                or self.numeric_embedding is not None
+            ):
+                raise ValueError(
+                    "`levenberg_marquardt` trains dense networks, and cross networks of full rank"
+                )
         return self
-
-
-EXACT_WEIGHTS = 1000
-"""At most so many can Levenberg–Marquardt find on a table: its time grows with their square."""
-
-
-def why_not_exact(config: TrainConfig, schema: TableSchema) -> str | None:
-    """Why Levenberg–Marquardt cannot train on such a table; None if it can, or is not asked for."""
-    if config.optimizer.name != "levenberg_marquardt":
-        return None
-    its = "the optimizer levenberg_marquardt"
-    if schema.task == "binary":
-        return f"{its} minimizes squares, and the target {schema.target!r} is binary; use adam"
-    if schema.categorical:
-        names = ", ".join(repr(column.name) for column in schema.categorical[:5])
-        more = len(schema.categorical) - 5
-        others = f" and {more} more" if more > 0 else ""
-        return f"{its} takes numbers alone; of this table it cannot take {names}{others}; use adam"
-    for name in config.models:
-        # A mark beside each number, until it is known which ones are ever missing.
-        weights = _weights(name, config, width=2 * len(schema.numeric))
-        if weights > EXACT_WEIGHTS:
-            return (
-                f"{its} finds at most {EXACT_WEIGHTS:,} weights, and `{name}` may have "
-                f"{weights:,} on this table; make it smaller or use adam"
-            )
-    return None
-
-
-def _weights(name: ModelName, config: TrainConfig, width: int) -> int:
-    """The number of weights of a network whose `x0` is so wide."""
-    if name == "cross":
-        return config.cross.layers * (width + 1) * width + width + 1
-    layers = [width, *config.dense.hidden_units, 1]
-    return sum((inputs + 1) * units for inputs, units in pairwise(layers))

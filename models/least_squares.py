@@ -117,7 +117,9 @@ class LeastSquares:
         ]
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            predictions = forward(self.network, weights, features)
+            # A table's network takes codes as well; here there are none.
+            no_codes = [tf.zeros((0, rows), tf.int32)] * (len(self.network.inputs) - 1)
+            predictions = forward(self.network, weights, features, *no_codes)
         derivatives = tape.gradient(predictions, weights)
         jacobian = [tf.reshape(derivative, (-1, rows)) for derivative in derivatives]
         return tf.concat([*jacobian, (predictions - targets)[tf.newaxis]], axis=0)

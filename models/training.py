@@ -106,7 +106,7 @@ def train_table(
 
     As `train` does, but starts and repeats compete by their errors on the validation rows, and so
     do the epochs of each start. Levenberg–Marquardt needs the table's rows in float64, and a table
-    that `models.config.why_not_exact` has nothing against.
+    that `models.exactness.why_not_exact` has nothing against.
 
     Raises:
         TrainingDiverged: No start has a finite loss.

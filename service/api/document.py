@@ -61,21 +61,22 @@ OF_TABLE = {
         {"type": "object", "properties": {"kind": {"const": "table"}}, "required": ["kind"]},
     ]
 }
+OF_TRIPLES = {"not": OF_TABLE}
+BEST = {"preset": {"const": "best"}, "dataset": OF_TRIPLES}
 REFUSED_RECIPES: list[dict[str, Any]] = [
     {"optimizer": EXACT, "precision": {"const": "float32"}},
-    {"preset": {"const": "best"}, "optimizer": UNNAMED, "precision": {"const": "float32"}},
-    {"preset": {"const": "best"}, "optimizer": UNNAMED_WITH_RATE},
-    {"preset": {"type": "string"}, "dataset": OF_TABLE},
+    BEST | {"optimizer": UNNAMED, "precision": {"const": "float32"}},
+    BEST | {"optimizer": UNNAMED_WITH_RATE},
+    {"preset": {"const": "seed"}, "dataset": OF_TABLE},
 ]
-"""Exact optimizers work in float64 and have no learning rate; the preset `best` names one.
-
-Presets are for triples, and patience is for tables.
+"""Exact optimizers work in float64 and have no learning rate; the preset `best` of triples names
+one. The preset `seed` is for triples.
 """
 
-IMPATIENT: dict[str, Any] = {
+OF_TABLES_ALONE: dict[str, Any] = {
     "anyOf": [
         {"required": ["dataset"], "properties": {"dataset": OF_TABLE}},
-        {"properties": {"patience": {"type": "null"}}},
+        {"properties": {"patience": {"type": "null"}, "numeric_embedding": {"type": "null"}}},
     ]
 }
 
@@ -93,7 +94,7 @@ def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     schemas["SyntheticDataset"]["properties"]["size"]["maximum"] = settings.max_dataset_size
     schemas["TrainConfig"]["properties"]["epochs"]["maximum"] = settings.max_epochs
     schemas["TrainConfig"]["not"] = {"anyOf": [_with(recipe) for recipe in REFUSED_RECIPES]}
-    schemas["TrainConfig"] |= IMPATIENT
+    schemas["TrainConfig"] |= OF_TABLES_ALONE
     components["responses"] = {str(status): _refusal(status) for status in REFUSALS}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -102,8 +103,8 @@ def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 
 def _with(properties: dict[str, Any]) -> dict[str, Any]:
-    """The schema of what has these properties; one that lacks its optimizer has an unnamed one."""
-    required = [name for name, schema in properties.items() if schema is not UNNAMED]
+    """The schema of what has these properties; what is left out is as by default."""
+    required = [name for name, of in properties.items() if of not in (UNNAMED, OF_TRIPLES)]
     return {"properties": properties, "required": required}
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
 
-from models.config import TableDataset, TrainConfig, why_not_exact
+from models.config import TableDataset, TrainConfig
+from models.exactness import why_not_exact
 from service.errors import (
     RETRY_LATER,
     Conflict,

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from models.config import (
     LEARNING_RATES,
-    PRESETS,
     DenseNetwork,
     GradientDescent,
     Initializer,
@@ -17,9 +16,8 @@ from models.config import (
     Preset,
     SyntheticDataset,
     TrainConfig,
-    why_not_exact,
 )
-from models.schema import Column, TableSchema, Task, Type
+from models.recipes import PRESETS
 
 EXACT = {"name": "levenberg_marquardt"}
 
@@ -374,47 +372,6 @@ def some_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
 def test_a_config_survives_the_round_trip_through_json(fields: dict[str, Any]) -> None:
     config = TrainConfig.model_validate(fields)
     assert TrainConfig.model_validate_json(config.model_dump_json()) == config
-
-
-def houses(*types: Type, task: Task = "regression") -> TableSchema:
-    features = tuple(Column(name=f"{kind} {i}", type=kind) for i, kind in enumerate(types))
-    return TableSchema(features=features, target="price", task=task)
-
-
-def exactly(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"dataset": "houses", "optimizer": EXACT, **fields})
-
-
-SMALL = {"hidden_units": [3, 3]}
-TEXTS: list[Type] = ["text"] * 7
-NUMBERS: list[Type] = ["number"] * 12
-
-
-def test_small_networks_of_numbers_are_found_exactly() -> None:
-    assert why_not_exact(exactly(dense=SMALL), houses("number", "boolean")) is None
-
-
-@pytest.mark.parametrize(
-    ("config", "schema", "reason"),
-    [
-        (exactly(dense=SMALL), houses("number", "text", "code"), "'text 1', 'code 2'"),
-        (exactly(dense=SMALL), houses(*TEXTS), "'text 4' and 2 more"),
-        (exactly(dense=SMALL), houses("number", task="binary"), "'price' is binary"),
-        (exactly(), houses("number"), "`dense` may have 4,417"),
-        (exactly(models=["cross"]), houses(*NUMBERS), "`cross` may have 1,225"),
-    ],
-)
-def test_what_cannot_be_found_exactly_is_told_with_its_reason(
-    config: TrainConfig, schema: TableSchema, reason: str
-) -> None:
-    told = why_not_exact(config, schema)
-    assert told is not None
-    assert reason in told
-    assert why_not_exact(TrainConfig.model_validate({"dataset": "houses"}), schema) is None
-
-
-def test_only_networks_that_are_trained_can_be_too_large() -> None:
-    assert why_not_exact(exactly(models=["cross"]), houses("number")) is None
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from models.config import (
     ModelName,
     Structure,
     TrainConfig,
-    why_not_exact,
 )
+from models.exactness import why_not_exact
 from models.networks import build, ensemble, predict_rows
 from models.preprocessing import Encoded, Number, Preprocessing
 from models.schema import Column, TableSchema

@@ -1,0 +1,65 @@
+"""Recipes: what a preset or the kind of a dataset fills in, where a config leaves it open."""
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The experiment as it was.
+    "seed": {"max_restarts": 0},
+    # The cross network to the last bit, the dense one as good as we know how.
+    "best": {
+        "optimizer": {"name": "levenberg_marquardt"},
+        "dense": {"initializer": "lively"},
+        "restarts": 40,
+    },
+}
+
+
+FOR_TABLES: dict[str, Any] = {
+    "optimizer": {"name": "adam"},
+    "batch_size": 256,
+    "patience": 10,
+    "max_restarts": 2,
+    "repeats": 5,
+    "dense": {"hidden_units": [64, 64]},
+    "cross": {"layers": 2},
+    "deep_cross": {"layers": 2},
+}
+"""What a table is trained by without a preset; fields given beside it take precedence."""
+
+BEST_FOR_TABLES: dict[str, Any] = {
+    **FOR_TABLES,
+    "models": ["dense", "cross", "deep_cross"],
+    "optimizer": {"name": "adamw"},
+    "patience": 16,
+    "ensemble": 8,
+    "repeats": 1,
+    "dropout": 0.1,
+    "weight_decay": 0.01,
+    "numeric_embedding": {},
+    "dense": {"hidden_units": [256, 256]},
+    "cross": {"layers": 2, "rank": 64},
+    "deep_cross": {"layers": 2, "rank": 64, "hidden_units": [256, 256]},
+}
+
+
+def overlay(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """`recipe` with what is given beside it; another optimizer replaces the recipe's whole."""
+    result = {**recipe, **given}
+    for part, theirs in recipe.items():
+        ours = given.get(part)
+        if not (isinstance(theirs, dict) and isinstance(ours, dict)):
+            continue
+        if ours.get("name", theirs.get("name")) == theirs.get("name"):
+            result[part] = {**theirs, **ours}
+    return result
+
+
+def recipe(preset: object, of_table: bool) -> dict[str, Any]:
+    """What a preset fills in; None is no preset. One that is not known fills in nothing."""
+    if of_table:
+        return {None: FOR_TABLES, "best": BEST_FOR_TABLES}.get(_name(preset), {})
+    return PRESETS.get(str(preset), {})
+
+
+def _name(preset: object) -> str | None:
+    return preset if isinstance(preset, str) else None

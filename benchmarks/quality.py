@@ -67,7 +67,7 @@ def do(client: httpx.Client, work: Work, splits: int, quick: bool) -> Fields:
         url, read = f"/datasets/{work.table.name}", work.table.read
         answer(client.put(url, params=work.table.parameters, content=read(), timeout=None))
     rows: dict[str, list[Fields]] = {}
-    verdicts, seconds = [], []
+    verdicts, pairs, seconds = [], [], []
     for seed in range(splits):
         for label, recipe in work.recipes.items():
             config = {**recipe, **(QUICK if quick else {})}
@@ -79,6 +79,7 @@ def do(client: httpx.Client, work: Work, splits: int, quick: bool) -> Fields:
             follow(client, job["id"])
             seconds.append(time.perf_counter() - started)
             comparison = answer(client.get("/metrics", params={"job_id": job["id"]}))
+            pairs += [pair["verdict"] for pair in comparison["verdict"]["pairs"]]
             verdicts.append(comparison["verdict"]["summary"])
             for name, row in comparison["models"].items():
                 of_network = name in MODEL_NAMES and label
@@ -106,6 +107,7 @@ def do(client: httpx.Client, work: Work, splits: int, quick: bool) -> Fields:
         "to_trees": _to_trees(rows, best, work.score),
         "goals": [(goal.said, goal.reached(means)) for goal in work.goals],
         "verdicts": verdicts,
+        "exact": [said for said in pairs if "exact" in said],
         "job_seconds": seconds,
     }
 

@@ -61,4 +61,4 @@ def _lines(done: Fields) -> list[str]:
         difference, low, high = (against[name] for name in ("difference", "low", "high"))
         lines.append(f"It less trees: {difference:.3g} (95% interval {low:.3g} to {high:.3g}).")
     lines.append(f"The verdict of the first job: {done['verdicts'][0]}.")
-    return lines
+    return [*lines, *(f"And: {said}." for said in done["exact"])]

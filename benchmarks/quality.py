@@ -69,7 +69,7 @@ def do(client: httpx.Client, work: Work, splits: int, quick: bool) -> Fields:
     rows: dict[str, list[Fields]] = {}
     verdicts, pairs, seconds = [], [], []
     for seed in range(splits):
-        for label, recipe in work.recipes.items():
+        for number, (label, recipe) in enumerate(work.recipes.items()):
             config = {**recipe, **(QUICK if quick else {})}
             if work.table is not None:
                 of_rows = {"kind": "table", "name": work.table.name, "split_seed": seed}
@@ -82,8 +82,10 @@ def do(client: httpx.Client, work: Work, splits: int, quick: bool) -> Fields:
             pairs += [pair["verdict"] for pair in comparison["verdict"]["pairs"]]
             verdicts.append(comparison["verdict"]["summary"])
             for name, row in comparison["models"].items():
-                of_network = name in MODEL_NAMES and label
-                rows.setdefault(f"{name}, {label}" if of_network else name, []).append(row)
+                if name in MODEL_NAMES:
+                    rows.setdefault(f"{name}, {label}" if label else name, []).append(row)
+                elif number == 0:  # the baselines of the other jobs are the same
+                    rows.setdefault(name, []).append(row)
     networks = [name for name in rows if name.split(",")[0] in MODEL_NAMES]
     of = {name: _means(of_splits) for name, of_splits in rows.items()}
     best = min(networks, key=lambda name: of[name][_chooses(of[name])])

@@ -33,7 +33,7 @@ F3 = {
     "optimizer": {"name": "sgd", "learning_rate": 0.02},
     "batch_size": 32,
     "precision": "float64",
-    "epochs": 450,
+    "epochs": 600,
     "repeats": 5,
     "baselines": [],
 }

@@ -94,7 +94,11 @@ WORKS = (
         "Table 1 of the paper, f3",
         (at_most("cross", 6.7e-7),),
         _synthetic("f3", papers.f3, exclude="row"),
-        {"": F3, "100": dense(100), "large": dense(590, 590, 590, repeats=1, epochs=30, patience=3)},
+        {
+            "": F3,
+            "100": dense(100),
+            "large": dense(590, 590, 590, repeats=1, epochs=30, patience=3),
+        },
         split={"split_by": "row"},
         splits=1,
         published={"cross": "6.7e-7", "dense, 100": "2.7e-1", "dense, large": "7.8e-2"},

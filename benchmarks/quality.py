@@ -55,7 +55,7 @@ def main(
         for work in chosen:
             done = do(service.client, work, 1 if quick else min(work.splits, splits or 99), quick)
             console.print(*printed(done))
-            if page is not None:
+            if page is not None and not quick:
                 write(page, done)
             figures.append(done)
     report({"quick": quick, "works": figures}, load_before, to)

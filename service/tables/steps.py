@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ENOUGH_ROWS, MOST_ROWS = 2**12, 2**15
+ENOUGH_ROWS, MOST_ROWS = 2**14, 2**15
 ENOUGH_BYTES = 2**23
 
 OPEN: dict[Format, Callable[[Path, PlainBytes, Options, Bounds], Source]] = {

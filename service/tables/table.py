@@ -106,7 +106,7 @@ def _copy(
     Then it is right at the next attempt.
     """
     read = Converted(0, None)
-    for read in ahead(converted):
+    for read in converted:
         if read.batch is not None:
             writer.add(read.batch)
         on_rows(read.rows)
@@ -127,7 +127,7 @@ def _converted(
     """Goes through a file. After a type that was not what it seemed, only types are looked at."""
     row = 0
     is_settled = True
-    for batch in steps(source):
+    for batch in ahead(steps(source)):
         if row + len(batch) > bounds.max_rows:
             raise TooLarge(f"the table has more than {bounds.max_rows} rows")
         arrays = []

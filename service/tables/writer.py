@@ -1,5 +1,6 @@
-"""Rows on their way to Parquet, profiled row group by row group."""
+"""Rows on their way to Parquet, profiled row group by row group in a thread of its own."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,10 @@ GROUP_BYTES = 2**25
 
 
 class Writer:
-    """A file of Parquet, and a profile of each column: of the target, of its encoded values."""
+    """A file of Parquet, and a profile of each column: of the target, of its encoded values.
+
+    Both are whole when its context has ended.
+    """
 
     def __init__(self, path: Path, columns: list[Column], max_distinct: int) -> None:
         self.rows = 0
@@ -29,6 +33,8 @@ class Writer:
         self._file: Any = None
         self._batches: list[Array] = []
         self._group_rows = self._group_bytes = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -39,14 +45,17 @@ class Writer:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self._thread.shutdown()
         if self._file is not None:
             self._file.close()
+        if error is None:
+            self._await_group()
 
     def add(self, batch: Array) -> None:
         """Takes the next rows: a `pyarrow.RecordBatch` of the columns, the target encoded.
 
         Raises:
-            Invalid: A category has more values than are allowed.
+            Invalid: A category has more values than are allowed, in a row group before.
         """
         rows, size = len(batch), batch.nbytes
         if self._group_rows + rows > GROUP_ROWS or self._group_bytes + size > GROUP_BYTES:
@@ -54,13 +63,21 @@ class Writer:
         self._batches.append(batch)
         self._group_rows += rows
         self._group_bytes += size
+        self.rows += rows
 
     def flush(self) -> None:
-        """Writes the rows that were added as a row group."""
-        if not self._batches:
-            return
-        table = pa.Table.from_batches(self._batches)
-        self._batches, self._group_rows, self._group_bytes = [], 0, 0
+        """Has the rows that were added written as a row group, once the one before is."""
+        self._await_group()
+        if self._batches:
+            table = pa.Table.from_batches(self._batches)
+            self._batches, self._group_rows, self._group_bytes = [], 0, 0
+            self._writing = self._thread.submit(self._write, table)
+
+    def _await_group(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def _write(self, table: Array) -> None:
         if self._file is None:
             texts = [field.name for field in table.schema if field.type == pa.string()]
             self._file = pa.parquet.ParquetWriter(self._path, table.schema, use_dictionary=texts)
@@ -72,4 +89,3 @@ class Writer:
         for profile, values in zip(self.profiles, table.columns, strict=True):
             profile.add(values, targets)
         self._file.write_table(table, GROUP_ROWS)
-        self.rows += len(table)

@@ -1,6 +1,7 @@
 """What stands for the features of a table in its networks."""
 
 from collections.abc import Sequence
+from math import pi
 from typing import Any
 
 import keras
@@ -55,4 +56,87 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]
             **super().get_config(),
             "shapes": self.shapes,
             "initializer": keras.initializers.serialize(self.initializer),
+        }
+
+
+@keras.saving.register_keras_serializable(package="crosscheck")
+class NumericEmbeddings(keras.layers.Layer):  # type: ignore[misc]
+    """Puts several numbers in the place of each: a ReLU layer of its own over its waves.
+
+    `output_j = relu(W_j [sin(2π c_j x_j), cos(2π c_j x_j)] + b_j)`, with frequencies `c_j`, the
+    first weights, that learn as all others.
+
+    Args:
+        numbers: How many there are; what stands behind them stays as it is.
+        frequencies: How many each of them has.
+        width: How many numbers come in the place of one.
+        frequency_initializer: Initializer of all `c`. Defaults to `"random_normal"`.
+        kernel_initializer: Initializer of all `W`. Defaults to `"random_uniform"`.
+        bias_initializer: Initializer of all `b`. Defaults to `"zeros"`.
+
+    Call arguments:
+        x: Numbers and what stands behind them, `(batch_size, numbers + others)`.
+
+    Returns:
+        A tensor `(batch_size, numbers * width + others)`.
+
+    Reference:
+        Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning", 2022.
+    """
+
+    def __init__(
+        self,
+        numbers: int,
+        frequencies: int,
+        width: int,
+        frequency_initializer: Any = "random_normal",
+        kernel_initializer: Any = "random_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.numbers = numbers
+        self.frequencies = frequencies
+        self.width = width
+        self.frequency_initializer = keras.initializers.get(frequency_initializer)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, x_shape: Any) -> None:
+        if x_shape[-1] < self.numbers:
+            raise ValueError(
+                f"`x` must hold {self.numbers} numbers or more. Received: shape={x_shape}"
+            )
+        n, k, width = self.numbers, self.frequencies, self.width
+        self.scales = self.add_weight(
+            shape=(n, k), initializer=self.frequency_initializer, name="frequencies"
+        )
+        self.kernel = self.add_weight(
+            shape=(n, 2 * k, width), initializer=self.kernel_initializer, name="kernel"
+        )
+        self.bias = self.add_weight(
+            shape=(n, width), initializer=self.bias_initializer, name="bias"
+        )
+
+    def call(self, x: Any) -> Any:
+        ops = keras.ops
+        numbers, others = x[:, : self.numbers], x[:, self.numbers :]
+        angles = 2 * pi * self.scales * ops.expand_dims(numbers, -1)
+        waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+        embedded = ops.relu(ops.einsum("rni,niw->rnw", waves, self.kernel) + self.bias)
+        flat = ops.reshape(embedded, (-1, self.numbers * self.width))
+        return ops.concatenate([flat, others], axis=-1)
+
+    def compute_output_shape(self, x_shape: Any) -> Any:
+        return (x_shape[0], x_shape[1] + self.numbers * (self.width - 1))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "numbers": self.numbers,
+            "frequencies": self.frequencies,
+            "width": self.width,
+            "frequency_initializer": keras.initializers.serialize(self.frequency_initializer),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }

@@ -4,6 +4,7 @@ Here are the networks of triples, and what those of tables share with them.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import onnxruntime
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from models.columns import Columns
 from models.config import FEATURES
 from models.data import Array
 from models.evaluation import in_blocks
@@ -24,6 +26,9 @@ from models.saved_table import signature_parameters
 
 ONNX_FILE = Path("assets.extra", "model.onnx")
 """Where the ONNX twin lies in the folder of its SavedModel."""
+
+ROWS_AT_ONCE = 1024
+"""Rows of a table; wide layers are several times slower on more, and take more memory."""
 
 DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(string)": np.object_}
 """Of what ONNX Runtime takes."""
@@ -89,8 +94,7 @@ def load_saved_model(folder: Path) -> Any:
     inputs = serve.structured_input_signature[1]
     parameters = signature_parameters(folder)
 
-    def predict(features: Any) -> NDArray[Any]:
-        columns = features if isinstance(features, dict) else {"features": features}
+    def predict(columns: Columns) -> NDArray[Any]:
         given = {
             parameter: tf.constant(columns[name], inputs[parameter].dtype)
             for name, parameter in parameters.items()
@@ -98,7 +102,7 @@ def load_saved_model(folder: Path) -> Any:
         result: NDArray[Any] = serve(**given)["predictions"].numpy()[:, 0]
         return result
 
-    return predict
+    return _in_blocks(predict)
 
 
 def load_onnx(folder: Path) -> Any:
@@ -114,13 +118,27 @@ def load_onnx(folder: Path) -> Any:
     )
     dtypes = {each.name: DTYPES[each.type] for each in session.get_inputs()}
 
-    def predict(features: Any) -> NDArray[Any]:
-        columns = features if isinstance(features, dict) else {"features": features}
+    def predict(columns: Columns) -> NDArray[Any]:
         given = {name: columns[name].astype(dtype, copy=False) for name, dtype in dtypes.items()}
         (result,) = session.run(None, given)
         return np.asarray(result)[:, 0]
 
-    return predict
+    return _in_blocks(predict)
+
+
+def _in_blocks(predict: Callable[[Columns], NDArray[Any]]) -> Callable[[Any], NDArray[Any]]:
+    """A function of features `(rows, 3)`, or of any number of a table's rows, by one of columns."""
+
+    def all_rows(features: Any) -> NDArray[Any]:
+        if not isinstance(features, dict):
+            return predict({"features": features})
+        rows = len(next(iter(features.values())))
+        parts = (slice(start, start + ROWS_AT_ONCE) for start in range(0, rows, ROWS_AT_ONCE))
+        return np.concatenate(
+            [predict({name: values[part] for name, values in features.items()}) for part in parts]
+        )
+
+    return all_rows
 
 
 LOADERS = {"SavedModel": load_saved_model, "ONNX file": load_onnx}

@@ -9,10 +9,12 @@ from scipy.special import expit
 
 from models.columns import Columns
 from models.data import Array
-from models.export import LOADERS, ONNX_FILE, ParityError, compare
+from models.export import LOADERS, ONNX_FILE, ROWS_AT_ONCE, ParityError, compare
+from models.networks import predict_rows
 from models.onnx_table import table_graph
 from models.preprocessing import Preprocessing, Words, encode
 from models.rounding import rounding
+from models.rows import InMemory
 from models.saved_table import save_table
 from models.schema import TableSchema
 
@@ -52,13 +54,12 @@ def check_table_parity(
     columns = with_gaps(columns, preprocessing)
     rows = len(next(iter(columns.values())))
     encoded = encode(columns, np.zeros(rows), preprocessing, network.outputs[0].dtype)
-    inputs = (encoded.numbers.T, encoded.codes.T)
-    output = network([*inputs]).numpy()[:, 0].astype(np.float64)
+    output = predict_rows(network, InMemory(encoded).blocks(ROWS_AT_ONCE))
     if not np.isfinite(output).all():
         raise ParityError("the trained network's predictions are not all finite")
 
     # Eight operations lead to a number: it is centred, scaled, bent by five, and cast.
-    tolerance = rounding(network, *inputs, operations=8)
+    tolerance = rounding(network, encoded.numbers.T, encoded.codes.T, operations=8)
     trained, tolerance = _in_unit(output, tolerance, preprocessing)
     for kind, load in LOADERS.items():
         compare(kind, load(folder)(columns), trained, tolerance)

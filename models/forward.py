@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from math import pi
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from models.embeddings import Embeddings
+from models.embeddings import Embeddings, NumericEmbeddings
 from models.layers import CrossLayer
 from models.walk import walk
 
@@ -44,13 +45,15 @@ def _apply(layer: keras.Layer, weights: Sequence[Any], x: Any, *others: Any) -> 
     match layer:
         case Embeddings():
             return _embed(weights, x, *others)
+        case NumericEmbeddings():
+            return _embed_numbers(weights, x)
         case CrossLayer():
             return _cross(weights, x, *others)
         case keras.layers.Dense():
             kernel, bias = weights
             return layer.activation(_product(kernel, x) + bias)
         case keras.layers.Concatenate():
-            return tf.concat([x, *others], axis=-2)
+            return _joined([x, *others])
         case keras.layers.Average():
             return sum(others, x) / (1 + len(others))
     raise TypeError(f"{layer.name} is of no kind that is known here")
@@ -84,8 +87,23 @@ def _embed(matrices: Sequence[Any], numbers: Any, codes: Any) -> Any:
         tf.linalg.matrix_transpose(tf.gather(matrix[..., 0], codes[index], axis=-2))
         for index, matrix in enumerate(matrices)
     ]
-    leading = embedded[0].shape[:-2]
-    return tf.concat([tf.broadcast_to(numbers, (*leading, *numbers.shape)), *embedded], axis=-2)
+    return _joined([numbers, *embedded])
+
+
+def _embed_numbers(weights: Sequence[Any], x: Any) -> Any:
+    frequencies, kernel, bias = weights
+    numbers, width = bias.shape[-3:-1]
+    angles = 2 * pi * frequencies * x[:numbers, tf.newaxis, :]
+    waves = tf.concat([tf.sin(angles), tf.cos(angles)], axis=-2)
+    embedded = tf.nn.relu(_product(kernel, waves) + bias)
+    flat = tf.reshape(embedded, (*embedded.shape[:-3], numbers * width, x.shape[-1]))
+    return _joined([flat, x[numbers:]])
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """All numbers of a row, one after the other; some may be the same in all networks."""
+    leading = max((part.shape[:-2] for part in parts), key=len)
+    return tf.concat([tf.broadcast_to(p, (*leading, *p.shape[-2:])) for p in parts], axis=-2)
 
 
 def _product(kernel: Any, x: Any) -> Any:

@@ -14,10 +14,11 @@ from models.config import (
     DenseNetwork,
     Initializer,
     ModelName,
+    NumericEmbedding,
     TrainConfig,
 )
 from models.data import Array
-from models.embeddings import Embeddings
+from models.embeddings import Embeddings, NumericEmbeddings
 from models.evaluation import in_blocks
 from models.layers import CrossLayer
 from models.preprocessing import Encoded, Preprocessing
@@ -34,14 +35,14 @@ def build(
     `(batch_size, categorical features)` to the scaled target, or to the log-odds of the positive
     class, `(batch_size, 1)`. The same seed gives the same initial weights.
     """
-    dtype = config.precision
+    given = seed, config.precision, preprocessing, config.numeric_embedding
     match name:
         case "dense":
-            return build_dense(config.dense, seed, dtype, preprocessing)
+            return build_dense(config.dense, *given)
         case "cross":
-            return build_cross(config.cross, seed, dtype, preprocessing)
+            return build_cross(config.cross, *given)
         case "deep_cross":
-            return build_deep_cross(config.deep_cross, seed, dtype, preprocessing)
+            return build_deep_cross(config.deep_cross, *given)
 
 
 def build_dense(
@@ -49,13 +50,14 @@ def build_dense(
     seed: int,
     dtype: str = "float32",
     preprocessing: Preprocessing | None = None,
+    embedding: NumericEmbedding | None = None,
 ) -> keras.Model:
     """Fully connected ReLU layers and one linear unit.
 
     The default, three layers of 3 units over triples, has 40 parameters.
     """
     draw = keras.random.SeedGenerator(seed)
-    inputs, x0 = _inputs(preprocessing, draw, dtype)
+    inputs, x0 = _inputs(preprocessing, embedding, draw, dtype)
     x = _deep(x0, network.hidden_units, draw, dtype, network.initializer)
     initializer = _initializer(network.initializer, draw, x.shape[1], 1)
     predictions = keras.layers.Dense(1, kernel_initializer=initializer, dtype=dtype)(x)
@@ -67,13 +69,14 @@ def build_cross(
     seed: int,
     dtype: str = "float32",
     preprocessing: Preprocessing | None = None,
+    embedding: NumericEmbedding | None = None,
 ) -> keras.Model:
     """Cross layers and one linear unit.
 
     The default, one cross layer over triples, has 16 parameters.
     """
     draw = keras.random.SeedGenerator(seed)
-    inputs, x0 = _inputs(preprocessing, draw, dtype)
+    inputs, x0 = _inputs(preprocessing, embedding, draw, dtype)
     x = _crossed(x0, network, draw, dtype)
     return keras.Model(inputs, _linear(x, draw, dtype), name="cross")
 
@@ -83,10 +86,11 @@ def build_deep_cross(
     seed: int,
     dtype: str = "float32",
     preprocessing: Preprocessing | None = None,
+    embedding: NumericEmbedding | None = None,
 ) -> keras.Model:
     """Cross layers, ReLU layers beside them or behind them, and one linear unit."""
     draw = keras.random.SeedGenerator(seed)
-    inputs, x0 = _inputs(preprocessing, draw, dtype)
+    inputs, x0 = _inputs(preprocessing, embedding, draw, dtype)
     crossed = _crossed(x0, network, draw, dtype)
     parallel = network.structure == "parallel"
     x = _deep(x0 if parallel else crossed, network.hidden_units, draw, dtype)
@@ -124,7 +128,10 @@ def _linear(x: Any, draw: keras.random.SeedGenerator, dtype: str) -> Any:
 
 
 def _inputs(
-    preprocessing: Preprocessing | None, draw: keras.random.SeedGenerator, dtype: str
+    preprocessing: Preprocessing | None,
+    embedding: NumericEmbedding | None,
+    draw: keras.random.SeedGenerator,
+    dtype: str,
 ) -> tuple[Any, Any]:
     """The inputs of a network, and `x0`, what its layers see of them."""
     if preprocessing is None:
@@ -132,10 +139,15 @@ def _inputs(
         return features, features
     numbers = keras.Input((preprocessing.numeric_width,), name="numbers", dtype=dtype)
     codes = keras.Input((len(preprocessing.words),), name="codes", dtype="int32")
+    x = numbers
+    if embedding and preprocessing.numbers:
+        shape = len(preprocessing.numbers), embedding.frequencies, embedding.width
+        normal = keras.initializers.RandomNormal(stddev=embedding.sigma, seed=draw)
+        kernel = _initializer("glorot_uniform", draw, 2 * embedding.frequencies, embedding.width)
+        x = NumericEmbeddings(*shape, normal, kernel, dtype=dtype)(x)
     shapes = [(words.codes, words.width) for words in preprocessing.words]
     uniform = keras.initializers.RandomUniform(seed=draw)
-    x0 = Embeddings(shapes, uniform, name="embeddings", dtype=dtype)(numbers, codes)
-    return [numbers, codes], x0
+    return [numbers, codes], Embeddings(shapes, uniform, name="embeddings", dtype=dtype)(x, codes)
 
 
 def ensemble(members: Sequence[keras.Model]) -> keras.Model:

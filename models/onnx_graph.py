@@ -67,10 +67,13 @@ class Graph:
         factor = self.constant("kernel", kernel.T if self.rows_last else kernel)
         return (factor, x) if self.rows_last else (x, factor)
 
-    def split(self, x: str, parts: int) -> list[str]:
-        """Cuts the numbers of each row into so many equal parts."""
-        names = [self._free("part") for _ in range(parts)]
-        self._nodes.append(helper.make_node("Split", [x], names, axis=self.axis))
+    def split(self, x: str, sizes: Sequence[int]) -> list[str]:
+        """Cuts the numbers of each row into parts of these sizes."""
+        if len(sizes) == 1:
+            return [x]
+        names = [self._free("part") for _ in sizes]
+        given = [x, self.constant("sizes", np.array(sizes))]
+        self._nodes.append(helper.make_node("Split", given, names, axis=self.axis))
         return names
 
     def join(self, *parts: str, name: str) -> str:

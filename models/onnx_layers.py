@@ -1,6 +1,7 @@
 """The layers of a network as a part of an ONNX graph."""
 
 from collections.abc import Sequence
+from math import pi
 from typing import Any
 
 import keras
@@ -9,10 +10,13 @@ import onnx
 
 from models.config import FEATURES
 from models.data import Array
-from models.embeddings import Embeddings
+from models.embeddings import Embeddings, NumericEmbeddings
 from models.layers import CrossLayer
 from models.onnx_graph import Graph
 from models.walk import walk
+
+AT_ONCE = 16
+"""ONNX Runtime computes so many sines, or a half or a quarter, at a time, and others otherwise."""
 
 
 def graph(network: keras.Model) -> onnx.ModelProto:
@@ -42,6 +46,9 @@ def add_layers(made: Graph, network: keras.Model, *inputs: Any) -> str:
         match layer:
             case Embeddings():
                 return _embed(made, weights, *given)
+            case NumericEmbeddings():
+                others = layer.input.shape[-1] - layer.numbers
+                return _embed_numbers(made, weights, given[0], others)
             case CrossLayer():
                 return _cross(made, weights, *given)
             case keras.layers.Dense():
@@ -81,8 +88,10 @@ def _inner(made: Graph, weights: Sequence[Array], x: str) -> str:
         case [mixing, down, gate]:
             low = made.apply("Tanh", made.product(x, down), name="low")
             gates = made.apply("Softmax", made.product(x, gate), name="gates", axis=made.axis)
-            both = (made.split(each, len(mixing)) for each in (low, gates))
-            mixed = [_expert(made, *expert) for expert in zip(mixing, *both, strict=True)]
+            experts, rank = mixing.shape[:2]
+            lows, its_gates = made.split(low, [rank] * experts), made.split(gates, [1] * experts)
+            parts = zip(mixing, lows, its_gates, strict=True)
+            mixed = [_expert(made, *part) for part in parts]
             return made.join(*mixed, name="mixed")
     return x
 
@@ -99,3 +108,28 @@ def _embed(made: Graph, matrices: Sequence[Array], numbers: str, codes: Sequence
         table = made.constant("embeddings", matrix)
         parts.append(made.apply("Gather", table, code, name="embedded", axis=0))
     return made.join(*parts, name="x0")
+
+
+def _embed_numbers(made: Graph, weights: Sequence[Array], x: str, others: int) -> str:
+    """The rows are those of a table and run along the first axis; `others` are no numbers."""
+    frequencies, kernels, biases = weights
+    numbers, width = biases.shape
+    # Waves of frequency 0 that nobody listens to: with as many as fit, a row is computed alike
+    # wherever it stands among others.
+    missing = -frequencies.shape[1] % AT_ONCE
+    scales = np.pad(2 * pi * frequencies, [(0, 0), (0, missing)])
+    both = np.pad(kernels.reshape(numbers, 2, -1, width), [(0, 0), (0, 0), (0, missing), (0, 0)])
+    kernels = both.reshape(numbers, -1, width)
+    waves = kernels.shape[1]
+    values, *rest = made.split(x, [numbers, others] if others else [numbers])
+    apart = made.constant("apart", np.array([-1, numbers, 1]))
+    flat = made.constant("flat", np.array([-1, numbers * waves]))
+    column = made.apply("Reshape", values, apart, name="column")
+    angles = made.apply("Mul", column, made.constant("scales", scales), name="angles")
+    said = [made.apply(wave, angles, name=wave.lower()) for wave in ("Sin", "Cos")]
+    joined = made.apply("Concat", *said, name="waves", axis=2)
+    each = made.split(made.apply("Reshape", joined, flat, name="waves"), [waves] * numbers)
+    # A product each: ONNX Runtime packs matrices, but no stack of them.
+    affine = [made.affine(*of_one) for of_one in zip(each, kernels, biases, strict=True)]
+    embedded = made.apply("Relu", made.join(*affine, name="affine"), name="relu")
+    return made.join(embedded, *rest, name="embedded_numbers")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import Array
-from models.embeddings import Embeddings
+from models.embeddings import Embeddings, NumericEmbeddings
 from models.layers import CrossLayer
 from models.walk import walk
 
@@ -22,7 +22,7 @@ FUNCTION = 8
 
 
 class Rounded(NamedTuple):
-    """What a layer gives in float64, and by how much two evaluations of it may differ."""
+    """What a layer gives, and by how much two evaluations of it may differ."""
 
     values: Array
     """`(rows, units)`."""
@@ -42,15 +42,15 @@ def rounding(network: keras.Model, *inputs: NDArray[np.number], operations: int 
         inputs: Those of the network, the rows first.
         operations: Those on the way to a number that the network takes.
     """
-    eps = float(np.finfo(network.outputs[0].dtype).eps)
+    dtype = network.outputs[0].dtype
+    eps = float(np.finfo(dtype).eps)
     errors = []
     for start in range(0, len(inputs[0]), ROWS_AT_ONCE):
-        numbers, *codes = (each[start : start + ROWS_AT_ONCE] for each in inputs)
-        exact = numbers.astype(np.float64)
-        x = Rounded(exact, operations * eps * np.abs(exact))
-        given: list[Any] = [x, *codes]
+        x, *codes = (each[start : start + ROWS_AT_ONCE] for each in inputs)
+        numbers = x.astype(dtype)
+        given: list[Any] = [Rounded(numbers, operations * eps * np.abs(numbers)), *codes]
         errors.append(walk(network, given, partial(_apply, eps)).error[:, 0])
-    return np.concatenate(errors)
+    return np.concatenate(errors, dtype=np.float64)
 
 
 def _apply(eps: float, layer: keras.Layer, inputs: Sequence[Any]) -> Rounded:
@@ -59,10 +59,13 @@ def _apply(eps: float, layer: keras.Layer, inputs: Sequence[Any]) -> Rounded:
     match layer:
         case Embeddings():
             return _embed(weights, x, *others)
+        case NumericEmbeddings():
+            return _embed_numbers(eps, weights, x)
         case CrossLayer():
             return _cross(eps, weights, x, *others)
         case keras.layers.Dense():
-            return _activated(layer, _affine(eps, x, *weights))
+            affine = _affine(eps, x, *weights)
+            return _relu(affine) if layer.activation is keras.activations.relu else affine
         case keras.layers.Concatenate():
             return _joined(inputs)
         case keras.layers.Average():
@@ -71,9 +74,10 @@ def _apply(eps: float, layer: keras.Layer, inputs: Sequence[Any]) -> Rounded:
 
 
 def _affine(eps: float, x: Rounded, kernel: Array, bias: Array | float = 0.0) -> Rounded:
-    sums = np.abs(x.values) @ np.abs(kernel) + np.abs(bias)
-    own = (kernel.shape[-2] + 1) * eps * sums
-    return Rounded(x.values @ kernel + bias, x.error @ np.abs(kernel) + own)
+    # One product for the error that is passed on and the layer's own: they take all the time.
+    own = (kernel.shape[-2] + 1) * eps
+    error = (x.error + own * np.abs(x.values)) @ np.abs(kernel) + own * np.abs(bias)
+    return Rounded(x.values @ kernel + bias, error)
 
 
 def _times(eps: float, x: Rounded, y: Rounded) -> Rounded:
@@ -97,10 +101,8 @@ def _softmax(eps: float, x: Rounded) -> Rounded:
     return Rounded(values, values * (passed_on + x.values.shape[-1] * eps))
 
 
-def _activated(layer: keras.Layer, x: Rounded) -> Rounded:
-    if layer.activation is keras.activations.relu:
-        return x._replace(values=np.maximum(x.values, 0))
-    return x
+def _relu(x: Rounded) -> Rounded:
+    return x._replace(values=np.maximum(x.values, 0))
 
 
 def _cross(eps: float, weights: Sequence[Array], x0: Rounded, x: Rounded) -> Rounded:
@@ -146,3 +148,19 @@ def _joined(parts: Sequence[Rounded]) -> Rounded:
 def _embed(matrices: Sequence[Array], numbers: Rounded, codes: NDArray[np.integer]) -> Rounded:
     embedded = [matrix[of_one] for matrix, of_one in zip(matrices, codes.T, strict=True)]
     return _joined([numbers, *(Rounded(each, np.zeros_like(each)) for each in embedded)])
+
+
+def _embed_numbers(eps: float, weights: Sequence[Array], x: Rounded) -> Rounded:
+    frequencies, kernel, bias = weights
+    numbers, width = bias.shape
+    scales = 2 * np.pi * frequencies[:, np.newaxis]
+    values, error = (of[:, :numbers].T[..., np.newaxis] for of in x)
+    angles = values * scales
+    waves = Rounded(
+        np.concatenate([np.sin(angles), np.cos(angles)], axis=-1),
+        np.tile(error * np.abs(scales) + 2 * eps * np.abs(angles) + FUNCTION * eps, 2),
+    )
+    embedded = _affine(eps, waves, kernel, bias[:, np.newaxis])
+    flat = (np.moveaxis(of, 0, 1).reshape(-1, numbers * width) for of in embedded)
+    others = (of[:, numbers:] for of in x)
+    return _joined([_relu(Rounded(*flat)), Rounded(*others)])

@@ -46,6 +46,17 @@ TABLES = {
 
 every_table = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
 
+WAVES = {"numeric_embedding": {"frequencies": 5, "sigma": 0.5, "width": 4}}
+every_features = pytest.mark.parametrize(
+    ("table", "fields"),
+    [
+        *((table, {}) for table in TABLES.values()),
+        *((TABLES[name], WAVES) for name in ("both", "numbers")),
+    ],
+    ids=[*TABLES, "both, waves", "numbers, waves"],
+)
+"""Of tables, and what is made of their numbers."""
+
 
 def make_config(kind: str, **fields: Any) -> TrainConfig:
     """A config with the shape of such a network."""

@@ -1,10 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from models.embeddings import Embeddings
+from models.embeddings import Embeddings, NumericEmbeddings
 
 
 def array(*rows: tuple[float, ...]) -> Any:
@@ -38,3 +39,42 @@ def test_embeddings_made_from_a_config_are_the_same() -> None:
 def test_codes_of_another_number_of_features_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`codes` must have the shape \(batch_size, 2\)"):
         Embeddings([(4, 2), (3, 1)])(array((1, 2)), np.array([[1]], np.int32))
+
+
+def waves() -> NumericEmbeddings:
+    draw = keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(1))
+    return NumericEmbeddings(2, 3, 4, draw, draw, draw, name="waves", dtype="float64")
+
+
+def test_each_number_has_waves_and_a_layer_of_its_own_and_marks_stay() -> None:
+    layer, x = waves(), np.array([[0.5, -2.0, 1.0], [0.0, 0.25, 0.0]])
+    output = layer(x)
+    frequencies, kernel, bias = layer.get_weights()
+    assert [each.shape for each in (frequencies, kernel, bias)] == [(2, 3), (2, 6, 4), (2, 4)]
+    for row, given in zip(output.numpy(), x, strict=True):
+        for number in range(2):
+            angles = 2 * np.pi * frequencies[number] * given[number]
+            affine = np.r_[np.sin(angles), np.cos(angles)] @ kernel[number] + bias[number]
+            own = row[4 * number : 4 * number + 4]
+            np.testing.assert_allclose(own, np.maximum(affine, 0), rtol=1e-12, atol=1e-15)
+        assert row[8] == given[2]
+    assert output.shape == (2, 9)
+    assert (output.numpy()[:, :8] > 0).any()
+
+
+def test_numeric_embeddings_made_from_a_config_are_the_same(tmp_path: Path) -> None:
+    layer = waves()
+    again = NumericEmbeddings.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+
+    numbers = keras.Input((3,), dtype="float64")
+    model = keras.Model(numbers, layer(numbers))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    rows = np.array([[0.5, -2.0, 1.0]])
+    np.testing.assert_array_equal(loaded(rows), model(rows), strict=True)
+
+
+def test_numbers_that_are_too_few_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"`x` must hold 2 numbers or more. Received: shape="):
+        waves()(np.ones((1, 1)))

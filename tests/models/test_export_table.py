@@ -60,18 +60,32 @@ def by_hand(network: keras.Model, preprocessing: Preprocessing, columns: Columns
     return unscaled * preprocessing.target_scale + preprocessing.target_mean
 
 
-@pytest.mark.parametrize(("dtype", "rounding"), [("float32", 1e-4), ("float64", 1e-12)])
-@pytest.mark.parametrize("task", TASKS)
+WAVES = family.WAVES
+ROUNDING = {"float32": 1e-4, "float64": 1e-12}
+
+
 @pytest.mark.parametrize(
-    "kind",
-    ["dense", "cross", "low rank", "experts", "parallel", "stacked", "three of deep experts"],
+    ("kind", "task", "dtype", "fields"),
+    [
+        ("dense", "regression", "float32", {}),
+        ("dense", "binary", "float64", WAVES),
+        ("cross", "binary", "float32", {}),
+        ("cross", "regression", "float64", {}),
+        ("low rank", "regression", "float32", WAVES),
+        ("experts", "regression", "float64", {}),
+        ("experts", "binary", "float32", {}),
+        ("parallel", "regression", "float32", {}),
+        ("stacked", "binary", "float32", WAVES),
+        ("three of deep experts", "regression", "float64", WAVES),
+        ("three of parallel", "binary", "float32", WAVES),
+    ],
 )
 def test_ten_thousand_rows_are_predicted_as_by_the_network(
-    kind: str, task: Task, dtype: str, rounding: float, tmp_path: Path
+    kind: str, task: Task, dtype: str, fields: dict[str, Any], tmp_path: Path
 ) -> None:
     schema = make_schema(task=task)
     preprocessing = make_preprocessing(schema)
-    network = family.make_network(kind, preprocessing, precision=dtype)
+    network = family.make_network(kind, preprocessing, precision=dtype, **fields)
     export_table(network, preprocessing, schema, tmp_path / "1")
     columns = make_columns(schema, 10_000)
     trained = by_hand(network, preprocessing, columns)
@@ -79,8 +93,29 @@ def test_ten_thousand_rows_are_predicted_as_by_the_network(
     for predict in (load_saved_model(tmp_path / "1"), load_onnx(tmp_path / "1")):
         predictions = predict(columns)
         assert (predictions.shape, predictions.dtype) == ((10_000,), np.float64)
-        np.testing.assert_allclose(predictions, trained, rtol=rounding, atol=rounding)
+        scale = ROUNDING[dtype] * max(1, np.abs(trained).max())
+        np.testing.assert_allclose(predictions, trained, rtol=0, atol=scale)
     check_table_parity(network, preprocessing, tmp_path / "1", columns)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sigma", [0.01, 100])
+def test_waves_of_any_frequency_are_predicted_within_rounding(
+    sigma: float, dtype: str, tmp_path: Path
+) -> None:
+    schema = make_schema()
+    preprocessing = make_preprocessing(schema)
+    waves = {"frequencies": 20, "sigma": sigma, "width": 4}
+    network = family.make_network(
+        "parallel", preprocessing, precision=dtype, numeric_embedding=waves
+    )
+    export_table(network, preprocessing, schema, tmp_path / "1")
+    columns = make_columns(schema, 1000)
+    check_table_parity(network, preprocessing, tmp_path / "1", columns)
+    frequencies, *others = network.get_weights()
+    network.set_weights([frequencies * (1 + 1e5 * np.finfo(dtype).eps), *others])
+    with pytest.raises(ParityError, match="differ"):
+        check_table_parity(network, preprocessing, tmp_path / "1", columns)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -7,7 +7,13 @@ import pytest
 from models.forward import forward
 from models.networks import predict_rows
 from models.preprocessing import Preprocessing
-from tests.models.family import encoded, every_network, every_table, make_network, triples
+from tests.models.family import (
+    encoded,
+    every_features,
+    every_network,
+    make_network,
+    triples,
+)
 
 
 def agree(actual: Any, expected: Any) -> None:
@@ -51,12 +57,12 @@ def test_each_row_may_have_weights_of_its_own(kind: str) -> None:
     )
 
 
-@every_table
+@every_features
 @every_network
 def test_it_is_the_network_of_a_table_too_for_several_starts(
-    kind: str, table: Preprocessing
+    kind: str, table: Preprocessing, fields: dict[str, Any]
 ) -> None:
-    networks = [make_network(kind, table, seed) for seed in (1, 2)]
+    networks = [make_network(kind, table, seed, **fields) for seed in (1, 2)]
     rows = encoded(table, 20)
     predictions = forward(networks[0], stacked(networks), rows.numbers, rows.codes)
     assert predictions.shape == (2, 20)

@@ -12,6 +12,7 @@ from models.config import (
     Structure,
     TrainConfig,
 )
+from models.embeddings import Embeddings
 from models.exactness import why_not_exact
 from models.networks import build, ensemble, predict_rows
 from models.preprocessing import Encoded, Number, Preprocessing
@@ -19,6 +20,7 @@ from models.schema import Column, TableSchema
 from tests.models.family import (
     FAMILY,
     TABLES,
+    WAVES,
     encoded,
     every_shape,
     every_table,
@@ -157,19 +159,43 @@ def test_a_network_of_a_table_takes_its_numbers_and_codes(
     assert shapes_of_weights[len(matrices)] == (table.width, units)
 
 
-def test_all_weights_of_a_table_s_network_are_drawn_from_the_seed() -> None:
+@pytest.mark.parametrize(("fields", "drawn"), [({}, 5), (WAVES, 7)])
+def test_all_weights_of_a_table_s_network_are_drawn_from_the_seed(
+    fields: dict[str, Any], drawn: int
+) -> None:
+    config = TrainConfig.model_validate({"dataset": "houses", **fields})
     first, again, other = (
         [
             weight
-            for weight in build("cross", OF_TABLE, seed, TABLES["both"]).get_weights()
+            for weight in build("cross", config, seed, TABLES["both"]).get_weights()
             if weight.any()
         ]
         for seed in (5, 5, 6)
     )
-    assert len(first) == 5
+    assert len(first) == drawn
     for one, same, different in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(one, same)
         assert (one != different).all()
+
+
+@every_table
+@every_name
+def test_numbers_are_embedded_and_marks_and_words_are_not(
+    name: ModelName, table: Preprocessing
+) -> None:
+    fields = {"numeric_embedding": {"frequencies": 400, "sigma": 0.25, "width": 6}}
+    config = TrainConfig.model_validate({"dataset": "houses", **fields})
+    network = build(name, config, 1, table)
+    (words,) = (layer for layer in network.layers if isinstance(layer, Embeddings))
+    assert words.output.shape == (None, table.width + 5 * len(table.numbers))
+    if table.numbers:
+        frequencies, kernel, bias = network.get_weights()[:3]
+        assert frequencies.std() == pytest.approx(0.25, rel=0.1)
+        assert np.abs(kernel).max() == pytest.approx((6 / (800 + 6)) ** 0.5, rel=0.01)
+        assert not bias.any()
+    else:
+        plain = build(name, TrainConfig.model_validate({"dataset": "houses"}), 1, table)
+        assert network.count_params() == plain.count_params()
 
 
 def test_rows_are_predicted_block_after_block() -> None:

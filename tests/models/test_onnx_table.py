@@ -15,7 +15,7 @@ from tests.models.exported import (
     make_schema,
     make_version,
 )
-from tests.models.family import make_network
+from tests.models.family import WAVES, make_network
 
 
 def described(values: Any) -> list[tuple[str, str, list[Any]]]:
@@ -48,12 +48,23 @@ def test_a_column_may_be_called_as_something_in_the_graph(tmp_path: Path) -> Non
     assert np.isfinite(load_onnx(tmp_path / "1")(make_columns(schema, 10))).all()
 
 
-@pytest.mark.parametrize("kind", ["dense", "very wide", "low rank", "experts", "three of parallel"])
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("dense", {}),
+        ("very wide", {}),
+        ("low rank", {}),
+        ("experts", {}),
+        ("three of parallel", WAVES),
+    ],
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_company_changes_no_bit_of_a_prediction(dtype: str, kind: str, tmp_path: Path) -> None:
+def test_company_changes_no_bit_of_a_prediction(
+    dtype: str, kind: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
     schema = make_schema()
     preprocessing = make_preprocessing(schema)
-    network = make_network(kind, preprocessing, precision=dtype)
+    network = make_network(kind, preprocessing, precision=dtype, **fields)
     export_table(network, preprocessing, schema, tmp_path / "1")
     predict, columns = load_onnx(tmp_path / "1"), make_columns(schema, 300)
     together = predict(columns)

@@ -216,10 +216,19 @@ class NumericEmbedding(_Part):
     """
 
     frequencies: Whole = Field(default=48, ge=1, le=256, description="Of each number; they learn.")
-    sigma: float = Field(
-        default=0.1, gt=0, le=100, description="Standard deviation of the frequencies at first."
+    lowest: float = Field(
+        default=0.05, gt=0, le=100, description="Frequencies are spread evenly from here at first …"
+    )
+    highest: float = Field(
+        default=10.0, gt=0, le=100, description="… to here, on a logarithmic scale."
     )
     width: Whole = Field(default=24, ge=1, le=256, description="How many numbers stand for one.")
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError("`lowest` must not be above `highest`")
+        return self
 
 
 class TrainConfig(_Part):

@@ -1,7 +1,7 @@
 """What stands for the features of a table in its networks."""
 
 from collections.abc import Sequence
-from math import pi
+from math import log, pi
 from typing import Any
 
 import keras
@@ -57,6 +57,21 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]
             "shapes": self.shapes,
             "initializer": keras.initializers.serialize(self.initializer),
         }
+
+
+@keras.saving.register_keras_serializable(package="crosscheck")
+class LogUniform(keras.initializers.Initializer):  # type: ignore[misc]
+    """Positive numbers whose logarithms are uniform between those of `lowest` and `highest`."""
+
+    def __init__(self, lowest: float, highest: float, seed: Any = None) -> None:
+        self.lowest, self.highest, self.seed = lowest, highest, seed
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        uniform = keras.random.uniform(shape, log(self.lowest), log(self.highest), dtype, self.seed)
+        return keras.ops.exp(uniform)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"lowest": self.lowest, "highest": self.highest}
 
 
 @keras.saving.register_keras_serializable(package="crosscheck")

@@ -47,8 +47,7 @@ def crosses(network: keras.Model, inputs: Any, where: Where) -> list[Interaction
         inputs: Rows as the network takes them, by which the spread of `x0` is known.
         where: Of each feature, where it is in `x0`.
     """
-    members = [layer for layer in network.layers if isinstance(layer, keras.Model)] or [network]
-    found = [_of_one(member, inputs, where) for member in members]
+    found = [_of_one(member, inputs, where) for member in _members(network)]
     strengths: dict[tuple[str, str], list[float]] = {}
     for pairs in found:
         if pairs is None:
@@ -57,6 +56,14 @@ def crosses(network: keras.Model, inputs: Any, where: Where) -> list[Interaction
             strengths.setdefault((pair.a, pair.b), []).append(pair.strength)
     means = (Interaction(a, b, float(np.mean(of))) for (a, b), of in strengths.items())
     return sorted(means, key=lambda pair: -pair.strength)
+
+
+def _members(network: keras.Model) -> list[keras.Model]:
+    """Those whose mean the network is; else itself."""
+    mean = network.layers[-1]
+    if not isinstance(mean, keras.layers.Average):
+        return [network]
+    return [keras.Model(network.input, output) for output in mean.input]
 
 
 def _of_one(network: keras.Model, inputs: Any, where: Where) -> list[Interaction] | None:

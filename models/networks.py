@@ -18,7 +18,7 @@ from models.config import (
     TrainConfig,
 )
 from models.data import Array
-from models.embeddings import Embeddings, NumericEmbeddings
+from models.embeddings import Embeddings, LogUniform, NumericEmbeddings
 from models.evaluation import in_blocks
 from models.layers import CrossLayer
 from models.preprocessing import Encoded, Preprocessing
@@ -142,9 +142,9 @@ def _inputs(
     x = numbers
     if embedding and preprocessing.numbers:
         shape = len(preprocessing.numbers), embedding.frequencies, embedding.width
-        normal = keras.initializers.RandomNormal(stddev=embedding.sigma, seed=draw)
+        spread = LogUniform(embedding.lowest, embedding.highest, draw)
         kernel = _initializer("glorot_uniform", draw, 2 * embedding.frequencies, embedding.width)
-        x = NumericEmbeddings(*shape, normal, kernel, dtype=dtype)(x)
+        x = NumericEmbeddings(*shape, spread, kernel, dtype=dtype)(x)
     shapes = [(words.codes, words.width) for words in preprocessing.words]
     uniform = keras.initializers.RandomUniform(seed=draw)
     return [numbers, codes], Embeddings(shapes, uniform, name="embeddings", dtype=dtype)(x, codes)

@@ -46,7 +46,7 @@ TABLES = {
 
 every_table = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
 
-WAVES = {"numeric_embedding": {"frequencies": 5, "sigma": 0.5, "width": 4}}
+WAVES = {"numeric_embedding": {"frequencies": 5, "lowest": 0.1, "highest": 2.0, "width": 4}}
 every_features = pytest.mark.parametrize(
     ("table", "fields"),
     [

@@ -89,7 +89,7 @@ def test_ten_thousand_rows_are_predicted_as_by_the_network(
     export_table(network, preprocessing, schema, tmp_path / "1")
     columns = make_columns(schema, 10_000)
     trained = by_hand(network, preprocessing, columns)
-    assert len(np.unique(trained)) > 4000
+    assert len(np.unique(trained)) > 2000
     for predict in (load_saved_model(tmp_path / "1"), load_onnx(tmp_path / "1")):
         predictions = predict(columns)
         assert (predictions.shape, predictions.dtype) == ((10_000,), np.float64)
@@ -99,13 +99,13 @@ def test_ten_thousand_rows_are_predicted_as_by_the_network(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("sigma", [0.01, 100])
+@pytest.mark.parametrize("highest", [0.05, 100])
 def test_waves_of_any_frequency_are_predicted_within_rounding(
-    sigma: float, dtype: str, tmp_path: Path
+    highest: float, dtype: str, tmp_path: Path
 ) -> None:
     schema = make_schema()
     preprocessing = make_preprocessing(schema)
-    waves = {"frequencies": 20, "sigma": sigma, "width": 4}
+    waves = {"frequencies": 20, "highest": highest, "width": 4}
     network = family.make_network(
         "parallel", preprocessing, precision=dtype, numeric_embedding=waves
     )

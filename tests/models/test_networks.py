@@ -183,14 +183,15 @@ def test_all_weights_of_a_table_s_network_are_drawn_from_the_seed(
 def test_numbers_are_embedded_and_marks_and_words_are_not(
     name: ModelName, table: Preprocessing
 ) -> None:
-    fields = {"numeric_embedding": {"frequencies": 400, "sigma": 0.25, "width": 6}}
+    fields = {"numeric_embedding": {"frequencies": 400, "lowest": 0.1, "highest": 10.0, "width": 6}}
     config = TrainConfig.model_validate({"dataset": "houses", **fields})
     network = build(name, config, 1, table)
     (words,) = (layer for layer in network.layers if isinstance(layer, Embeddings))
     assert words.output.shape == (None, table.width + 5 * len(table.numbers))
     if table.numbers:
         frequencies, kernel, bias = network.get_weights()[:3]
-        assert frequencies.std() == pytest.approx(0.25, rel=0.1)
+        assert 0.1 <= frequencies.min() < frequencies.max() <= 10
+        assert np.log(frequencies).mean() == pytest.approx(0, abs=0.2)  # of 0.1 and 10
         assert np.abs(kernel).max() == pytest.approx((6 / (800 + 6)) ** 0.5, rel=0.01)
         assert not bias.any()
     else:

@@ -100,11 +100,9 @@ def build_deep_cross(
 
 
 def _crossed(x0: Any, network: CrossNetwork, draw: keras.random.SeedGenerator, dtype: str) -> Any:
-    x = x0
+    x, glorot = x0, keras.initializers.GlorotUniform(draw)
     for _ in range(network.layers):
-        glorot = keras.initializers.GlorotUniform(draw)
-        layer = CrossLayer(glorot, rank=network.rank, experts=network.experts, dtype=dtype)
-        x = layer(x0, x)
+        x = CrossLayer(glorot, rank=network.rank, experts=network.experts, dtype=dtype)(x0, x)
     return x
 
 

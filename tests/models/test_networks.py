@@ -183,7 +183,7 @@ def test_all_weights_of_a_table_s_network_are_drawn_from_the_seed(
 def test_numbers_are_embedded_and_marks_and_words_are_not(
     name: ModelName, table: Preprocessing
 ) -> None:
-    fields = {"numeric_embedding": {"frequencies": 400, "lowest": 0.1, "highest": 10.0, "width": 6}}
+    fields = {"numeric_embedding": {"frequencies": 250, "lowest": 0.1, "highest": 10.0, "width": 6}}
     config = TrainConfig.model_validate({"dataset": "houses", **fields})
     network = build(name, config, 1, table)
     (words,) = (layer for layer in network.layers if isinstance(layer, Embeddings))
@@ -192,7 +192,7 @@ def test_numbers_are_embedded_and_marks_and_words_are_not(
         frequencies, kernel, bias = network.get_weights()[:3]
         assert 0.1 <= frequencies.min() < frequencies.max() <= 10
         assert np.log(frequencies).mean() == pytest.approx(0, abs=0.2)  # of 0.1 and 10
-        assert np.abs(kernel).max() == pytest.approx((6 / (800 + 6)) ** 0.5, rel=0.01)
+        assert np.abs(kernel).max() == pytest.approx((6 / (500 + 6)) ** 0.5, rel=0.01)
         assert not bias.any()
     else:
         plain = build(name, TrainConfig.model_validate({"dataset": "houses"}), 1, table)

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo serve test test-faults check bench bench-training bench-serving bench-uploads bench-tables bench-peers soak audit lock clean
+.PHONY: setup demo serve test test-faults check bench bench-training bench-serving bench-uploads bench-tables bench-quality bench-peers soak audit lock clean
 
 setup: .venv/installed
 
@@ -48,6 +48,9 @@ bench-uploads: setup
 # Fetches four tables from the package files that they come in, into .tables.
 bench-tables: setup
 	$(BIN)/python -m benchmarks.tables
+
+bench-quality: setup
+	$(BIN)/python -m benchmarks.quality --page docs/comparison.md
 
 MINUTES ?= 30
 

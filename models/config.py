@@ -280,7 +280,10 @@ class TrainConfig(_Part):
         default=0, ge=0, lt=1, description="Of the hidden units, while training."
     )
     weight_decay: float = Field(
-        default=0, ge=0, le=1, description="Decoupled; of kernels and embeddings, not of biases."
+        default=0,
+        ge=0,
+        le=1,
+        description="Decoupled; of kernels and embeddings, not of biases. 0: the optimizer's own.",
     )
     numeric_embedding: NumericEmbedding | None = Field(
         default=None, description="Of a table's numbers, in all networks; default: none."

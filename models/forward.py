@@ -1,6 +1,6 @@
 """A network as one pure function of its weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from math import pi
 from typing import Any
@@ -16,7 +16,12 @@ NARROW = 32
 """Up to so many weights a product that fuses with its neighbours keeps up with a matrix product."""
 
 
-def forward(network: keras.Model, weights: Iterable[Any], *inputs: Any) -> Any:
+def forward(
+    network: keras.Model,
+    weights: Iterable[Any],
+    *inputs: Any,
+    hidden: Callable[[Any], Any] = lambda units: units,
+) -> Any:
     """What `network` computes, as a pure function of `weights`, with the rows last.
 
     XLA compiles matrix products of width 3 to code that is several times faster where the
@@ -29,6 +34,7 @@ def forward(network: keras.Model, weights: Iterable[Any], *inputs: Any) -> Any:
             no such thing.
         inputs: The features, `(3, rows)`; of a table the numbers, `(numeric_width, rows)`, and
             the codes, `(categorical features, rows)`.
+        hidden: What becomes of the units of a hidden layer, `(…, units, rows)`.
 
     Returns:
         The predictions, `(…, rows)`.
@@ -36,9 +42,17 @@ def forward(network: keras.Model, weights: Iterable[Any], *inputs: Any) -> Any:
     left = iter(weights)
 
     def apply(layer: keras.Layer, values: Sequence[Any]) -> Any:
-        return _apply(layer, list(islice(left, len(layer.weights))), *values)
+        of_layer = list(islice(left, len(layer.weights)))
+        output = _apply(layer, of_layer, *values)
+        return hidden(output) if _is_hidden(layer) else output
 
     return walk(network, inputs, apply)[..., 0, :]
+
+
+def _is_hidden(layer: keras.Layer) -> bool:
+    """Whether it is a fully connected layer of ReLU units."""
+    dense = isinstance(layer, keras.layers.Dense)
+    return dense and layer.activation is keras.activations.relu
 
 
 def _apply(layer: keras.Layer, weights: Sequence[Any], x: Any, *others: Any) -> Any:

@@ -15,16 +15,7 @@ from numpy.typing import NDArray
 
 from models.config import GradientDescent
 from models.data import Split
-from models.forward import forward
-
-_OPTIMIZERS: dict[str, Callable[[float], keras.optimizers.Optimizer]] = {
-    "adagrad": keras.optimizers.Adagrad,
-    "adam": keras.optimizers.Adam,
-    "sgd": keras.optimizers.SGD,
-    "rmsprop": keras.optimizers.RMSprop,
-    "nadam": keras.optimizers.Nadam,
-    "adamw": keras.optimizers.AdamW,
-}
+from models.side_by_side import SideBySide
 
 
 class Epoch(NamedTuple):
@@ -34,63 +25,6 @@ class Epoch(NamedTuple):
     """The mean squared error, as met while training."""
     learning: NDArray[np.bool_]
     """Whether a gradient reached the first layer; none does while all units of a layer are dead."""
-
-
-def make_optimizer(config: GradientDescent) -> keras.optimizers.Optimizer:
-    """Makes the Keras optimizer that `config` names."""
-    return _OPTIMIZERS[config.name](config.learning_rate)
-
-
-def squared_error(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """The squared error of each row."""
-    return tf.square(outputs - targets)
-
-
-class SideBySide:
-    """Networks of one shape, `width` of them, each with weights of its own, and their optimizer."""
-
-    def __init__(
-        self,
-        network: keras.Model,
-        width: int,
-        optimizer: GradientDescent,
-        loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = squared_error,
-    ) -> None:
-        self.network = network
-        self.width = width
-        self.loss = loss
-        # A model's own dtype is Keras's global one, whatever its layers have.
-        dtype = network.inputs[0].dtype
-        shapes = [weights.shape for weights in network.get_weights()]
-        self.variables = [
-            keras.Variable(np.zeros((width, *shape, 1)), dtype=dtype) for shape in shapes
-        ]
-        self.values = [variable.value for variable in self.variables]
-        self.optimizer = make_optimizer(optimizer)
-        self.optimizer.build(self.variables)
-        self.fresh = [variable.numpy() for variable in self.optimizer.variables]
-
-    def start_from(self, networks: Sequence[keras.Model]) -> None:
-        """Takes over the weights of `networks`; the optimizer forgets what it knew."""
-        starts = zip(*(network.get_weights() for network in networks), strict=True)
-        for variable, start in zip(self.variables, starts, strict=True):
-            variable.assign(np.stack(start)[..., np.newaxis])
-        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
-            variable.assign(value)
-
-    def weights(self) -> list[NDArray[Any]]:
-        """The weights of all networks, `(networks, …)` each, in the order of `get_weights`."""
-        return [variable.numpy()[..., 0] for variable in self.variables]
-
-    def update(self, targets: tf.Tensor, *features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Updates by one batch: the mean loss, and the first weights' largest gradient, of each."""
-        with tf.GradientTape() as tape:
-            outputs = forward(self.network, self.values, *features)
-            losses = tf.reduce_mean(self.loss(outputs, targets), axis=-1)
-        # The networks share no weight, so each gets the gradient of its own loss.
-        gradients = tape.gradient(losses, self.values)
-        self.optimizer.apply(gradients, self.variables)
-        return losses, tf.reduce_max(tf.abs(gradients[0]), axis=(1, 2, 3))
 
 
 class Descent:
@@ -106,8 +40,13 @@ class Descent:
         split: Split,
         optimizer: GradientDescent,
         batch_size: int,
+        *,
+        dropout: float = 0,
+        weight_decay: float = 0,
     ) -> None:
-        self.stack = SideBySide(network, width, optimizer)
+        self.stack = SideBySide(
+            network, width, optimizer, dropout=dropout, weight_decay=weight_decay
+        )
         dtype = self.stack.values[0].dtype
         self.features = tf.constant(np.ascontiguousarray(split.features.T, dtype.as_numpy_dtype))
         self.targets = tf.constant(split.targets, dtype)
@@ -119,6 +58,8 @@ class Descent:
         networks: Sequence[keras.Model],
         epochs: int,
         go_on: Callable[[Epoch], bool] = lambda epoch: True,
+        *,
+        seed: int = 0,
     ) -> NDArray[np.float64]:
         """Trains `networks`, alike but for their weights, side by side and each on its own.
 
@@ -127,11 +68,12 @@ class Descent:
 
         Args:
             go_on: Called after each epoch; if it returns False, that epoch is the last one.
+            seed: Of dropout.
 
         Returns:
             The mean squared errors `(epochs, networks)`, as met while training.
         """
-        self.stack.start_from(networks)
+        self.stack.start_from(networks, np.random.default_rng(seed))
         history = []
         for _ in range(epochs):
             losses, gradients = self._run_epoch(self.features, self.targets)

@@ -36,9 +36,19 @@ def descent_starts(
         seeds = [seed for group in groups for seed in group]
         networks = [build(seed) for seed in seeds]
         if descent is None:
-            descent = Descent(networks[0], len(networks), split, optimizer, config.batch_size)
+            descent = Descent(
+                networks[0],
+                len(networks),
+                split,
+                optimizer,
+                config.batch_size,
+                dropout=config.dropout,
+                weight_decay=config.weight_decay,
+            )
         watch = _Watch(config.epochs, optimizer, hopeful, on_step)
-        losses = np.nan_to_num(descent.fit(networks, config.epochs, watch), nan=DIVERGED)
+        losses = np.nan_to_num(
+            descent.fit(networks, config.epochs, watch, seed=seeds[0]), nan=DIVERGED
+        )
         starts = [
             Start(seed, network, of_one.tolist(), float(np.sqrt(of_one[-1])), watch.gave_up)
             for seed, network, of_one in zip(seeds, networks, losses.T, strict=True)
@@ -63,7 +73,15 @@ def table_starts(
         seeds = [seed for group in groups for seed in group]
         networks = [build(seed) for seed in seeds]
         if descent is None:
-            descent = TableDescent(networks[0], len(networks), table, optimizer, config.batch_size)
+            descent = TableDescent(
+                networks[0],
+                len(networks),
+                table,
+                optimizer,
+                config.batch_size,
+                dropout=config.dropout,
+                weight_decay=config.weight_decay,
+            )
         watch = _Watch(config.epochs, optimizer, hopeful, on_step)
         draw = np.random.default_rng(seeds[0])
         courses = descent.fit(networks, config.epochs, config.patience, draw, watch)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from models.config import GradientDescent
 from models.forward import forward
-from models.gradient_descent import Epoch, SideBySide, squared_error
+from models.gradient_descent import Epoch
 from models.preprocessing import Encoded
 from models.rows import Sides
+from models.side_by_side import SideBySide, squared_error
 from models.stopping import BestEpochs, Course
 
 BLOCK_BYTES = 2**24
@@ -40,11 +41,16 @@ class TableDescent:
         table: Sides,
         optimizer: GradientDescent,
         batch_size: int,
+        *,
+        dropout: float = 0,
+        weight_decay: float = 0,
     ) -> None:
         self.train, self.validation = train, validation = table.train, table.validation
         binary = table.preprocessing.task == "binary"
         self.loss = cross_entropy if binary else squared_error
-        self.stack = SideBySide(network, width, optimizer, self.loss)
+        self.stack = SideBySide(
+            network, width, optimizer, self.loss, dropout=dropout, weight_decay=weight_decay
+        )
         self.batch_size = min(batch_size, train.rows)
         self.chunk = min(VALIDATED_AT_ONCE, validation.rows)
         bytes_a_row = sum(4 * part.shape[1] for part in network.inputs)
@@ -71,9 +77,10 @@ class TableDescent:
 
         Args:
             patience: Epochs without a smaller validation loss that end a network's training.
+            draw: Draws the orders of the rows and, with dropout, what is left out.
             go_on: Called after each epoch; if it returns False, that epoch is the last one.
         """
-        self.stack.start_from(networks)
+        self.stack.start_from(networks, draw)
         best = BestEpochs(self.stack.weights(), patience)
         for _ in range(epochs):
             epoch = self._epoch(draw)

@@ -61,7 +61,7 @@ def test_no_target_of_a_test_row_has_a_say_in_anything_but_the_report(
         assert [of.kept for of in first.repeats] == [of.kept for of in second.repeats]
     for name, row in measured(told, "dense").baselines.items():
         of_both = (row, measured(of_noise, "dense").baselines[name])
-        here, there = (of.model_extra["validation_" + LOSS[task]] for of in of_both)
+        here, there = (of.model_dump()["validation_" + LOSS[task]] for of in of_both)
         assert here == there, name
 
 

@@ -14,12 +14,27 @@ from models.schema import Task
 from models.table_descent import TableDescent, cross_entropy
 from tests.models.encoded import Sample, sample
 
-CONFIG = TrainConfig.model_validate({"dataset": "houses", "dense": {"hidden_units": [8]}})
+CONFIG = TrainConfig.model_validate(
+    {
+        "dataset": "houses",
+        "dense": {"hidden_units": [8]},
+        "deep_cross": {"hidden_units": [8], "layers": 1},
+    }
+)
+EMBEDDED = TrainConfig.model_validate(
+    {
+        "dataset": "houses",
+        "numeric_embedding": {"frequencies": 4, "width": 3},
+        "deep_cross": {"hidden_units": [8], "rank": 2, "experts": 2, "structure": "stacked"},
+    }
+)
 ADAM = GradientDescent(name="adam", learning_rate=0.01)
 
 
-def network_of(table: Sample, name: ModelName = "cross", seed: int = 1) -> keras.Model:
-    return build(name, CONFIG, seed, table.preprocessing)
+def network_of(
+    table: Sample, name: ModelName = "cross", seed: int = 1, config: TrainConfig = CONFIG
+) -> keras.Model:
+    return build(name, config, seed, table.preprocessing)
 
 
 def descent_on(table: Sample, batch_size: int, width: int = 1) -> TableDescent:
@@ -35,11 +50,17 @@ def outputs_of(network: keras.Model, rows: Encoded) -> tf.Tensor:
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
-@pytest.mark.parametrize("name", ["dense", "cross"])
-def test_training_ends_where_keras_ends_on_the_same_batches(name: ModelName, task: Task) -> None:
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [("dense", CONFIG), ("cross", CONFIG), ("deep_cross", CONFIG), ("deep_cross", EMBEDDED)],
+    ids=["dense", "cross", "deep_cross", "all of it"],
+)
+def test_training_ends_where_keras_ends_on_the_same_batches(
+    name: ModelName, config: TrainConfig, task: Task
+) -> None:
     # Of 1,100 rows 76 are left over, other ones in each epoch.
     table = sample(task)
-    ours, reference = network_of(table, name), network_of(table, name)
+    ours, reference = (network_of(table, name, config=config) for _ in range(2))
     (course,) = TableDescent(ours, 1, table, ADAM, 256).fit([ours], 2, None, draw())
 
     # Not by Keras's fit: it updates an embedding only where the batch has its code.
@@ -158,6 +179,26 @@ def test_a_second_training_starts_afresh() -> None:
     descent = descent_on(table, 100)
     first = descent.fit([network_of(table)], 2, None, draw())
     assert descent.fit([network_of(table)], 2, None, draw()) == first
+
+
+def test_dropout_is_repeatable_and_leaves_nothing_out_in_validation() -> None:
+    table = sample()
+    trained = []
+    for _ in range(2):
+        network = network_of(table, "dense")
+        descent = TableDescent(network, 1, table, ADAM, 100, dropout=0.5, weight_decay=0.1)
+        trained.append((network, descent.fit([network], 3, None, draw())))
+    (network, (course,)), (again, same) = trained
+    assert same == [course]
+    outputs = predict_rows(network, [table.validation.encoded])
+    loss = np.mean((outputs - table.validation.encoded.targets) ** 2)
+    assert loss == pytest.approx(course.validation_losses[course.best_epoch - 1], rel=1e-5)
+    for mine, theirs in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+    plain = network_of(table, "dense")
+    (other,) = TableDescent(plain, 1, table, ADAM, 100).fit([plain], 3, None, draw())
+    assert other.losses[0] != pytest.approx(course.losses[0], rel=0.01)
 
 
 def test_a_float64_network_is_trained_in_float64() -> None:

@@ -18,7 +18,7 @@ which repeats `detail` for clients that look for it.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +91,12 @@ class Unavailable(CrosscheckError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+FAULT = CrosscheckError("a fault of the service; it is logged")
+
+Refuse = Callable[[int, str, dict[str, str] | None], Response]
+"""Words a refusal: of its status, its detail and its headers."""
+
+
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """The problem document for one refusal."""
     detail = printable(detail, DETAIL_LENGTH)
@@ -104,15 +110,10 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
     return Response(json.dumps(document), status, headers, media_type=PROBLEM_JSON)
 
 
-def apology() -> Response:
-    """The problem document for a fault of ours."""
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the service; it is logged")
-
-
-def disk_problem(error: OSError) -> Response:
-    """The problem document for a disk that does not do its part."""
+def of_disk(error: OSError) -> Unavailable:
+    """The refusal where a disk does not do its part."""
     detail = f"the artifacts folder cannot be used: {error.strerror or type(error).__name__}"
-    return problem(Unavailable.status, detail, RETRY_LATER)
+    return Unavailable(detail, RETRY_LATER)
 
 
 def printable(text: str, length: int) -> str:
@@ -144,13 +145,15 @@ def element(location: Sequence[int | str]) -> str:
     return path.removeprefix(".")
 
 
-def install(app: "FastAPI") -> None:
-    """Makes `app` answer each of its errors with a problem document."""
+def install(app: "FastAPI", refusing: Callable[[str], Refuse]) -> None:
+    """Makes `app` answer each of its errors as is usual at the path: `refusing` says how."""
     from fastapi.exceptions import RequestValidationError
 
+    def answer(request: Request, error: CrosscheckError) -> Response:
+        return refusing(request.scope["path"])(error.status, error.detail, error.headers)
+
     async def refuse(request: Request, error: Exception) -> Response:
-        assert isinstance(error, CrosscheckError)
-        return problem(error.status, error.detail, error.headers)
+        return answer(request, error if isinstance(error, CrosscheckError) else FAULT)
 
     async def refuse_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -159,25 +162,22 @@ def install(app: "FastAPI") -> None:
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(sorted(_methods(app, request.scope)))
-        return problem(error.status_code, str(error.detail), headers)
+        return refusing(request.scope["path"])(error.status_code, str(error.detail), headers)
 
     async def refuse_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return _validation_problem(error)
+        return answer(request, _invalid(error))
 
     async def refuse_disk(request: Request, error: Exception) -> Response:
         assert isinstance(error, OSError)
         logger.error("%s %s: %s", request.method, request.url.path, error)
-        return disk_problem(error)
-
-    async def refuse_fault(request: Request, error: Exception) -> Response:
-        return apology()
+        return answer(request, of_disk(error))
 
     app.add_exception_handler(CrosscheckError, refuse)
     app.add_exception_handler(HTTPException, refuse_http)
     app.add_exception_handler(RequestValidationError, refuse_invalid)
     app.add_exception_handler(OSError, refuse_disk)
-    app.add_exception_handler(Exception, refuse_fault)
+    app.add_exception_handler(Exception, refuse)
 
 
 def _methods(app: "FastAPI", scope: Scope) -> set[str]:
@@ -190,11 +190,11 @@ def _methods(app: "FastAPI", scope: Scope) -> set[str]:
     return methods | ({"HEAD"} if "GET" in methods else set())
 
 
-def _validation_problem(error: "RequestValidationError") -> Response:
+def _invalid(error: "RequestValidationError") -> Invalid:
     first: dict[str, Any] = error.errors()[0]
     kind, *location = first["loc"]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] not in {"missing", "value_error"}:
         message += f", received {excerpt(first['input'])}"
     place = element(location) or f"the {kind}"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {message}")
+    return Invalid(f"{place}: {message}")

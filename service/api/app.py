@@ -19,6 +19,7 @@ from service.errors import CrosscheckError, NotFound, TooLarge, problem
 from service.jobs import database
 from service.jobs.store import JobStore
 from service.predict import formats
+from service.predict.exchange import OwnExchange
 from service.predict.predictor import Predictor
 from service.predict.shapes import PredictResponse, PredictRows, PredictTriples
 from service.registry.versions import Registry
@@ -49,7 +50,7 @@ class Crosscheck(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif scope["path"] == "/predict" and scope["method"] == "POST":
-            await self.predictor(scope, receive, send)
+            await self.predictor(OwnExchange(), scope, receive, send)
         else:
             await self.state.access_log(self._admit, scope, receive, send)
 
@@ -141,7 +142,7 @@ def create_app(settings: Settings) -> Crosscheck:
     for router in (datasets.router, example.router, jobs.router, models.router):
         app.include_router(router, dependencies=keys)
     document_predict(app, keys)
-    errors.install(app)
+    errors.install(app, lambda path: problem)
     return app
 
 

@@ -1,4 +1,4 @@
-"""`POST /predict`: bytes → arrays → ONNX Runtime → bytes.
+"""Predictions over HTTP: bytes → arrays → ONNX Runtime → bytes.
 
 This is the hot path, so it stands in front of FastAPI, whose middleware and dependencies cost
 several times what the prediction does. But for the arrival of the body, nothing here waits.
@@ -22,19 +22,17 @@ from models.schema import TRIPLES
 from service import access, access_log
 from service.access_log import AccessLog
 from service.errors import (
+    FAULT,
     BadRequest,
     Conflict,
     CrosscheckError,
     Invalid,
     TooLarge,
     Unavailable,
-    apology,
-    disk_problem,
-    problem,
+    of_disk,
 )
 from service.http import content_coding
-from service.predict import formats
-from service.predict.formats import Format, json_format
+from service.predict.exchange import Answer, Exchange
 from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits, Question
 from service.predict.loaded import TOGETHER_ROWS, Loaded, load, rows_of
 from service.predict.serving import NOTHING, Serving, look
@@ -60,7 +58,7 @@ KEPT_LOADED = 8
 
 
 class Predictor:
-    """Answers `POST /predict` with the versions that the registry says are serving."""
+    """Answers with the versions that the registry says are serving, or that are named."""
 
     def __init__(self, registry: Registry, settings: Settings, log: AccessLog) -> None:
         self.registry = registry
@@ -75,64 +73,61 @@ class Predictor:
         # Of its own: a database that does not answer holds the threads that all others share.
         self._threads = ThreadPoolExecutor(settings.max_large_requests)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answers a request by its protocol."""
         started = time.perf_counter()
         given = dict(scope["headers"])
+        request_id = access_log.request_id(given.get(b"x-request-id"))
+        given[b"x-request-id"] = request_id
         try:
             status = 200
             access.admit(self.settings, scope, given)
-            body, headers = await self._respond(given, scope["query_string"], receive)
-        except CrosscheckError as error:
-            status, body, headers = _unpacked(problem(error.status, error.detail, error.headers))
+            exchange.begin(given, scope["query_string"])
+            body, headers = await self._respond(exchange, given, receive)
+        except CrosscheckError as refusal:
+            status, body, headers = _unpacked(exchange.refuse(refusal))
         except OSError as error:
-            logger.error("POST /predict: %s", error)
-            status, body, headers = _unpacked(disk_problem(error))
+            logger.error("POST %s: %s", scope["path"], error)
+            status, body, headers = _unpacked(exchange.refuse(of_disk(error)))
         except Exception:
-            logger.exception("could not answer POST /predict")
-            status, body, headers = _unpacked(apology())
+            logger.exception("could not answer POST %s", scope["path"])
+            status, body, headers = _unpacked(exchange.refuse(FAULT))
         # The log wraps all other endpoints; here even a wrapper is felt.
-        request_id = access_log.request_id(given.get(b"x-request-id"))
         headers.append((b"x-request-id", request_id))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         self.log.note(scope, request_id, status, started)
 
     async def _respond(
-        self, given: dict[bytes, bytes], query: bytes, receive: Receive
-    ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-        asked_in = formats.of_body(given.get(b"content-type", b""))
-        answer_in = formats.of_answer(given.get(b"accept", b""))
+        self, exchange: Exchange, given: dict[bytes, bytes], receive: Receive
+    ) -> Answer:
         if int(given.get(b"content-length", 0)) > self.settings.max_body_bytes:
             raise self._too_large()
         if b"content-encoding" in given:
             most = self.settings.max_body_bytes
             receive = content_coding.decoded(given[b"content-encoding"], receive, most)
-        if (asked_in.by_arrow or answer_in.by_arrow) and "pyarrow.parquet" not in sys.modules:
+        if exchange.by_arrow and "pyarrow.parquet" not in sys.modules:
             await self._in_thread(_import_pyarrow)
         message = await receive()
-        at_once = min(asked_in.large_bytes, self.settings.max_body_bytes)
+        at_once = min(exchange.large_bytes, self.settings.max_body_bytes)
         whole = message["type"] == "http.request" and not message["more_body"]
         if not whole or len(message["body"]) > at_once:
-            answering = self._answer_parts(message, receive, asked_in, query, answer_in)
+            answering = self._answer_parts(message, receive, exchange)
         else:
-            answering = self._answer(asked_in, message["body"], query, answer_in)
-        answer, loaded = await answering
-        return answer, [
-            (b"content-type", answer_in.content_type),
-            (b"content-length", b"%d" % len(answer)),
-            *loaded.headers,
-        ]
+            answering = self._answer(exchange, message["body"])
+        (answer, headers), loaded = await answering
+        return answer, [*headers, (b"content-length", b"%d" % len(answer)), *loaded.headers]
 
-    async def _answer(
-        self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
-    ) -> tuple[bytes, Loaded]:
-        question = asked_in.ask(body, query)
+    async def _answer(self, exchange: Exchange, body: bytes) -> tuple[Answer, Loaded]:
+        question = exchange.ask(body)
         loaded = self._at_hand(question) or await self._fetch(question)
         columns = len(loaded.intake.names)
-        if asked_in.most_rows(body) * columns > VALUES_AT_ONCE:
+        if exchange.most_rows(body) * columns > VALUES_AT_ONCE:
             with self._place():
-                return await self._answer_in_thread(asked_in, question, loaded, answer_in)
-        features = self._read(asked_in, question, loaded)
+                return await self._answer_in_thread(exchange, question, loaded)
+        features = self._read(exchange, question, loaded)
         rows = rows_of(features)
         if rows * columns > VALUES_AT_ONCE:
             with self._place():
@@ -141,11 +136,11 @@ class Predictor:
             predictions = loaded.predict(features)
         else:
             predictions = await loaded.predict_together(features)
-        return answer_in.write(predictions, loaded.model, loaded.version), loaded
+        return exchange.write(predictions, loaded), loaded
 
     async def _answer_parts(
-        self, message: Message, receive: Receive, asked_in: Format, query: bytes, answer_in: Format
-    ) -> tuple[bytes, Loaded]:
+        self, message: Message, receive: Receive, exchange: Exchange
+    ) -> tuple[Answer, Loaded]:
         """Answers a body that is large or comes in parts, of which `message` is the first.
 
         As soon as it is large it needs one of few places, so that memory is bounded, too.
@@ -159,34 +154,32 @@ class Predictor:
                 body += message["body"]
                 if len(body) > self.settings.max_body_bytes:
                     raise self._too_large()
-                if len(body) > asked_in.large_bytes and not large:
+                if len(body) > exchange.large_bytes and not large:
                     places.enter_context(self._place())
                     large = True
                 if not message["more_body"]:
                     break
                 message = await receive()
             answer = self._answer_large if large else self._answer
-            return await answer(asked_in, bytes(body), query, answer_in)
+            return await answer(exchange, bytes(body))
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
 
-    async def _answer_large(
-        self, asked_in: Format, body: bytes, query: bytes, answer_in: Format
-    ) -> tuple[bytes, Loaded]:
-        if asked_in is formats.JSON:
-            most = self.settings.max_rows_per_request
-            await self._in_thread(json_format.refuse_too_many, body, most)
-        question = await self._in_thread(asked_in.ask, body, query)
+    async def _answer_large(self, exchange: Exchange, body: bytes) -> tuple[Answer, Loaded]:
+        def ask() -> Question:
+            exchange.refuse_too_many(body, self.settings.max_rows_per_request)
+            return exchange.ask(body)
+
+        question = await self._in_thread(ask)
         loaded = self._at_hand(question) or await self._fetch(question)
-        return await self._answer_in_thread(asked_in, question, loaded, answer_in)
+        return await self._answer_in_thread(exchange, question, loaded)
 
     async def _answer_in_thread(
-        self, asked_in: Format, question: Question, loaded: Loaded, answer_in: Format
-    ) -> tuple[bytes, Loaded]:
-        def answer() -> bytes:
-            predictions = loaded.predict(self._read(asked_in, question, loaded))
-            return answer_in.write(predictions, loaded.model, loaded.version)
+        self, exchange: Exchange, question: Question, loaded: Loaded
+    ) -> tuple[Answer, Loaded]:
+        def answer() -> Answer:
+            return exchange.write(loaded.predict(self._read(exchange, question, loaded)), loaded)
 
         return await self._in_thread(answer), loaded
 
@@ -204,11 +197,11 @@ class Predictor:
         finally:
             self._large -= 1
 
-    def _read(self, asked_in: Format, question: Question, loaded: Loaded) -> Features:
+    def _read(self, exchange: Exchange, question: Question, loaded: Loaded) -> Features:
         """The rows of a question, as the version takes them that answers."""
         most = min(self.settings.max_rows_per_request, MOST_VALUES // len(loaded.intake.names))
         limits = Limits(most, self.settings.max_body_bytes)
-        features = asked_in.read(question.instances, loaded.intake, limits)
+        features = exchange.read(question.instances, loaded.intake, limits)
         rows = rows_of(features)
         if not rows:
             raise Invalid("instances: it is empty")

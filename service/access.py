@@ -20,7 +20,7 @@ DOCUMENTATION = frozenset(
 )
 """The same for everybody: a browser that opens a page sends no key."""
 
-READABLE = ("/predict", "/metrics", "/models", "/datasets")
+READABLE = ("/predict", "/metrics", "/models", "/datasets", "/v1/models")
 """What begins so is for everybody with a key; what nobody has thought of is for few."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")

@@ -19,7 +19,12 @@ KEYS = {
 
 JOB = "11111111-1111-4111-8111-111111111111"
 
-PLACES = {"job_id": JOB, "dataset": "triples", "network": "cross", "number": 1, "name": "triples"}
+PLACES = {
+    **{"job_id": JOB, "dataset": "triples", "network": "cross", "number": 1, "name": "triples"},
+    **{"model": "cross", "version": 1, "label": "serving", "verb": "predict"},
+}
+
+OTHER_PROTOCOLS = ("/v1/",)
 
 # Each with the least role that it needs.
 REQUESTS: list[tuple[str, str, str]] = [
@@ -58,6 +63,15 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("admin", "GET", "//livez"),
     ("predict", "OPTIONS", "/predict"),
     ("admin", "DELETE", "/livez/"),
+    *(
+        ("predict", method, f"/v1/models/cross{place}{below}")
+        for place in ("", "/versions/1", "/labels/serving")
+        for method, below in (("GET", ""), ("GET", "/metadata"), ("POST", ":predict"))
+    ),
+    ("predict", "POST", "/v1/models/cross:predict%0A"),
+    ("admin", "PUT", "/v1/models/cross"),
+    ("admin", "GET", "/v1"),
+    ("admin", "POST", "/v1/train"),
 ]
 
 
@@ -103,7 +117,9 @@ def test_without_a_valid_key_nobody_gets_in(locked: Service, method: str, path: 
         response = ask(locked, method, path, headers)
         assert response.status_code == 401, (headers, response.text)
         assert response.headers["www-authenticate"].startswith("Bearer")
-        assert response.headers["content-type"] == "application/problem+json"
+        is_other = path.startswith(OTHER_PROTOCOLS)
+        media_type = "application/json" if is_other else "application/problem+json"
+        assert response.headers["content-type"] == media_type
         assert response.headers["x-request-id"]
 
 

@@ -264,5 +264,10 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/models/{dataset}/{network}/serving",
         "/livez",
         "/readyz",
+        *(
+            f"/v1/models/{{model}}{place}{below}"
+            for place in ("", "/versions/{version}", "/labels/{label}")
+            for below in ("", "/metadata", ":{verb}")
+        ),
     }
     assert service.client.get("/docs").status_code == 200

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any, get_args
@@ -11,17 +11,18 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import Message, Receive, Scope, Send
 
-from service import access, access_log, errors
+from service import access, access_log, errors, protocols
 from service.access_log import AccessLog
 from service.api import datasets, docs, document, example, health, jobs, models
 from service.api.readiness import Readiness, Subject
-from service.errors import CrosscheckError, NotFound, TooLarge, problem
+from service.errors import CrosscheckError, NotFound, Refuse, TooLarge, problem
 from service.jobs import database
 from service.jobs.store import JobStore
 from service.predict import formats
-from service.predict.exchange import OwnExchange
 from service.predict.predictor import Predictor
 from service.predict.shapes import PredictResponse, PredictRows, PredictTriples
+from service.protocols import ExchangeAt
+from service.protocols.refusals import Wording
 from service.registry.versions import Registry
 from service.settings import Settings
 from service.tables import staging
@@ -39,9 +40,11 @@ API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 
 class Crosscheck(FastAPI):
-    """FastAPI, with `POST /predict` answered before FastAPI's own layers."""
+    """FastAPI, with requests for predictions answered before FastAPI's own layers."""
 
     predictor: Predictor
+    exchange_at: ExchangeAt
+    wording_at: Callable[[str], Wording | None]
     below: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,16 +52,22 @@ class Crosscheck(FastAPI):
             scope = _without(self.below, scope)
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
-        elif scope["path"] == "/predict" and scope["method"] == "POST":
-            await self.predictor(OwnExchange(), scope, receive, send)
+        elif scope["method"] == "POST" and (exchange := self.exchange_at(scope["path"])):
+            await self.predictor(exchange, scope, receive, send)
         else:
             await self.state.access_log(self._admit, scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         if self.openapi_schema is None:
-            self.openapi_schema = document.complete(super().openapi(), self.state.settings)
+            made, settings = super().openapi(), self.state.settings
+            self.openapi_schema = document.complete(made, settings, self.wording_at)
         return self.openapi_schema
+
+    def refusing(self, path: str) -> Refuse:
+        """How what is refused at a path is worded."""
+        wording = self.wording_at(path)
+        return wording.refuse if wording else problem
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = dict(scope["headers"])
@@ -71,7 +80,8 @@ class Crosscheck(FastAPI):
             if int(given.get(b"content-length", 0)) > most:
                 raise TooLarge(f"the body is larger than {most} bytes")
         except CrosscheckError as refusal:
-            await problem(refusal.status, refusal.detail, refusal.headers)(scope, receive, send)
+            refuse = self.refusing(scope["path"])
+            await refuse(refusal.status, refusal.detail, refusal.headers)(scope, receive, send)
         else:
             if scope["method"] == "HEAD":  # as GET; the server leaves the body out
                 scope, send = {**scope, "method": "GET"}, _head_only(send)
@@ -129,6 +139,8 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.access_log = AccessLog(settings.access_log)
     app.predictor = Predictor(app.state.registry, settings, app.state.access_log)
     app.state.predictor = app.predictor
+    app.exchange_at = protocols.exchange_at(settings)
+    app.wording_at = protocols.wording_at(settings)
     app.state.jobs = JobStore(settings)
     app.state.tables = Tables(settings.artifacts_dir)
     app.state.uploads = Uploads(app.state.tables, settings)
@@ -139,10 +151,11 @@ def create_app(settings: Settings) -> Crosscheck:
     app.include_router(docs.router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
-    for router in (datasets.router, example.router, jobs.router, models.router):
+    own = [datasets.router, example.router, jobs.router, models.router]
+    for router in (*own, *protocols.ROUTERS):
         app.include_router(router, dependencies=keys)
     document_predict(app, keys)
-    errors.install(app, lambda path: problem)
+    errors.install(app, app.refusing)
     return app
 
 

@@ -1,18 +1,20 @@
 """What FastAPI does not know of the OpenAPI document: the refusals, and this service's limits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from service.access import HEALTH
 from service.errors import PROBLEM_JSON
+from service.protocols.refusals import Wording, status_of
 from service.schemas import Problem
 from service.settings import Settings
 
 DESCRIPTION = """\
 Bodies may be compressed: `Content-Encoding` is gzip, deflate or zstd. JSON is UTF-8.
 
-Every refusal is an `application/problem+json` document. A path that is not described here is
-answered with 404, a method with 405 and `Allow`.
+Every refusal is an `application/problem+json` document, but for those of other protocols, which
+have shapes of their own. A path that is not described here is answered with 404, a method with 405
+and `Allow`.
 """
 
 REFUSALS = {
@@ -81,7 +83,9 @@ OF_TABLES_ALONE: dict[str, Any] = {
 }
 
 
-def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def complete(
+    document: dict[str, Any], settings: Settings, wording_at: Callable[[str], Wording | None]
+) -> dict[str, Any]:
     """Completes the document that FastAPI has made."""
     document["info"]["description"] = DESCRIPTION
     if settings.root_path:
@@ -97,8 +101,13 @@ def complete(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     schemas["TrainConfig"] |= OF_TABLES_ALONE
     components["responses"] = {str(status): _refusal(status) for status in REFUSALS}
     for path, operations in document["paths"].items():
+        wording = wording_at(path)
         for method, operation in operations.items():
-            _complete(method, path, operation)
+            _complete(method, path, operation, wording)
+        if wording:
+            components["responses"] |= {
+                _name(status, wording): _refusal(status, wording) for status in REFUSALS
+            }
     return document
 
 
@@ -108,14 +117,20 @@ def _with(properties: dict[str, Any]) -> dict[str, Any]:
     return {"properties": properties, "required": required}
 
 
-def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
+def _complete(method: str, path: str, operation: dict[str, Any], wording: Wording | None) -> None:
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own
     for status, response in responses.items():
         headers = HEADERS.get(int(status), {}) if int(status) < 400 else {}
         response["headers"] = response.get("headers", {}) | headers | REQUEST_ID
-    for status in _refused(method, path, operation):
-        responses.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
+    for refused in _refused(method, path, operation):
+        status = status_of(refused) if wording else refused
+        named = {"$ref": f"#/components/responses/{_name(status, wording)}"}
+        responses.setdefault(str(status), named)
+
+
+def _name(status: int, wording: Wording | None) -> str:
+    return f"{wording.name}-{status}" if wording else str(status)
 
 
 def _refused(method: str, path: str, operation: dict[str, Any]) -> Iterator[int]:
@@ -134,9 +149,14 @@ def _refused(method: str, path: str, operation: dict[str, Any]) -> Iterator[int]
     yield from REFUSED_FOR_ITSELF.get(f"{method} {path}", [])
 
 
-def _refusal(status: int) -> dict[str, Any]:
+def _refusal(status: int, wording: Wording | None = None) -> dict[str, Any]:
+    media_type = PROBLEM_JSON
+    schema: dict[str, Any] = {"$ref": "#/components/schemas/Problem"}
+    if wording:
+        members = dict.fromkeys(wording.document(status, ""), TEXT)
+        media_type, schema = "application/json", {"type": "object", "properties": members}
     return {
         "description": REFUSALS[status],
-        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {media_type: {"schema": schema}},
         "headers": HEADERS.get(status, {}) | REQUEST_ID,
     }

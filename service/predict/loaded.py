@@ -32,7 +32,10 @@ def rows_of(features: Features) -> int:
 
 
 class Loaded:
-    """A version that is ready to answer."""
+    """A version that is ready to answer.
+
+    `takes` are the types of its inputs by their names, `says` is that of its predictions.
+    """
 
     def __init__(
         self, model: ModelName, version: int, onnx: Path, intake: Intake, job_id: str = ""
@@ -47,9 +50,11 @@ class Loaded:
         self._session = onnxruntime.InferenceSession(
             onnx, options, providers=["CPUExecutionProvider"]
         )
-        self._takes = {each.name: TYPES[each.type] for each in self._session.get_inputs()}
-        self._outputs = [each.name for each in self._session.get_outputs()]
-        self._narrows = np.float32 in self._takes.values()
+        self.takes = {each.name: TYPES[each.type] for each in self._session.get_inputs()}
+        (output,) = self._session.get_outputs()
+        self.says = TYPES[output.type]
+        self._outputs = [output.name]
+        self._narrows = np.float32 in self.takes.values()
         self._alone = True
         self._asked = 0
         self._gathered: list[tuple[Features, asyncio.Future[Predictions]]] = []
@@ -74,7 +79,7 @@ class Loaded:
 
     def _converted(self, features: Features) -> dict[str, NDArray[Any]]:
         return {
-            name: np.ascontiguousarray(values, self._takes[name])
+            name: np.ascontiguousarray(values, self.takes[name])
             for name, values in features.items()
         }
 

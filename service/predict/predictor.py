@@ -209,9 +209,18 @@ class Predictor:
             raise TooLarge(TOO_MANY_ROWS.format(most))
         return features
 
+    async def find(self, question: Question) -> Loaded:
+        """The version that is asked for.
+
+        Raises:
+            NotFound: There is no such dataset or version, or it is damaged.
+            Conflict: Nothing serves yet.
+        """
+        return self._at_hand(question) or await self._fetch(question)
+
     def _at_hand(self, question: Question) -> Loaded | None:
         """The version that is asked for, if it is loaded."""
-        dataset, model, version, _ = question
+        dataset = question.dataset
         if dataset == TRIPLES:
             serving = self.triples
         elif dataset in self._of_tables:
@@ -219,14 +228,16 @@ class Predictor:
             serving = self._of_tables[dataset]
         else:
             return None
+        model, version = serving.resolve(question.model, question.version)
         if found := serving.at_hand(model, version):
             return found
         return self._others.get((dataset, model, version)) if model and version else None
 
     async def _fetch(self, question: Question) -> Loaded:
         """The version that is asked for, loaded first."""
-        dataset, model, version, _ = question
+        dataset = question.dataset
         serving = await self.of(dataset)
+        model, version = serving.resolve(question.model, question.version)
         if found := serving.at_hand(model, version):
             return found
         registry = self.registry.of(dataset)

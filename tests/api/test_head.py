@@ -13,7 +13,7 @@ def paths(service: Service, job: dict[str, Any]) -> list[str]:
     """All that may be asked for with GET."""
     known = service.get("/openapi.json")["paths"]
     values = {"{job_id}": job["id"], "{dataset}": "triples", "{network}": "cross", "{number}": "1"}
-    values["{name}"] = "triples"
+    values |= {"{name}": "triples", "{model}": "cross", "{version}": "1", "{label}": "serving"}
     found = [path for path, methods in known.items() if "get" in methods]
     for name, value in values.items():
         found = [path.replace(name, value) for path in found]

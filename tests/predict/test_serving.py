@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import NotFound
+from service.predict.formats.question import PREVIOUS
 from service.predict.serving import NOTHING, look
 from service.registry import promotion
 from service.registry.versions import Registry
@@ -67,3 +69,28 @@ def test_a_dataset_that_is_made_anew_is_another_one(registry: Registry, tmp_path
     now = look(registry, before)
     assert now.networks["dense"].version == before.networks["dense"].version == 1
     assert now.networks["dense"] is not before.networks["dense"]
+
+
+def test_the_version_that_served_before_is_known(registry: Registry, tmp_path: Path) -> None:
+    before = look(registry, NOTHING)
+    with pytest.raises(NotFound, match="no other version of dense"):
+        before.resolve("dense", PREVIOUS)
+    publish(tmp_path, version=2, job_id=OTHER_JOB)
+    promotion.promote(registry, "dense", 1)
+    promotion.promote(registry, "dense", 2)
+    now = look(registry, before)
+    assert now.resolve("dense", PREVIOUS) == now.resolve(None, PREVIOUS) == ("dense", 1)
+    promotion.promote(registry, "dense", 1)
+    assert look(registry, now).resolve("dense", PREVIOUS) == ("dense", 2)
+
+
+def test_a_version_of_no_network_is_one_of_that_which_answers_by_default(
+    registry: Registry,
+) -> None:
+    serving = look(registry, NOTHING)
+    assert serving.resolve(None, 7) == ("dense", 7)
+    assert serving.resolve(None, None) == (None, None)
+    assert serving.resolve("cross", 7) == ("cross", 7)
+    assert NOTHING.resolve(None, 7) == (None, 7)
+    with pytest.raises(NotFound):
+        NOTHING.resolve(None, PREVIOUS)

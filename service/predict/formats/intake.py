@@ -100,10 +100,18 @@ class Intake:
             what = "an object by column name, or an array"
             return self.refusal(row, None, f"must be {what}, received {excerpt(instance)}")
         for place, value, feature in zip(places, values, self.features, strict=True):
-            if not (_FITS[feature.type](value) or (value is None and not self.are_triples)):
-                wrong = f"must be {MUST_BE[feature.type]}, received {excerpt(value)}"
-                return self.refusal(row, place, wrong)
+            if wrong := self.wrong_value(row, place, feature, value):
+                return wrong
         return None
+
+    def wrong_value(
+        self, row: int, place: str | int, feature: Column, value: Any
+    ) -> Invalid | None:
+        """What is wrong with a value, as JSON has it, if anything is; None is missing."""
+        if _FITS[feature.type](value) or (value is None and not self.are_triples):
+            return None
+        must_be = MUST_BE[feature.type]
+        return self.refusal(row, place, f"must be {must_be}, received {excerpt(value)}")
 
     def refusal(self, row: int, place: str | int | None, what: str) -> Invalid:
         """The refusal of an instance, or of one of its values."""

@@ -56,7 +56,7 @@ class _Instances(NamedTuple):
     """How the values of each column become one."""
 
 
-_TYPES: dict[Type, Any] = {
+TYPES: dict[Type, Any] = {
     "number": float,
     "boolean": bool | Annotated[float, msgspec.Meta(ge=0, le=1, multiple_of=1)],
     "text": str,
@@ -86,24 +86,26 @@ def ask(body: bytes, query: bytes) -> Question:
         except json_body.UNREADABLE as error:
             return ask(json_body.without_mark(body, error), query)
         else:
-            return _one_choice(asked, in_query).of(_matrix(asked.instances))
+            return one_choice(asked, in_query).of(matrix(asked.instances))
     try:
         asked_any = _decode_body(body)
     except msgspec.ValidationError as error:
         raise Invalid(element_first(str(error))) from None
     except json_body.UNREADABLE as error:
         return ask(json_body.without_mark(body, error), query)
-    return _one_choice(asked_any, in_query).of(asked_any.instances)
+    return one_choice(asked_any, in_query).of(asked_any.instances)
 
 
-def _matrix(triples: list[tuple[float, float, float]]) -> Features:
+def matrix(triples: list[tuple[float, float, float]]) -> Features:
+    """What a network of triples takes."""
     count = len(triples)
     # `np.array` takes two to three times as long.
     packed = struct.pack(f"{FEATURES * count}d", *chain.from_iterable(triples))
     return {"features": np.frombuffer(packed).reshape(count, FEATURES)}
 
 
-def _one_choice(in_body: Choice, in_query: Choice) -> Choice:
+def one_choice(in_body: Choice, in_query: Choice) -> Choice:
+    """What is chosen in one of both places. Raises Invalid if it is in both."""
     if in_query is NO_CHOICE:
         return in_body
     if (in_body.dataset, in_body.model, in_body.version) != (None, None, None):
@@ -136,24 +138,23 @@ def most_rows(body: bytes) -> int:
 
 def refuse_too_many(body: bytes, most: int) -> None:
     """Raises TooLarge before many small rows take much memory."""
-    if most_rows(body) > most + 2 and _opened(body) > most + 2:
+    if most_rows(body) > most + 2 and count_signs(body, b"[{") > most + 2:
         raise TooLarge(TOO_MANY_ROWS.format(most))
 
 
-def _opened(body: bytes) -> int:
-    """The number of arrays and objects, those in texts not counted."""
-    signs = np.frombuffer(body.replace(b"\\\\", b"").replace(b'\\"', b""), np.uint8)
-    within_text = np.logical_xor.accumulate(signs == ord('"'))
-    opens = (signs == ord("[")) | (signs == ord("{"))
-    return int(np.count_nonzero(opens & ~within_text))
+def count_signs(body: bytes, signs: bytes) -> int:
+    """How many of these there are, those in texts not counted."""
+    read = np.frombuffer(body.replace(b"\\\\", b"").replace(b'\\"', b""), np.uint8)
+    within_text = np.logical_xor.accumulate(read == ord('"'))
+    return sum(int(np.count_nonzero((read == sign) & ~within_text)) for sign in signs)
 
 
 @lru_cache(maxsize=256)
 def _reader_of(intake: Intake) -> _Instances:
-    columns = [_COLUMNS[feature.type] for feature in intake.features]
+    columns = [COLUMNS[feature.type] for feature in intake.features]
     if not all(map(_can_be_field, intake.names)):
         return _Instances(partial(_read_one_by_one, intake), _decode_any, columns)
-    types = [_TYPES[feature.type] for feature in intake.features]
+    types = [TYPES[feature.type] for feature in intake.features]
     fields: list[tuple[str, Any] | tuple[str, Any, Any]]
     if intake.are_triples:
         fields = [(f"c{number}", of) for number, of in enumerate(types)]
@@ -230,7 +231,7 @@ def _codes(values: tuple[float | str | None, ...]) -> NDArray[Any]:
     return np.array(["" if value is None else code(value) for value in values], object)
 
 
-_COLUMNS: dict[Type, Callable[[Any], NDArray[Any]]] = {
+COLUMNS: dict[Type, Callable[[Any], NDArray[Any]]] = {
     "number": _numbers,
     "boolean": _numbers,
     "text": _texts_of,
@@ -247,3 +248,11 @@ def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
     if b"u" in answer:  # of `null`, as which it writes what is not finite: found at no cost
         finite_predictions(predictions)
     return answer
+
+
+def write_array(predictions: Predictions) -> bytes:
+    """Writes the predictions alone."""
+    array: bytes = orjson.dumps(predictions, option=orjson.OPT_SERIALIZE_NUMPY)
+    if b"u" in array:
+        finite_predictions(predictions)
+    return array

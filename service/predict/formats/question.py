@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -23,14 +23,24 @@ Predictions = NDArray[np.floating[Any]]
 TOO_MANY_ROWS = "instances: more than {} rows in one request"
 
 
+PREVIOUS: Literal["previous"] = "previous"
+
+Version = float | Literal["previous"]
+"""A whole number: 1, or 1.0, which JSON Schema takes for the same; or what served before."""
+
+
 class Question(NamedTuple):
     """Who is to predict, and what: as it came, until it is known which columns that one takes."""
 
     dataset: str
     model: ModelName | None
-    version: float | None
-    """A whole number: 1, or 1.0, which JSON Schema takes for the same."""
+    version: Version | None
+    """Of the model or, where none is named, of the one that answers by default."""
     instances: Any
+
+    def about(self, instances: Any) -> "Question":
+        """The same question about other rows."""
+        return Question(self.dataset, self.model, self.version, instances)
 
 
 class Limits(NamedTuple):

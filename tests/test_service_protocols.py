@@ -1,0 +1,116 @@
+"""Clients of other protocols, against a running service: all are told the same, bit for bit."""
+
+import gzip
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Service, running
+from tests.protocols.stand_ins import ROW, publish_all
+
+Rows = list[dict[str, Any]]
+
+Client = Callable[[httpx.Client, str, Rows], list[float]]
+"""Asks a model, by its name, about rows of any columns, and says what it predicts."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("protocols")
+    publish_all(folder / "artifacts")
+    with running(folder, "--no-worker") as service:
+        yield service
+
+
+def answer_of(response: httpx.Response) -> Any:
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def columns_of(rows: Rows) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def flat(nested: Sequence[Sequence[float]]) -> list[float]:
+    return [only for (only,) in nested]
+
+
+def ask_predict(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    choice = {"model": model} if model in ("cross", "dense") else {"dataset": model}
+    predictions: list[float] = answer_of(
+        client.post("/predict", json={"instances": rows, **choice})
+    )["predictions"]
+    return predictions
+
+
+def ask_tensorflow_serving_by_row(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    answer = client.post(f"/v1/models/{model}:predict", json={"instances": rows})
+    return flat(answer_of(answer)["predictions"])
+
+
+def ask_tensorflow_serving_by_column(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    answer = client.post(f"/v1/models/{model}:predict", json={"inputs": columns_of(rows)})
+    return flat(answer_of(answer)["outputs"])
+
+
+def ask_tensorflow_serving_to_regress(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    answer = client.post(f"/v1/models/{model}:regress", json={"examples": rows})
+    results: list[float] = answer_of(answer)["results"]
+    return results
+
+
+CLIENTS: list[Client] = [
+    ask_tensorflow_serving_by_row,
+    ask_tensorflow_serving_by_column,
+    ask_tensorflow_serving_to_regress,
+]
+
+NUMBERS = st.floats(-1e6, 1e6) | st.integers(-1000, 1000)
+WORDS = st.sampled_from(["Oslo", "Bergen", "7", "4021", "ü\n\u2028", "", 'x"\\[,{'])
+TRIPLES = st.fixed_dictionaries(dict.fromkeys(("x0", "x1", "x2"), NUMBERS))
+HOUSES = st.fixed_dictionaries(
+    {
+        "rooms": NUMBERS | st.none(),
+        "new": st.booleans() | st.none(),
+        "city": WORDS | st.none(),
+        "zip": st.integers(0, 9999) | WORDS | st.none(),
+    }
+)
+QUESTIONS = st.one_of(
+    st.tuples(st.sampled_from(["cross", "dense", "triples"]), st.lists(TRIPLES, min_size=1)),
+    st.tuples(st.just("houses"), st.lists(HOUSES, min_size=1)),
+)
+
+
+@given(QUESTIONS)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+def test_every_client_is_told_the_same_to_the_last_bit(
+    served: Service, question: tuple[str, Rows]
+) -> None:
+    model, rows = question
+    expected = ask_predict(served.client, model, rows)
+    for ask in CLIENTS:
+        assert ask(served.client, model, rows) == expected, ask
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/models/houses:predict", {"instances": [ROW]})])
+def test_what_is_asked_in_other_protocols_stands_in_the_access_log(
+    served: Service, path: str, body: Any
+) -> None:
+    identity = path.replace("/", "-").replace(":", "-")
+    answer = served.client.post(path, json=body, headers={"X-Request-Id": identity})
+    assert answer.headers["x-request-id"] == identity
+    assert answer.headers["x-model"] == "dense"
+    line = f'"request_id":"{identity}","client":"127.0.0.1","key":null,"method":"POST"'
+    served.until(lambda: line in served.log.read_text())
+
+
+def test_bodies_may_be_compressed(served: Service) -> None:
+    content = gzip.compress(b'{"instances": [[1, 2, 3]]}')
+    headers = {"Content-Encoding": "gzip"}
+    answer = served.client.post("/v1/models/cross:predict", content=content, headers=headers)
+    assert answer.status_code == 200, answer.text

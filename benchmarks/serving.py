@@ -31,6 +31,12 @@ from models.data import Array, synthetic_triples, target
 Fields = dict[str, Any]
 
 ROWS = (1, 100, 1_000, 10_000)
+OTHER_FORMS = (
+    *(("tensorflow serving", rows) for rows in (1, 10_000)),
+    *(("open inference", rows) for rows in (1, 10_000)),
+    *(("open inference, binary", rows) for rows in (1, 10_000)),
+)
+LENGTH = "Inference-Header-Content-Length"
 TABLE = "json objects of 10 columns"
 ROWS_OF_TABLE = (1, 1_000)
 CONNECTIONS = (1, 32)
@@ -84,7 +90,7 @@ def measure_predict(artifacts: Path, cores: Cores, runs: int, seconds: int) -> l
     # As many large requests at once as there are connections: none is to be refused.
     with ours(artifacts, cores, CROSSCHECK_MAX_LARGE_REQUESTS="32") as url:
         forms = [(form, rows) for form in ("json", "npy") for rows in ROWS]
-        for form, rows in [*forms, *((TABLE, rows) for rows in ROWS_OF_TABLE)]:
+        for form, rows in [*forms, *((TABLE, rows) for rows in ROWS_OF_TABLE), *OTHER_FORMS]:
             request = rows_request(rows) if form == TABLE else predict_request(form, rows)
             response = first_answer(url, request)
             if response.status_code != 200:
@@ -193,20 +199,44 @@ def is_api(process: psutil.Process) -> bool:
 def predict_request(form: str, rows: int) -> Request:
     """A request that asks for the predictions of so many triples of the synthetic dataset."""
     features = synthetic_triples(rows, seed=42).features
-    if form == "json":
+    if form in ("json", "tensorflow serving"):
         body = json.dumps({"instances": features.tolist()}, separators=(",", ":")).encode()
-        return Request("/predict", {"Content-Type": "application/json"}, body)
+        path = "/predict" if form == "json" else "/v1/models/cross:predict"
+        return Request(path, {"Content-Type": "application/json"}, body)
+    if form.startswith("open inference"):
+        return infer_request(features, form.endswith("binary"))
     media_type = "application/x-npy"
     file = io.BytesIO()
     np.save(file, features)
     return Request("/predict", {"Content-Type": media_type, "Accept": media_type}, file.getvalue())
 
 
+def infer_request(features: Array, binary: bool) -> Request:
+    """The same in the Open Inference Protocol."""
+    tensor: Fields = {"name": "features", "shape": features.shape, "datatype": "FP64"}
+    asked: Fields = {"inputs": [tensor]}
+    if binary:
+        tensor["parameters"] = {"binary_data_size": features.nbytes}
+        asked["parameters"] = {"binary_data_output": True}
+    else:
+        tensor["data"] = features.ravel().tolist()
+    body = json.dumps(asked, separators=(",", ":")).encode()
+    path, headers = "/v2/models/cross/infer", {"Content-Type": "application/json"}
+    if not binary:
+        return Request(path, headers, body)
+    headers = {LENGTH: str(len(body)), "Content-Type": "application/octet-stream"}
+    return Request(path, headers, body + features.tobytes())
+
+
 def check(response: httpx.Response, rows: int) -> None:
     """Holds an answer against the true function."""
     predictions: Array
-    if response.headers["content-type"] == "application/json":
-        predictions = np.array(response.json()["predictions"])
+    if LENGTH in response.headers:
+        predictions = np.frombuffer(response.content[int(response.headers[LENGTH]) :])
+    elif response.headers["content-type"] == "application/json":
+        answer = response.json()
+        (output,) = answer.get("outputs", [{"data": answer.get("predictions")}])
+        predictions = np.array(output["data"]).ravel()
     else:
         predictions = np.load(io.BytesIO(response.content))
     np.testing.assert_allclose(predictions, target(synthetic_triples(rows, seed=42).features))

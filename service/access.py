@@ -9,7 +9,7 @@ from service.errors import Forbidden, Unauthorized, excerpt
 from service.keys import ROLES, Role, digest_of
 from service.settings import Settings
 
-HEALTH = frozenset({"/livez", "/readyz"})
+HEALTH = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 """What is answered whatever else is wrong."""
 
 DOCUMENTATION = frozenset(
@@ -20,8 +20,14 @@ DOCUMENTATION = frozenset(
 )
 """The same for everybody: a browser that opens a page sends no key."""
 
-READABLE = ("/predict", "/metrics", "/models", "/datasets", "/v1/models")
+READABLE = (
+    *("/predict", "/metrics", "/models", "/datasets"),
+    *("/v1/models", "/v2/models", "/v2/repository/index"),
+)
 """What begins so is for everybody with a key; what nobody has thought of is for few."""
+
+SERVER = frozenset({"/v2", "/v2/"})
+"""What tells what the service is, for everybody with a key."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -41,7 +47,7 @@ def role_for(method: str, path: str) -> Role | None:
         return "admin"
     if makes_dataset or path == "/train" or path.startswith("/jobs"):
         return "train"
-    return "predict" if path.startswith(READABLE) else "admin"
+    return "predict" if path.startswith(READABLE) or path in SERVER else "admin"
 
 
 def admit(settings: Settings, scope: Scope, headers: dict[bytes, bytes]) -> None:

@@ -34,7 +34,7 @@ _is_service_link = re.compile(r"(tcp|udp|sctp)://").match
 OWN_PATHS = frozenset(
     (
         *("datasets", "docs", "jobs", "livez", "metrics", "models", "openapi.json"),
-        *("predict", "readyz", "train", "v1"),
+        *("predict", "readyz", "train", "v1", "v2"),
     )
 )
 """How our own paths begin. Below one of them, nobody could tell whether a proxy took it off."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.access import HEALTH
 from tests.conftest import Service, running
 
 KEYS = {
@@ -24,7 +25,7 @@ PLACES = {
     **{"model": "cross", "version": 1, "label": "serving", "verb": "predict"},
 }
 
-OTHER_PROTOCOLS = ("/v1/",)
+OTHER_PROTOCOLS = ("/v1/", "/v2")
 
 # Each with the least role that it needs.
 REQUESTS: list[tuple[str, str, str]] = [
@@ -68,6 +69,16 @@ REQUESTS: list[tuple[str, str, str]] = [
         for place in ("", "/versions/1", "/labels/serving")
         for method, below in (("GET", ""), ("GET", "/metadata"), ("POST", ":predict"))
     ),
+    *(
+        ("predict", method, f"/v2/models/cross{place}{below}")
+        for place in ("", "/versions/1")
+        for method, below in (("GET", ""), ("GET", "/ready"), ("POST", "/infer"))
+    ),
+    ("predict", "GET", "/v2"),
+    ("predict", "GET", "/v2/"),
+    ("predict", "POST", "/v2/repository/index"),
+    ("admin", "POST", "/v2/repository/models/cross/load"),
+    ("admin", "GET", "/v2/health"),
     ("predict", "POST", "/v1/models/cross:predict%0A"),
     ("admin", "PUT", "/v1/models/cross"),
     ("admin", "GET", "/v1"),
@@ -95,7 +106,7 @@ def test_every_documented_path_is_asked_for_here(locked: Service) -> None:
         for path, operations in document["paths"].items()
         for method in operations
     }
-    health = {("GET", "/livez"), ("GET", "/readyz")}
+    health = {("GET", path) for path in HEALTH}
     assert documented - health <= {(method, path) for _, method, path in REQUESTS}
 
 
@@ -173,8 +184,8 @@ def test_with_keys_the_service_has_any_name(locked: Service) -> None:
 
 
 def test_health_needs_no_key(locked: Service) -> None:
-    assert locked.client.get("/livez").status_code == 200
-    assert locked.client.get("/readyz").status_code == 200
+    for path in HEALTH:
+        assert locked.client.get(path).status_code == 200
 
 
 def test_the_log_names_the_key_and_never_shows_it(locked: Service) -> None:

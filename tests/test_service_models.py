@@ -269,5 +269,11 @@ def test_every_endpoint_is_documented(service: Service) -> None:
             for place in ("", "/versions/{version}", "/labels/{label}")
             for below in ("", "/metadata", ":{verb}")
         ),
+        *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index"),
+        *(
+            f"/v2/models/{{model}}{place}{below}"
+            for place in ("", "/versions/{version}")
+            for below in ("", "/ready", "/infer")
+        ),
     }
     assert service.client.get("/docs").status_code == 200

@@ -1,10 +1,13 @@
 """Clients of other protocols, against a running service: all are told the same, bit for bit."""
 
 import gzip
+import json
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -63,10 +66,62 @@ def ask_tensorflow_serving_to_regress(client: httpx.Client, model: str, rows: Ro
     return results
 
 
+def tensors_of(model: str, rows: Rows) -> list[dict[str, Any]]:
+    columns = columns_of(rows)
+    if model != "houses":
+        values = [row[name] for row in rows for name in ("x0", "x1", "x2")]
+        shape = [len(rows), 3]
+        return [{"name": "features", "shape": shape, "datatype": "FP64", "data": values}]
+    datatypes = {"rooms": "FP64", "new": "FP64", "city": "BYTES", "zip": "BYTES"}
+    columns["new"] = [None if value is None else float(value) for value in columns["new"]]
+    for name in ("city", "zip"):
+        columns[name] = ["" if value is None else str(value) for value in columns[name]]
+    return [
+        {"name": name, "shape": [len(rows)], "datatype": datatypes[name], "data": values}
+        for name, values in columns.items()
+    ]
+
+
+def ask_open_inference_in_json(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    answer = client.post(f"/v2/models/{model}/infer", json={"inputs": tensors_of(model, rows)})
+    (output,) = answer_of(answer)["outputs"]
+    assert output["shape"] == [len(rows), 1]
+    data: list[float] = output["data"]
+    return data
+
+
+def raw_bytes(tensor: dict[str, Any]) -> bytes:
+    data = tensor["data"]
+    if tensor["datatype"] == "BYTES":
+        texts = [text.encode() for text in data]
+        return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    return np.array(data, "<f8").tobytes()  # None becomes NaN
+
+
+def ask_open_inference_in_binary(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    inputs, raw = [], b""
+    for tensor in tensors_of(model, rows):
+        data = raw_bytes(tensor)
+        raw += data
+        del tensor["data"]
+        inputs.append(tensor | {"parameters": {"binary_data_size": len(data)}})
+    head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    answer = client.post(f"/v2/models/{model}/infer", content=head + raw, headers=headers)
+    assert answer.status_code == 200, answer.text
+    size = int(answer.headers["inference-header-content-length"])
+    (output,) = json.loads(answer.content[:size])["outputs"]
+    found = np.frombuffer(answer.content[size:], f"<f{int(output['datatype'][2:]) // 8}")
+    # The shortest text of a float32 is that of the same number in JSON.
+    return [float(str(number)) for number in found]
+
+
 CLIENTS: list[Client] = [
     ask_tensorflow_serving_by_row,
     ask_tensorflow_serving_by_column,
     ask_tensorflow_serving_to_regress,
+    ask_open_inference_in_json,
+    ask_open_inference_in_binary,
 ]
 
 NUMBERS = st.floats(-1e6, 1e6) | st.integers(-1000, 1000)

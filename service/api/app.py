@@ -147,8 +147,8 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.stopping = asyncio.Event()
     app.state.event_streams = 0
     app.state.readiness = {subject: Readiness(app.state, subject) for subject in get_args(Subject)}
-    app.include_router(health.router)
-    app.include_router(docs.router)
+    for router in (health.router, docs.router, *protocols.HEALTH):
+        app.include_router(router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
     own = [datasets.router, example.router, jobs.router, models.router]

@@ -8,13 +8,22 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from service.predict.exchange import Exchange, OwnExchange
-from service.protocols import refusals, tensorflow_serving, tensorflow_serving_status
+from service.protocols import (
+    open_inference,
+    open_inference_status,
+    refusals,
+    tensorflow_serving,
+    tensorflow_serving_status,
+)
 from service.protocols.refusals import Wording
 from service.settings import Settings
 
 ExchangeAt = Callable[[str], Exchange | None]
 
-ROUTERS: list[APIRouter] = [tensorflow_serving_status.router]
+ROUTERS: list[APIRouter] = [tensorflow_serving_status.router, open_inference_status.router]
+
+HEALTH: list[APIRouter] = [open_inference_status.health]
+"""Which ask for no key."""
 
 
 def exchange_at(settings: Settings) -> ExchangeAt:
@@ -25,6 +34,8 @@ def exchange_at(settings: Settings) -> ExchangeAt:
             return OwnExchange()
         if path.startswith("/v1/"):
             return tensorflow_serving.exchange_at(path)
+        if path.startswith("/v2/"):
+            return open_inference.exchange_at(path)
         return None
 
     return find
@@ -34,6 +45,6 @@ def wording_at(settings: Settings) -> Callable[[str], Wording | None]:
     """What finds how a refusal is worded at a path; None is as a problem."""
 
     def find(path: str) -> Wording | None:
-        return refusals.ERROR if path.startswith("/v1/") else None
+        return refusals.ERROR if path.startswith(("/v1/", "/v2/")) or path == "/v2" else None
 
     return find

@@ -8,6 +8,7 @@ from starlette.datastructures import State
 from service.predict.formats.question import Question
 from service.predict.loaded import Loaded
 from service.predict.predictor import Predictor
+from service.schemas import Ready
 
 
 class Tensor(NamedTuple):
@@ -36,17 +37,17 @@ async def find(state: State, question: Question) -> Loaded:
     return await predictor.find(question)
 
 
-async def versions(state: State, question: Question) -> list[int]:
-    """All that can be asked for where a question names none: the serving one, then the newest ones.
-
-    Raises:
-        NotFound: There is no such dataset.
-        Conflict: Nothing serves.
-    """
-    serving = await find(state, question)
+async def versions(state: State, dataset: str, loaded: Loaded) -> list[int]:
+    """All of a network that can be asked: the one that is loaded first, then the newest ones."""
 
     def others() -> list[int]:
-        found = state.registry.of(question.dataset).whole(serving.model)
-        return [number for number, _ in found if number != serving.version]
+        found = state.registry.of(dataset).whole(loaded.model)
+        return [number for number, _ in found if number != loaded.version]
 
-    return [serving.version, *await to_thread(others)]
+    return [loaded.version, *await to_thread(others)]
+
+
+async def is_ready(state: State) -> bool:
+    """Whether the service can predict."""
+    found: Ready = await state.readiness["predictions"].check()
+    return found.ready

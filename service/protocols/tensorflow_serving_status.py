@@ -97,9 +97,10 @@ def _add(place: str, named: Callable[..., Servable]) -> None:
 
 async def _versions(request: Request, servable: Servable) -> list[int]:
     question = servable.ask()
-    if question.version is None and servable.label is None:
-        return await served.versions(request.app.state, question)
-    return [(await served.find(request.app.state, question)).version]
+    loaded = await served.find(request.app.state, question)
+    if servable.version or servable.label:
+        return [loaded.version]
+    return await served.versions(request.app.state, question.dataset, loaded)
 
 
 def _described(tensor: Tensor) -> dict[str, Any]:

@@ -7,10 +7,7 @@ from starlette.types import Scope
 
 from service.errors import Forbidden, Unauthorized, excerpt
 from service.keys import ROLES, Role, digest_of
-from service.settings import Settings
-
-HEALTH = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
-"""What is answered whatever else is wrong."""
+from service.settings import HEALTH, Settings
 
 DOCUMENTATION = frozenset(
     {
@@ -26,8 +23,8 @@ READABLE = (
 )
 """What begins so is for everybody with a key; what nobody has thought of is for few."""
 
-SERVER = frozenset({"/v2", "/v2/"})
-"""What tells what the service is, for everybody with a key."""
+READABLE_ALONE = frozenset({"/v2", "/v2/", "/invocations", "/version"})
+"""As well, but what is below is not."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -47,7 +44,14 @@ def role_for(method: str, path: str) -> Role | None:
         return "admin"
     if makes_dataset or path == "/train" or path.startswith("/jobs"):
         return "train"
-    return "predict" if path.startswith(READABLE) or path in SERVER else "admin"
+    return "predict" if path.startswith(READABLE) or path in READABLE_ALONE else "admin"
+
+
+def _role_for(settings: Settings, method: str, path: str) -> Role | None:
+    """Routes of a platform are as those of ours that do the same."""
+    if path in settings.health_paths:
+        return None
+    return "predict" if path == settings.predict_route else role_for(method, path)
 
 
 def admit(settings: Settings, scope: Scope, headers: dict[bytes, bytes]) -> None:
@@ -59,12 +63,12 @@ def admit(settings: Settings, scope: Scope, headers: dict[bytes, bytes]) -> None
     """
     keys = settings.api_keys
     if not keys:
-        if settings.is_local:
-            _refuse_other_names(scope["path"], headers)
+        if settings.is_local and scope["path"] not in settings.health_paths:
+            _refuse_other_names(headers)
         if b"origin" in headers:
             _refuse_foreign_page(settings, scope["method"], headers)
         return
-    needed = role_for(scope["method"], scope["path"])
+    needed = _role_for(settings, scope["method"], scope["path"])
     if needed is None:
         return
     given = _given(headers)
@@ -83,10 +87,10 @@ def admit(settings: Settings, scope: Scope, headers: dict[bytes, bytes]) -> None
     scope["key"] = key.name
 
 
-def _refuse_other_names(path: str, headers: dict[bytes, bytes]) -> None:
+def _refuse_other_names(headers: dict[bytes, bytes]) -> None:
     """A page's own name can be made to lead to this machine, and then all of ours is its own."""
     host = headers.get(b"host", b"localhost")
-    if not _names_this_machine(host) and path not in HEALTH:
+    if not _names_this_machine(host):
         raise Forbidden(
             "without CROSSCHECK_API_KEYS only localhost is answered for, "
             f"received the Host {excerpt(host.decode('latin-1'))}"

@@ -10,7 +10,6 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.access import HEALTH
 from service.api.app import Crosscheck, create_app
 from service.http.connection import SPARE_CONNECTIONS, BoundedHttp
 from service.settings import Settings
@@ -85,7 +84,8 @@ def _bounded(app: Crosscheck, settings: Settings) -> type[BoundedHttp]:
         "max_connections": settings.max_connections,
         "keep_alive_seconds": settings.keep_alive_seconds,
         "request_seconds": settings.request_seconds,
-        "health": HEALTH | {settings.root_path + path for path in HEALTH},
+        "health": settings.health_paths
+        | {settings.root_path + path for path in settings.health_paths},
         "refusing": staticmethod(_with_cors(refuse, settings.cors_origins)),
     }
     return type("Http", (BoundedHttp,), bounds)

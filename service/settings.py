@@ -1,5 +1,9 @@
-"""Every setting, from environment variables that start with `CROSSCHECK_`."""
+"""Every setting, from environment variables that start with `CROSSCHECK_`.
 
+What a platform tells its containers counts where these say nothing.
+"""
+
+import os
 import re
 import sqlite3
 import sys
@@ -9,12 +13,20 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from models.schema import TRIPLES, DatasetName
 from service.keys import Key, parse_keys
 from service.nearest import did_you_mean
 from service.origins import parse_origins
+from service.platforms import OF_VERTEX, is_route, told
 
 PREFIX = "CROSSCHECK_"
 
@@ -35,11 +47,15 @@ OWN_PATHS = frozenset(
     (
         *("datasets", "docs", "jobs", "livez", "metrics", "models", "openapi.json"),
         *("predict", "readyz", "train", "v1", "v2"),
+        *("health", "invocations", "ping", "version"),
     )
 )
 """How our own paths begin. Below one of them, nobody could tell whether a proxy took it off."""
 
 _is_root_path = re.compile(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+").fullmatch
+
+HEALTH = frozenset({"/livez", "/readyz", "/ping", "/health", "/v2/health/live", "/v2/health/ready"})
+"""What is answered whatever else is wrong."""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -101,6 +117,26 @@ def _root_path(given: str) -> str:
     return given
 
 
+def _route(given: str) -> str:
+    if not given:
+        return given
+    if not is_route(given):
+        raise ValueError("it must be like /my/route: begin with / and not end with it")
+    if given.split("/")[1] in OWN_PATHS and not given.startswith(OF_VERTEX):
+        raise ValueError("it must not begin like a path of the service itself")
+    return given
+
+
+def _health_route(given: str) -> str:
+    return given if given in HEALTH else _route(given)
+
+
+def _predict_route(given: str, others: ValidationInfo) -> str:
+    if given and given == others.data.get("health_route"):
+        raise ValueError("it must be another one than the health route, which needs no key")
+    return _route(given)
+
+
 class Settings(BaseSettings):
     """The one place that reads the environment."""
 
@@ -126,6 +162,18 @@ class Settings(BaseSettings):
         default="",
         description="Where a proxy shows the service, like `/crosscheck`, whether or not it takes "
         "that off the paths that it passes on.",
+    )
+
+    health_route: Annotated[str, AfterValidator(_health_route)] = Field(
+        default="", description="Where a platform like Vertex AI asks whether it can predict."
+    )
+    predict_route: Annotated[str, AfterValidator(_predict_route)] = Field(
+        default="", description="Where a platform like Vertex AI asks for predictions."
+    )
+    default_dataset: DatasetName = Field(
+        default=TRIPLES,
+        description="Which is meant on that route and on `/invocations`, where a "
+        "request names none.",
     )
 
     api_keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_keys)] = Field(
@@ -192,6 +240,24 @@ class Settings(BaseSettings):
     )
 
     access_log: bool = True
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given here, then what the environment says, then what a platform says."""
+        platform = InitSettingsSource(settings_cls, dict(told(os.environ)))
+        return init_settings, env_settings, platform
+
+    @cached_property
+    def health_paths(self) -> frozenset[str]:
+        """What is answered whatever else is wrong."""
+        return HEALTH | {self.health_route} if self.health_route else HEALTH
 
     @cached_property
     def is_local(self) -> bool:

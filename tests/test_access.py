@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.access import HEALTH
+from service.settings import HEALTH
 from tests.conftest import Service, running
 
 KEYS = {
@@ -25,7 +25,7 @@ PLACES = {
     **{"model": "cross", "version": 1, "label": "serving", "verb": "predict"},
 }
 
-OTHER_PROTOCOLS = ("/v1/", "/v2")
+OTHER_PROTOCOLS = ("/v1/", "/v2", "/invocations", "/version", "/here")
 
 # Each with the least role that it needs.
 REQUESTS: list[tuple[str, str, str]] = [
@@ -79,6 +79,10 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "POST", "/v2/repository/index"),
     ("admin", "POST", "/v2/repository/models/cross/load"),
     ("admin", "GET", "/v2/health"),
+    ("predict", "POST", "/invocations"),
+    ("predict", "GET", "/version"),
+    ("predict", "POST", "/here"),
+    ("admin", "PUT", "/invocations"),
     ("predict", "POST", "/v1/models/cross:predict%0A"),
     ("admin", "PUT", "/v1/models/cross"),
     ("admin", "GET", "/v1"),
@@ -91,7 +95,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("locked")
     keys = folder / "keys"
     keys.write_text("\n".join(f"the-{role}:{role}:{key}" for role, key in KEYS.items()))
-    with running(folder, "--no-worker", api_keys=str(keys)) as service:
+    routes = {"health_route": "/alive", "predict_route": "/here"}
+    with running(folder, "--no-worker", api_keys=str(keys), **routes) as service:
         yield service
 
 
@@ -106,7 +111,7 @@ def test_every_documented_path_is_asked_for_here(locked: Service) -> None:
         for path, operations in document["paths"].items()
         for method in operations
     }
-    health = {("GET", path) for path in HEALTH}
+    health = {("GET", path) for path in (*HEALTH, "/alive")}
     assert documented - health <= {(method, path) for _, method, path in REQUESTS}
 
 
@@ -148,7 +153,18 @@ def test_a_role_opens_what_it_should_and_no_more(
                 assert status not in (401, 403)
 
 
-@pytest.mark.parametrize("path", ["/train%0A", "/predict%0A", "/jobs%0A", "/livez%0A"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/train%0A",
+        "/predict%0A",
+        "/jobs%0A",
+        "/livez%0A",
+        "/invocations%0A",
+        "/here%0A",
+        "/ping%0A",
+    ],
+)
 def test_no_control_character_leads_past_the_roles(locked: Service, path: str) -> None:
     for method in ("GET", "POST", "PUT"):
         assert ask(locked, method, path, {"X-API-Key": KEYS["admin"]}).status_code == 404
@@ -184,7 +200,7 @@ def test_with_keys_the_service_has_any_name(locked: Service) -> None:
 
 
 def test_health_needs_no_key(locked: Service) -> None:
-    for path in HEALTH:
+    for path in (*HEALTH, "/alive"):
         assert locked.client.get(path).status_code == 200
 
 

@@ -34,7 +34,7 @@ ROOMS = ("http", "registry", "tables", "jobs", "predict", "protocols", "api")
 
 GROUND = {
     *("access", "access_log", "errors", "file_lock", "keys", "log_lines", "nearest"),
-    *("origins", "schemas", "settings"),
+    *("origins", "platforms", "schemas", "settings"),
 }
 """The files of `service/` that rooms may import."""
 

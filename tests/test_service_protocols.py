@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pyarrow
+import pyarrow.csv
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,11 +23,14 @@ Client = Callable[[httpx.Client, str, Rows], list[float]]
 """Asks a model, by its name, about rows of any columns, and says what it predicts."""
 
 
+PREDICT_ROUTE = "/v1/endpoints/1/deployedModels/2:predict"
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("protocols")
     publish_all(folder / "artifacts")
-    with running(folder, "--no-worker") as service:
+    with running(folder, "--no-worker", predict_route=PREDICT_ROUTE) as service:
         yield service
 
 
@@ -38,15 +43,26 @@ def columns_of(rows: Rows) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
+def in_one_order(rows: Rows) -> Rows:
+    return [{name: row[name] for name in rows[0]} for row in rows]
+
+
+def column(values: list[Any]) -> pyarrow.Array:
+    """Texts, where there are some; empty ones are as good as none."""
+    if any(isinstance(value, str) for value in values):
+        return pyarrow.array([None if value is None else str(value) for value in values])
+    if all(isinstance(value, bool | None) for value in values):
+        return pyarrow.array(values, pyarrow.bool_())
+    return pyarrow.array([None if value is None else float(value) for value in values])
+
+
 def flat(nested: Sequence[Sequence[float]]) -> list[float]:
     return [only for (only,) in nested]
 
 
 def ask_predict(client: httpx.Client, model: str, rows: Rows) -> list[float]:
-    choice = {"model": model} if model in ("cross", "dense") else {"dataset": model}
-    predictions: list[float] = answer_of(
-        client.post("/predict", json={"instances": rows, **choice})
-    )["predictions"]
+    answer = client.post("/predict", json={"instances": rows, **choice_of(model)})
+    predictions: list[float] = answer_of(answer)["predictions"]
     return predictions
 
 
@@ -116,12 +132,50 @@ def ask_open_inference_in_binary(client: httpx.Client, model: str, rows: Rows) -
     return [float(str(number)) for number in found]
 
 
+def choice_of(model: str) -> dict[str, str]:
+    return {"model": model} if model in ("cross", "dense") else {"dataset": model}
+
+
+def ask_mlflow_about_a_data_frame(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    data = [[*row.values()] for row in in_one_order(rows)]
+    split = {"columns": [*rows[0]], "data": data}
+    body = {"dataframe_split": split, "params": choice_of(model)}
+    predictions: list[float] = answer_of(client.post("/invocations", json=body))["predictions"]
+    return predictions
+
+
+def ask_mlflow_about_records(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    body = {"dataframe_records": rows, "params": choice_of(model)}
+    predictions: list[float] = answer_of(client.post("/invocations", json=body))["predictions"]
+    return predictions
+
+
+def ask_mlflow_in_csv(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    table = pyarrow.table({name: column(values) for name, values in columns_of(rows).items()})
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.csv.write_csv(table, sink)
+    content, headers = sink.getvalue().to_pybytes(), {"Content-Type": "text/csv"}
+    answer = client.post("/invocations", content=content, headers=headers, params=choice_of(model))
+    predictions: list[float] = answer_of(answer)["predictions"]
+    return predictions
+
+
+def ask_vertex(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    body = {"instances": rows, "parameters": choice_of(model)}
+    predictions: list[float] = answer_of(client.post(PREDICT_ROUTE, json=body))["predictions"]
+    return predictions
+
+
 CLIENTS: list[Client] = [
     ask_tensorflow_serving_by_row,
     ask_tensorflow_serving_by_column,
     ask_tensorflow_serving_to_regress,
     ask_open_inference_in_json,
     ask_open_inference_in_binary,
+    ask_mlflow_about_a_data_frame,
+    ask_mlflow_about_records,
+    ask_mlflow_in_csv,
+    ask_vertex,
 ]
 
 NUMBERS = st.floats(-1e6, 1e6) | st.integers(-1000, 1000)

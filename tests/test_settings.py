@@ -153,3 +153,47 @@ def test_a_root_path_like_one_of_the_services_paths_is_refused(root_path: str) -
 
 def test_connections_are_kept_for_longer_than_proxies_keep_theirs() -> None:
     assert Settings().keep_alive_seconds > 60
+
+
+PLATFORM = {
+    "AIP_HTTP_PORT": "8080",
+    "AIP_HEALTH_ROUTE": "/alive",
+    "AIP_PREDICT_ROUTE": "/v1/endpoints/1/deployedModels/2:predict",
+}
+
+
+def test_what_a_platform_says_counts_where_nobody_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in PLATFORM.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert (settings.port, settings.health_route) == (8080, "/alive")
+    assert settings.predict_route == "/v1/endpoints/1/deployedModels/2:predict"
+    assert "/alive" in settings.health_paths
+    monkeypatch.setenv("CROSSCHECK_PORT", "9000")
+    monkeypatch.setenv("CROSSCHECK_HEALTH_ROUTE", "/ping")
+    assert (Settings().port, Settings().health_route) == (9000, "/ping")
+    assert Settings(port=1).port == 1
+
+
+@pytest.mark.parametrize(
+    "route", ["/predict", "/train", "/v1/models/x", "/v2", "/", "here", "/a b"]
+)
+def test_a_route_of_a_platform_may_not_be_one_of_ours(route: str) -> None:
+    for name in ("health_route", "predict_route"):
+        with pytest.raises(ValidationError, match=r"path of the service itself|like /my/route"):
+            Settings.model_validate({name: route})
+
+
+def test_no_prediction_is_asked_for_where_no_key_is_needed() -> None:
+    with pytest.raises(ValidationError, match="path of the service itself"):
+        Settings(predict_route="/ping")
+    with pytest.raises(ValidationError, match="another one than the health route"):
+        Settings(predict_route="/here", health_route="/here")
+
+
+@pytest.mark.parametrize("name", ["Houses", "a/b", "..", "a.b", "x" * 65])
+def test_what_can_be_no_dataset_is_no_default_one(name: str) -> None:
+    with pytest.raises(ValidationError, match="pattern"):
+        Settings(default_dataset=name)

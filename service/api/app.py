@@ -147,12 +147,12 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.stopping = asyncio.Event()
     app.state.event_streams = 0
     app.state.readiness = {subject: Readiness(app.state, subject) for subject in get_args(Subject)}
-    for router in (health.router, docs.router, *protocols.HEALTH):
+    for router in (health.router, docs.router, *protocols.health_routers(settings)):
         app.include_router(router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
     own = [datasets.router, example.router, jobs.router, models.router]
-    for router in (*own, *protocols.ROUTERS):
+    for router in (*own, *protocols.routers(settings)):
         app.include_router(router, dependencies=keys)
     document_predict(app, keys)
     errors.install(app, app.refusing)

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from service.access import HEALTH
 from service.errors import PROBLEM_JSON
 from service.protocols.refusals import Wording, status_of
 from service.schemas import Problem
-from service.settings import Settings
+from service.settings import HEALTH, Settings
 
 DESCRIPTION = """\
 Bodies may be compressed: `Content-Encoding` is gzip, deflate or zstd. JSON is UTF-8.

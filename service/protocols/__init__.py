@@ -9,29 +9,50 @@ from fastapi import APIRouter
 
 from service.predict.exchange import Exchange, OwnExchange
 from service.protocols import (
+    mlflow,
     open_inference,
     open_inference_status,
     refusals,
     tensorflow_serving,
     tensorflow_serving_status,
+    vertex,
 )
 from service.protocols.refusals import Wording
-from service.settings import Settings
+from service.settings import HEALTH, Settings
 
 ExchangeAt = Callable[[str], Exchange | None]
 
-ROUTERS: list[APIRouter] = [tensorflow_serving_status.router, open_inference_status.router]
+OF_MLFLOW = ("/invocations", "/ping", "/health", "/version")
 
-HEALTH: list[APIRouter] = [open_inference_status.health]
-"""Which ask for no key."""
+
+def health_routers(settings: Settings) -> list[APIRouter]:
+    """The endpoints that ask for no key."""
+    found = [open_inference_status.health, mlflow.health]
+    if settings.health_route and settings.health_route not in HEALTH:
+        found.append(vertex.health(settings.health_route))
+    return found
+
+
+def routers(settings: Settings) -> list[APIRouter]:
+    """The other endpoints."""
+    of_vertex = [vertex.router(settings.predict_route)] if settings.predict_route else []
+    others = [tensorflow_serving_status.router, open_inference_status.router, mlflow.router]
+    return [*others, *of_vertex]
 
 
 def exchange_at(settings: Settings) -> ExchangeAt:
     """What finds the exchange that answers a `POST` to a path, if one does."""
+    dataset = settings.default_dataset
+    fixed: dict[str, Callable[[], Exchange]] = {
+        "/predict": OwnExchange,
+        "/invocations": lambda: mlflow.Invocations(dataset),
+    }
+    if settings.predict_route:
+        fixed[settings.predict_route] = lambda: vertex.Predict(dataset)
 
     def find(path: str) -> Exchange | None:
-        if path == "/predict":
-            return OwnExchange()
+        if make := fixed.get(path):
+            return make()
         if path.startswith("/v1/"):
             return tensorflow_serving.exchange_at(path)
         if path.startswith("/v2/"):
@@ -43,8 +64,13 @@ def exchange_at(settings: Settings) -> ExchangeAt:
 
 def wording_at(settings: Settings) -> Callable[[str], Wording | None]:
     """What finds how a refusal is worded at a path; None is as a problem."""
+    wordings = dict.fromkeys(OF_MLFLOW, refusals.MLFLOW)
+    of_vertex = (settings.health_route, settings.predict_route)
+    wordings |= dict.fromkeys(("/v2", *filter(None, of_vertex)), refusals.ERROR)
 
     def find(path: str) -> Wording | None:
-        return refusals.ERROR if path.startswith(("/v1/", "/v2/")) or path == "/v2" else None
+        if path.startswith(("/v1/", "/v2/")):
+            return refusals.ERROR
+        return wordings.get(path)
 
     return find

@@ -1,12 +1,26 @@
 """What the exchanges of protocols that speak JSON have in common."""
 
+import msgspec
 from starlette.responses import Response
 
 from service.errors import CrosscheckError, Invalid, excerpt
-from service.predict.exchange import Exchange
+from service.http import json_body
+from service.http.json_body import MEDIA_TYPE, check_content_type
+from service.predict.exchange import Answer, Exchange, Headers
 from service.predict.formats import json_format
 from service.predict.formats.intake import Intake
-from service.predict.formats.question import Features, Limits
+from service.predict.formats.json_format import one_choice, write_array
+from service.predict.formats.question import (
+    NO_CHOICE,
+    Choice,
+    Features,
+    Limits,
+    Predictions,
+    Question,
+    choice,
+    element_first,
+)
+from service.predict.loaded import Loaded
 from service.protocols import refusals
 from service.protocols.json_rows import Unread
 
@@ -38,6 +52,42 @@ class JsonExchange(Exchange):
         if detail.startswith("instances"):
             detail = self.rows + detail.removeprefix("instances")
         return self.wording.refuse(refusal.status, detail, refusal.headers)
+
+
+class ChoosingExchange(JsonExchange):
+    """Chooses who is to answer in its body or in the URL's query, as `POST /predict` does."""
+
+    takes: tuple[str, ...] = (MEDIA_TYPE,)
+
+    def __init__(self, dataset: str) -> None:
+        self._dataset = dataset
+        """Which is meant where none is chosen."""
+
+    def begin(self, headers: Headers, query: bytes) -> None:
+        given = headers.get(b"content-type", b"").decode("latin-1")
+        self.media_type = check_content_type(given, self.takes)
+        self._in_query = choice(query) if query else NO_CHOICE
+
+    def ask(self, body: bytes) -> Question:
+        try:
+            return self.ask_json(body)
+        except msgspec.ValidationError as error:
+            raise Invalid(element_first(str(error))) from None
+        except json_body.UNREADABLE as error:
+            return self.ask(json_body.without_mark(body, error))
+
+    def ask_json(self, body: bytes) -> Question:
+        """Reads what is asked in JSON. Raises what msgspec raises, too."""
+        raise NotImplementedError
+
+    def about(self, in_body: Choice | None, rows: Unread) -> Question:
+        """The question about these rows."""
+        chosen = one_choice(in_body or NO_CHOICE, self._in_query)
+        question = chosen.of(rows)
+        return question if chosen.dataset else question._replace(dataset=self._dataset)
+
+    def write(self, predictions: Predictions, loaded: Loaded) -> Answer:
+        return b'{"predictions":%b}' % write_array(predictions), JSON
 
 
 def refuse_query(query: bytes) -> None:

@@ -6,7 +6,7 @@ Each function reads them by the columns of the version that answers, into what a
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits
 
 Unread = Features | Callable[[Intake, Limits], Features]
 """What stands for the instances of a question: what was read at once, or who reads it."""
+
+T = TypeVar("T")
 
 ABSENT = msgspec.Raw()
 """A member that is not there."""
@@ -31,10 +33,18 @@ class _ByInput(msgspec.Struct, forbid_unknown_fields=True):
     features: Triple
 
 
+class Split(msgspec.Struct):
+    """A data frame as pandas splits it."""
+
+    data: msgspec.Raw
+    columns: list[str | int] | None = None
+
+
 _begins_by_input = re.compile(rb'\s*\[\s*\{\s*"features"').match
 _decode_by_input = msgspec.json.Decoder(list[_ByInput]).decode
 # 1e999 is a number that is too large: it is refused by its name.
 _decode_columns = msgspec.json.Decoder(dict[str, list[Any]], float_hook=float).decode
+_decode_table = msgspec.json.Decoder(list[list[Any]], float_hook=float).decode
 
 
 def instances(rows: msgspec.Raw, intake: Intake, limits: Limits) -> Features:
@@ -49,17 +59,27 @@ def instances(rows: msgspec.Raw, intake: Intake, limits: Limits) -> Features:
 
 def inputs(values: msgspec.Raw, intake: Intake, limits: Limits) -> Features:
     """Reads `{"column": […], …}`, or what `instances` reads; the input's name is a column, too."""
-    text = bytes(values)
-    if not text.lstrip().startswith(b"{"):
+    if not bytes(values).startswith(b"{"):
         return instances(values, intake, limits)
-    most = limits.rows * len(intake.names)
-    if text.count(b",") > most and json_format.count_signs(text, b",") > most:
-        raise TooLarge(TOO_MANY_ROWS.format(limits.rows))
-    try:
-        columns = _decode_columns(text)
-    except (msgspec.ValidationError, *json_body.UNREADABLE) as error:
-        refuse(error, "instances")
-    return by_column(columns, intake, limits)
+    return by_column(_read(_decode_columns, values, intake, limits), intake, limits)
+
+
+def split(frame: Split, intake: Intake, limits: Limits) -> Features:
+    """Reads a data frame as pandas splits it; numbers for columns are those of the schema."""
+    columns = frame.columns
+    if columns in (None, intake.names, [*range(len(intake.names))]):
+        return json_format.read(frame.data, intake, limits)
+    names = [str(column) for column in columns or ()]
+    intake.refuse_others(names)
+    rows = _read(_decode_table, frame.data, intake, limits)
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            what = f"must hold {len(names)} values, one for each column, received {len(row)}"
+            raise intake.refusal(number, None, what)
+    if not rows:
+        raise Invalid("instances: it is empty")
+    by_name = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return by_column(by_name, intake, limits)
 
 
 def by_column(columns: Mapping[str, Sequence[Any]], intake: Intake, limits: Limits) -> Features:
@@ -69,6 +89,19 @@ def by_column(columns: Mapping[str, Sequence[Any]], intake: Intake, limits: Limi
     try:
         return json_format.matrix(msgspec.convert(columns["features"], list[Triple]))
     except msgspec.ValidationError as error:
+        refuse(error, "instances")
+
+
+def _read(
+    decode: Callable[[msgspec.Raw], T], values: msgspec.Raw, intake: Intake, limits: Limits
+) -> T:
+    """Decodes values of any kind, if there are no more than a request may bring."""
+    text, most = bytes(values), limits.rows * len(intake.names)
+    if text.count(b",") > most and json_format.count_signs(text, b",") > most:
+        raise TooLarge(TOO_MANY_ROWS.format(limits.rows))
+    try:
+        return decode(values)
+    except (msgspec.ValidationError, *json_body.UNREADABLE) as error:
         refuse(error, "instances")
 
 

@@ -31,3 +31,20 @@ def status_of(status: int) -> int:
 
 ERROR = Wording("error", lambda status, detail: {"error": detail})
 """Of TensorFlow Serving, and of the Open Inference Protocol."""
+
+MLFLOW_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
+
+MLFLOW = Wording(
+    "mlflow",
+    lambda status, detail: {
+        "error_code": MLFLOW_CODES.get(status, MLFLOW_CODES[400]),
+        "message": detail,
+    },
+)

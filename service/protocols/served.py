@@ -1,7 +1,7 @@
 """What other protocols tell of a served model: its versions, its inputs and its output."""
 
 from asyncio import to_thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.datastructures import State
 
@@ -9,6 +9,10 @@ from service.predict.formats.question import Question
 from service.predict.loaded import Loaded
 from service.predict.predictor import Predictor
 from service.schemas import Ready
+
+UNREADY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "The service cannot predict yet, or is stopping."}
+}
 
 
 class Tensor(NamedTuple):

@@ -23,7 +23,7 @@ READABLE = (
 )
 """What begins so is for everybody with a key; what nobody has thought of is for few."""
 
-READABLE_ALONE = frozenset({"/v2", "/v2/", "/invocations", "/version"})
+READABLE_ALONE = frozenset({"/v2", "/v2/", "/invocations", "/score", "/version"})
 """As well, but what is below is not."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")

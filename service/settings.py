@@ -47,7 +47,7 @@ OWN_PATHS = frozenset(
     (
         *("datasets", "docs", "jobs", "livez", "metrics", "models", "openapi.json"),
         *("predict", "readyz", "train", "v1", "v2"),
-        *("health", "invocations", "ping", "version"),
+        *("health", "invocations", "ping", "score", "version"),
     )
 )
 """How our own paths begin. Below one of them, nobody could tell whether a proxy took it off."""
@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     )
     default_dataset: DatasetName = Field(
         default=TRIPLES,
-        description="Which is meant on that route and on `/invocations`, where a "
+        description="Which is meant on that route, on `/invocations` and on `/score`, where a "
         "request names none.",
     )
 

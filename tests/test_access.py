@@ -25,7 +25,7 @@ PLACES = {
     **{"model": "cross", "version": 1, "label": "serving", "verb": "predict"},
 }
 
-OTHER_PROTOCOLS = ("/v1/", "/v2", "/invocations", "/version", "/here")
+OTHER_PROTOCOLS = ("/v1/", "/v2", "/invocations", "/version", "/here", "/score")
 
 # Each with the least role that it needs.
 REQUESTS: list[tuple[str, str, str]] = [
@@ -82,6 +82,7 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "POST", "/invocations"),
     ("predict", "GET", "/version"),
     ("predict", "POST", "/here"),
+    ("predict", "POST", "/score"),
     ("admin", "PUT", "/invocations"),
     ("predict", "POST", "/v1/models/cross:predict%0A"),
     ("admin", "PUT", "/v1/models/cross"),

@@ -269,7 +269,7 @@ def test_every_endpoint_is_documented(service: Service) -> None:
             for place in ("", "/versions/{version}", "/labels/{label}")
             for below in ("", "/metadata", ":{verb}")
         ),
-        *("/invocations", "/ping", "/health", "/version"),
+        *("/invocations", "/ping", "/health", "/version", "/score"),
         *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index"),
         *(
             f"/v2/models/{{model}}{place}{below}"

@@ -166,6 +166,14 @@ def ask_vertex(client: httpx.Client, model: str, rows: Rows) -> list[float]:
     return predictions
 
 
+def ask_azure(client: httpx.Client, model: str, rows: Rows) -> list[float]:
+    data = [[*row.values()] for row in in_one_order(rows)]
+    frame = {"columns": [*rows[0]], "index": [*range(len(rows))], "data": data}
+    body = {"input_data": frame, "params": choice_of(model)}
+    predictions: list[float] = answer_of(client.post("/score", json=body))
+    return predictions
+
+
 CLIENTS: list[Client] = [
     ask_tensorflow_serving_by_row,
     ask_tensorflow_serving_by_column,
@@ -176,6 +184,7 @@ CLIENTS: list[Client] = [
     ask_mlflow_about_records,
     ask_mlflow_in_csv,
     ask_vertex,
+    ask_azure,
 ]
 
 NUMBERS = st.floats(-1e6, 1e6) | st.integers(-1000, 1000)

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from service.predict.exchange import Exchange, OwnExchange
 from service.protocols import (
+    azure,
     mlflow,
     open_inference,
     open_inference_status,
@@ -37,7 +38,7 @@ def routers(settings: Settings) -> list[APIRouter]:
     """The other endpoints."""
     of_vertex = [vertex.router(settings.predict_route)] if settings.predict_route else []
     others = [tensorflow_serving_status.router, open_inference_status.router, mlflow.router]
-    return [*others, *of_vertex]
+    return [*others, azure.router, *of_vertex]
 
 
 def exchange_at(settings: Settings) -> ExchangeAt:
@@ -46,6 +47,7 @@ def exchange_at(settings: Settings) -> ExchangeAt:
     fixed: dict[str, Callable[[], Exchange]] = {
         "/predict": OwnExchange,
         "/invocations": lambda: mlflow.Invocations(dataset),
+        "/score": lambda: azure.Score(dataset),
     }
     if settings.predict_route:
         fixed[settings.predict_route] = lambda: vertex.Predict(dataset)
@@ -64,7 +66,7 @@ def exchange_at(settings: Settings) -> ExchangeAt:
 
 def wording_at(settings: Settings) -> Callable[[str], Wording | None]:
     """What finds how a refusal is worded at a path; None is as a problem."""
-    wordings = dict.fromkeys(OF_MLFLOW, refusals.MLFLOW)
+    wordings = {"/score": refusals.AZURE, **dict.fromkeys(OF_MLFLOW, refusals.MLFLOW)}
     of_vertex = (settings.health_route, settings.predict_route)
     wordings |= dict.fromkeys(("/v2", *filter(None, of_vertex)), refusals.ERROR)
 

@@ -3,7 +3,7 @@
 import msgspec
 from starlette.responses import Response
 
-from service.errors import CrosscheckError, Invalid, excerpt
+from service.errors import CrosscheckError, Invalid, TooLarge, excerpt
 from service.http import json_body
 from service.http.json_body import MEDIA_TYPE, check_content_type
 from service.predict.exchange import Answer, Exchange, Headers
@@ -12,6 +12,7 @@ from service.predict.formats.intake import Intake
 from service.predict.formats.json_format import one_choice, write_array
 from service.predict.formats.question import (
     NO_CHOICE,
+    TOO_MANY_ROWS,
     Choice,
     Features,
     Limits,
@@ -39,7 +40,10 @@ class JsonExchange(Exchange):
     """Whether the rows came as columns."""
 
     def refuse_too_many(self, body: bytes, most: int) -> None:
-        json_format.refuse_too_many(body, 2 * most)  # a row may be an array in an object
+        try:
+            json_format.refuse_too_many(body, 2 * most)  # a row may be an array in an object
+        except TooLarge:
+            raise TooLarge(TOO_MANY_ROWS.format(most)) from None
 
     def most_rows(self, body: bytes) -> int:
         return body.count(b",") + 1 if self.by_column else json_format.most_rows(body)

@@ -69,7 +69,8 @@ def split(frame: Split, intake: Intake, limits: Limits) -> Features:
     columns = frame.columns
     if columns in (None, intake.names, [*range(len(intake.names))]):
         return json_format.read(frame.data, intake, limits)
-    names = [str(column) for column in columns or ()]
+    # One more than there are is enough to find one that is unknown, or there twice.
+    names = [str(column) for column in (columns or ())[: len(intake.names) + 1]]
     intake.refuse_others(names)
     rows = _read(_decode_table, frame.data, intake, limits)
     for number, row in enumerate(rows):

@@ -48,3 +48,5 @@ MLFLOW = Wording(
         "message": detail,
     },
 )
+
+AZURE = Wording("azure", lambda status, detail: {"message": detail})

@@ -11,7 +11,7 @@ from models.schema import Column
 from service.errors import Invalid, TooLarge
 from service.predict.formats.intake import MUST_BE, Intake, code, missing
 from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits, refuse_first
-from service.protocols.tensors import BYTES, NUMBERS, Tensor
+from service.protocols.tensors import BYTES, NUMBERS, Tensor, shown
 
 
 def read(tensors: Sequence[Tensor], intake: Intake, limits: Limits) -> Features:
@@ -67,8 +67,8 @@ def _rows_of(tensors: Sequence[Tensor], limits: Limits) -> int:
 
 def _check_shape(tensor: Tensor, allowed: list[tuple[int, ...]]) -> None:
     if tensor.shape not in allowed:
-        shapes = " or ".join(str([*shape]) for shape in allowed)
-        raise tensor.refusal(f"its shape must be {shapes}, received {str([*tensor.shape])[:60]}")
+        shapes = " or ".join(map(shown, allowed))
+        raise tensor.refusal(f"its shape must be {shapes}, received {shown(tensor.shape)}")
 
 
 def _numbers(tensor: Tensor, feature: Column | None = None) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import Invalid, excerpt
+from service.http import json_body
 
 BYTES = "BYTES"
 
@@ -32,6 +33,11 @@ _DECODERS = {
 }
 _decode_texts = msgspec.json.Decoder(list[str]).decode
 _decode_nested_texts = msgspec.json.Decoder(list[tuple[str]]).decode
+
+
+def shown(shape: tuple[int, ...]) -> str:
+    """The beginning of a shape."""
+    return str([*shape[:4]])[:60]
 
 
 class Tensor(NamedTuple):
@@ -68,8 +74,7 @@ class Tensor(NamedTuple):
         return Invalid(f"input {excerpt(self.name)}: {what}")
 
     def _of_other_size(self, received: int, what: str) -> Invalid:
-        shape = str([*self.shape])[:60]
-        return self.refusal(f"{received} {what} do not fill the shape {shape}")
+        return self.refusal(f"{received} {what} do not fill the shape {shown(self.shape)}")
 
     def _raw_numbers(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         if len(self.data) != self.size * dtype.itemsize:
@@ -111,7 +116,7 @@ class Tensor(NamedTuple):
         except msgspec.ValidationError as error:
             what, _, path = str(error).partition(" - at `$")
             raise self.refusal(f"data{path.removesuffix('`')}: {what}") from None
-        except msgspec.DecodeError:  # there was an empty array in it
+        except json_body.UNREADABLE:  # there was an empty array in it
             values = []
         if len(values) != self.size:
             raise self._of_other_size(found - 1, "values")
@@ -135,12 +140,12 @@ class Tensor(NamedTuple):
 
     def _json_texts(self) -> list[str]:
         try:
-            texts = _decode_texts(self.data)
-        except msgspec.ValidationError:
             try:
+                texts = _decode_texts(self.data)
+            except msgspec.ValidationError:
                 texts = [text for (text,) in _decode_nested_texts(self.data)]
-            except msgspec.ValidationError as error:
-                raise self.refusal(f"its data must be texts: {error}") from None
+        except (msgspec.ValidationError, *json_body.UNREADABLE) as error:
+            raise self.refusal(f"its data must be texts: {error}") from None
         if len(texts) != self.size:
             raise self._of_other_size(len(texts), "texts")
         return texts

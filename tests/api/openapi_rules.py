@@ -17,7 +17,7 @@ RULES = (
     "the Idempotency-Key was used before, with another body",
 )
 
-OTHER_PROTOCOLS = ("/v1/", "/v2/", "/invocations")
+OTHER_PROTOCOLS = ("/v1/", "/v2/", "/invocations", "/score")
 
 
 @schemathesis.hook

@@ -183,6 +183,7 @@ BAD: list[tuple[str, Any, int, str]] = [
     ("cross/labels/stable", {"instances": [[1, 2, 3]]}, 400, "version label: stable"),
     ("cross/labels/previous", {"instances": [[1, 2, 3]]}, 400, "version label: previous"),
     ("cross", {"instances": [[1, 2, 3]] * 100_001}, 413, "100000 rows"),
+    ("cross", {"instances": [[1, 2, 3]] * 200_001}, 413, "more than 100000 rows"),
     ("cross", {"inputs": {"features": [[1, 2, 3]] * 100_001}}, 413, "100000 rows"),
     ("cross", {"inputs": {name: [1] * 100_001 for name in NAMES}}, 413, "100000 rows"),
 ]

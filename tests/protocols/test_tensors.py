@@ -88,6 +88,8 @@ BAD = [
     (in_json("INT64", (1,), [2**63]), "must be INT64"),
     (in_json("BOOL", (1,), [1]), "Expected `bool`"),
     (in_json("BYTES", (1,), [1]), "must be texts"),
+    (in_json("BYTES", (1,), b'["\xff"]'), "must be texts"),
+    (in_json("FP64", (1,), b'["\xff"]'), "data"),
     (in_json("BYTES", (2,), ["a"]), "1 texts do not fill"),
     (in_json("BYTES", (1,), [["a", "b"]]), "must be texts"),
     (in_json("BF16", (1,), [1]), "not known"),

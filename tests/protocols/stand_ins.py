@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 
 from models.config import ModelName
-from models.onnx_graph import Layer, graph
 from models.schema import Column, TableSchema
 from service.registry.manifest import EXTRA, ONNX, seal
 from service.registry.versions import Registry
+from tests.models.chain import Layer, graph
 from tests.predict.tables import HOUSES, publish
 from tests.registry.versions import JOB, metadata
 

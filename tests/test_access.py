@@ -35,6 +35,7 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "GET", "/models"),
     ("predict", "GET", "/models/triples/cross"),
     ("predict", "GET", "/models/triples/cross/versions/1"),
+    ("predict", "GET", "/models/triples/cross/versions/1/interactions"),
     ("predict", "GET", "/models/triples/cross/history"),
     ("admin", "PUT", "/models/triples/cross/serving"),
     ("predict", "GET", "/datasets"),

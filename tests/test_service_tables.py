@@ -137,12 +137,13 @@ def test_a_worse_challenger_is_refused_on_validation_rows(
 ) -> None:
     put(service, "houses", houses(1200))  # the next revision
     worse = service.wait_for(
-        service.train(dataset="houses", models=["cross"], **FAST | {"epochs": 3})
+        service.train(dataset="houses", models=["cross"], **FAST | {"epochs": 1, "repeats": 1})
     )
     (result,) = worse["results"]
     assert worse["config"]["dataset"]["revision"] == 2
     assert "validation RMSE" in result["refused"]
-    assert "of version 1 on the same rows" in result["refused"]
+    assert "is larger than" in result["refused"]
+    assert "of version 1 on the same rows (difference " in result["refused"]
     assert service.get("/models/houses/cross")["serving"] == 1
 
 

@@ -22,6 +22,9 @@ from models.schema import TRIPLES, DatasetName
 ModelName = Literal["dense", "cross", "deep_cross"]
 MODEL_NAMES: tuple[ModelName, ...] = ("dense", "cross", "deep_cross")
 
+COMPARED: tuple[ModelName, ...] = ("dense", "cross")
+"""Those that a job trains if it is told nothing else."""
+
 BaselineName = Literal["linear", "products", "trees", "biases"]
 BASELINE_NAMES: tuple[BaselineName, ...] = ("linear", "products", "trees", "biases")
 """Beside the mean predictor, which is always there."""
@@ -242,7 +245,7 @@ class TrainConfig(_Part):
         default=None, description="A whole recipe; fields given beside it take precedence."
     )
     models: list[ModelName] = Field(
-        default=["dense", "cross"],
+        default=list(COMPARED),
         min_length=1,
         max_length=len(MODEL_NAMES),
         json_schema_extra={"uniqueItems": True},

@@ -33,7 +33,7 @@ def train(
         fail(f"The job {job['status']}: {job['error']}")
     comparison = get(client, "/metrics", job_id=job["id"])
     console.print(_comparison_table(comparison["models"], scores, digits))
-    console.print(f"{comparison['verdict']['summary']}\n", markup=False)
+    console.print(f"{comparison['verdict']['summary']}\n", markup=False, soft_wrap=True)
 
 
 def _follow(client: httpx.Client, job_id: str) -> dict[str, Any]:
@@ -81,18 +81,19 @@ def _comparison_table(
         table.add_row(
             name,
             str(row["parameters"]),
-            *(_cell(score, row, shown) for score in scores),
+            *(_cell(score, row, shown, spread=score == scores[0]) for score in scores),
             _standing(row),
         )
     return table
 
 
-def _cell(score: str, row: dict[str, Any], digits: int) -> str:
-    """The mean over the repeats with its spread, where there are some."""
-    spread = row.get("standard_deviation", {})
-    if score not in spread:
+def _cell(score: str, row: dict[str, Any], digits: int, spread: bool) -> str:
+    """The mean over the repeats, where there are some; and its spread, if that is to be shown."""
+    deviations = row.get("standard_deviation", {})
+    if score not in deviations:
         return in_digits(score, row[score], digits)
-    return f"{in_digits(score, row['mean'][score], digits)} ± {spread[score]:.2g}"
+    mean = in_digits(score, row["mean"][score], digits)
+    return f"{mean} ± {deviations[score]:.2g}" if spread else mean
 
 
 def in_digits(score: str, value: float, digits: int) -> str:

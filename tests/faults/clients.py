@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from models.config import MODEL_NAMES
+from models.config import COMPARED
 from tests.conftest import SMALL, Service
 from tests.faults.ledger import Ledger
 from tests.faults.people import Trainer
@@ -57,7 +57,7 @@ class Clients(Trainer):
         elif self._orders and action < 0.5:
             self._post_next()
         elif action < 0.7:
-            name = self._random.choice(MODEL_NAMES)
+            name = self._random.choice(COMPARED)
             self._ask_orderly("PUT", f"/models/triples/{name}/serving", json={"version": 1})
         else:
             self._ask_orderly("GET", self._random.choice(PLACES))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from models.config import MODEL_NAMES
+from models.config import COMPARED
 from tests.conftest import gone
 from tests.faults.disks import fill_disk, make_read_only
 from tests.faults.scene import Scene
@@ -118,7 +118,7 @@ def rot_byte(scene: Scene) -> None:
 def truncate_pointer(scene: Scene) -> None:
     """The file that says which version serves loses its end."""
     scene.wait()
-    path = scene.service.artifacts / "triples" / scene.random.choice(MODEL_NAMES) / "serving.json"
+    path = scene.service.artifacts / "triples" / scene.random.choice(COMPARED) / "serving.json"
     os.truncate(path, scene.random.randrange(path.stat().st_size))
 
 

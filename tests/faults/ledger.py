@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.config import MODEL_NAMES
+from models.config import COMPARED
 from models.schema import TRIPLES
 from service.registry.manifest import METADATA, ONNX
 from service.schemas import Metadata
@@ -111,7 +111,7 @@ class Ledger:
     def networks(self) -> Iterator[str]:
         """Those that serve at all times, like `triples/cross`."""
         for dataset in INSTANCES:
-            for name in MODEL_NAMES:
+            for name in COMPARED:
                 yield f"{dataset}/{name}"
 
     def names_of_damaged(self) -> set[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from models.config import MODEL_NAMES
+from models.config import COMPARED
 from models.schema import TRIPLES
 from tests.conftest import Service
 from tests.faults.ledger import INSTANCES
@@ -57,7 +57,7 @@ class Load(Person):
     def _predict(self, *, retried: bool) -> Answer:
         dataset = self._random.choice(list(INSTANCES))
         question: dict[str, Any] = {"dataset": dataset, "instances": INSTANCES[dataset]}
-        if model := self._random.choice([None, *MODEL_NAMES]):
+        if model := self._random.choice([None, *COMPARED]):
             question["model"] = model
         headers = {"Connection": self._random.choice(["keep-alive", "close"])}
         response = self._ask("POST", "/predict", json=question, headers=headers)

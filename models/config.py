@@ -353,12 +353,8 @@ class TrainConfig(_Part):
             for name in ("dropout", "weight_decay", "ensemble"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"`{name}` is for gradient descent, not levenberg_marquardt")
-            if (
-                "deep_cross" in self.models
-                or ("cross" in self.models and self.cross.rank is not None)
-                or self.numeric_embedding is not None
-            ):
+            if self.numeric_embedding is not None:
                 raise ValueError(
-                    "`levenberg_marquardt` trains dense networks, and cross networks of full rank"
+                    "`numeric_embedding` is for gradient descent, not levenberg_marquardt"
                 )
         return self

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from models.config import ModelName, TrainConfig
+from models.config import CrossNetwork, ModelName, TrainConfig
 from models.schema import TableSchema
 
 EXACT_WEIGHTS = 1000
@@ -34,7 +34,24 @@ def why_not_exact(config: TrainConfig, schema: TableSchema) -> str | None:
 
 def _weights(name: ModelName, config: TrainConfig, width: int) -> int:
     """The number of weights of a network whose `x0` is so wide."""
-    if name == "cross":
-        return config.cross.layers * (width + 1) * width + width + 1
-    layers = [width, *config.dense.hidden_units, 1]
-    return sum((inputs + 1) * units for inputs, units in pairwise(layers))
+    match name:
+        case "dense":
+            return _of_layers([width, *config.dense.hidden_units, 1])
+        case "cross":
+            return _of_crosses(config.cross, width) + width + 1
+        case "deep_cross":
+            network = config.deep_cross
+            deep = [width, *network.hidden_units]
+            beside = width if network.structure == "parallel" else 0
+            return _of_crosses(network, width) + _of_layers([*deep, 1]) + beside
+
+
+def _of_layers(widths: list[int]) -> int:
+    return sum((inputs + 1) * units for inputs, units in pairwise(widths))
+
+
+def _of_crosses(network: CrossNetwork, width: int) -> int:
+    rank, experts = network.rank, network.experts
+    kernel = width * width if rank is None else 2 * width * rank * experts
+    mixing = experts * (rank * rank + width) if rank is not None and experts > 1 else 0
+    return network.layers * (kernel + mixing + width)

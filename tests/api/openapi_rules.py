@@ -12,7 +12,6 @@ RULES = (
     "`ensemble` takes the mean of starts, `restarts` the best: choose one",
     "`experts` needs `rank`: only kernels of low rank are mixed",
     "is for gradient descent, not levenberg_marquardt",
-    "`levenberg_marquardt` trains dense networks, and cross networks of full rank",
     "its prediction is not a finite number",
     "the Idempotency-Key was used before, with another body",
 )

@@ -251,12 +251,24 @@ def test_ensembles_of_ensembles_and_of_one_are_networks_as_well() -> None:
     assert ensemble(twos[:1]) is twos[0]
 
 
-@pytest.mark.parametrize("name", ["dense", "cross"])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("dense", {}),
+        ("cross", {}),
+        ("cross", {"rank": 20}),
+        ("cross", {"rank": 10, "experts": 3}),
+        ("deep_cross", {}),
+        ("deep_cross", {"structure": "stacked"}),
+    ],
+    ids=str,
+)
 def test_the_weights_that_are_too_many_for_the_exact_optimizer_are_counted_right(
-    name: ModelName,
+    name: ModelName, shape: dict[str, Any]
 ) -> None:
     numbers = tuple(Number(str(index), 0.0, 1.0, True) for index in range(15))
-    fields = {"dataset": "houses", "models": [name], "optimizer": {"name": "levenberg_marquardt"}}
+    exact = {"name": "levenberg_marquardt"}
+    fields = {"dataset": "houses", "models": [name], "optimizer": exact, name: shape}
     config = TrainConfig.model_validate(fields)
     schema = TableSchema(
         features=tuple(Column(name=number.name, type="number") for number in numbers),

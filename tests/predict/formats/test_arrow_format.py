@@ -28,7 +28,7 @@ def test_columns_are_known_by_their_names_in_any_order(order: tuple[int, ...]) -
     ("names", "found"),
     [
         ("abc", 'column "a": there is no such column'),
-        (["x0", "x1", "X2"], 'column "X2": there is no such column'),
+        (["x0", "x1", "X2"], 'column "X2": there is no such column: did you mean x2?'),
         (["x0", "x1"], 'column "x2": it is missing'),
         (["x0", "x1", "x2", "y"], 'column "y": there is no such column'),
         (["x0", "x1", "x1"], 'column "x1": it is there more than once'),

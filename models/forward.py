@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from math import pi
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 from models.embeddings import Embeddings, NumericEmbeddings
 from models.layers import CrossLayer
 from models.walk import walk
+from models.waves import waves
 
 NARROW = 32
 """Up to so many weights a product that fuses with its neighbours keeps up with a matrix product."""
@@ -107,9 +107,8 @@ def _embed(matrices: Sequence[Any], numbers: Any, codes: Any) -> Any:
 def _embed_numbers(weights: Sequence[Any], x: Any) -> Any:
     frequencies, kernel, bias = weights
     numbers, width = bias.shape[-3:-1]
-    angles = 2 * pi * frequencies * x[:numbers, tf.newaxis, :]
-    waves = tf.concat([tf.sin(angles), tf.cos(angles)], axis=-2)
-    embedded = tf.nn.relu(_product(kernel, waves) + bias)
+    turns = frequencies * x[:numbers, tf.newaxis, :]
+    embedded = tf.nn.relu(_product(kernel, waves(turns)) + bias)
     flat = tf.reshape(embedded, (*embedded.shape[:-3], numbers * width, x.shape[-1]))
     return _joined([flat, x[numbers:]])
 

@@ -116,7 +116,9 @@ class SideBySide:
 
         def drop(units: tf.Tensor) -> tf.Tensor:
             seed = tf.stack([self.seed + next(layers), step])
-            stays = tf.random.stateless_uniform(units.shape, seed) >= self.dropout
+            # Of the algorithms, the one that XLA computes several times faster here.
+            drawn = tf.random.stateless_uniform(units.shape, seed, alg="threefry")
+            stays = drawn >= self.dropout
             return tf.where(stays, units / (1 - self.dropout), 0)
 
         return drop

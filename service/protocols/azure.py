@@ -1,7 +1,6 @@
 """Azure ML's inference server: `POST /score`, asked as its deployments of MLflow are."""
 
 from functools import partial
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter
@@ -16,34 +15,25 @@ from service.predict.formats.json_format import write_array
 from service.predict.formats.question import Choice, Features, Limits, Predictions, Question
 from service.predict.loaded import Loaded
 from service.protocols import json_rows, refusals
+from service.protocols.documented import request_body
 from service.protocols.json_exchange import JSON, ChoosingExchange
 from service.protocols.json_rows import ABSENT, Split
 
 CLIENT_ID = "x-ms-client-request-id"
 """Which comes back as it came."""
 
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {
-                    "a data frame": {
-                        "value": {
-                            "input_data": {
-                                "columns": ["x0", "x1", "x2"],
-                                "index": [0],
-                                "data": [[0.5, 0.5, 0.5]],
-                            }
-                        }
-                    },
-                    "rows": {"value": {"data": [[0.5, 0.5, 0.5]]}},
-                },
+BODY = request_body(
+    {
+        "a data frame": {
+            "input_data": {
+                "columns": ["x0", "x1", "x2"],
+                "index": [0],
+                "data": [[0.5, 0.5, 0.5]],
             }
         },
+        "rows": {"data": [[0.5, 0.5, 0.5]]},
     }
-}
+)
 
 
 class _Body(msgspec.Struct):

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version as version_of_package
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -15,6 +14,7 @@ from service.predict.exchange import Headers
 from service.predict.formats import csv_format
 from service.predict.formats.question import Choice, Features, Question
 from service.protocols import json_rows, refusals, served
+from service.protocols.documented import request_body
 from service.protocols.json_exchange import ChoosingExchange
 from service.protocols.json_rows import ABSENT, Split
 from service.schemas import Schema
@@ -30,28 +30,15 @@ class _Body(msgspec.Struct):
     params: Choice | None = None
 
 
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {
-                    "a data frame": {
-                        "value": {
-                            "dataframe_split": {
-                                "columns": ["x0", "x1", "x2"],
-                                "data": [[0.5, 0.5, 0.5]],
-                            }
-                        }
-                    },
-                    "records": {"value": {"dataframe_records": [{"x0": 1, "x1": 0.5, "x2": 0}]}},
-                },
-            },
-            CSV: {"schema": {"type": "string", "format": "binary"}},
+BODY = request_body(
+    {
+        "a data frame": {
+            "dataframe_split": {"columns": ["x0", "x1", "x2"], "data": [[0.5, 0.5, 0.5]]}
         },
-    }
-}
+        "records": {"dataframe_records": [{"x0": 1, "x1": 0.5, "x2": 0}]},
+    },
+    **{CSV: {"schema": {"type": "string", "format": "binary"}}},
+)
 
 _decode = msgspec.json.Decoder(_Body).decode
 

@@ -12,6 +12,7 @@ from models.schema import TRIPLES
 from service.errors import Conflict, NotFound
 from service.predict.loaded import Loaded
 from service.protocols import names, served
+from service.protocols.documented import request_body
 from service.protocols.names import Name
 from service.protocols.open_inference_shapes import (
     IndexEntry,
@@ -134,18 +135,7 @@ def _numbered(model: Model, version: Version) -> tuple[str, str | None]:
 
 TRIPLE = {"name": "features", "shape": [1, 3], "datatype": "FP64", "data": [0.5, 0.5, 0.5]}
 OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {"a triple": {"value": {"inputs": [TRIPLE]}}},
-            },
-            **OCTETS,
-        },
-    }
-}
+BODY = request_body({"a triple": {"inputs": [TRIPLE]}}, **OCTETS)
 BINARY: dict[int | str, dict[str, Any]] = {200: {"content": OCTETS}}
 
 _add("", _serving)

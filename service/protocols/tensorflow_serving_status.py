@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 
 from service.errors import Conflict, NotFound
 from service.protocols import served
+from service.protocols.documented import request_body
 from service.protocols.paths import Label, Model, Version
 from service.protocols.served import Tensor
 from service.protocols.tensorflow_serving import SIGNATURE, Servable, Verb
@@ -120,21 +121,13 @@ class ServableAnswer(Schema):
     results: list[float] | list[list[list[str | float]]] | None = None
 
 
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {
-                    "rows": {"value": {"instances": [[0.5, 0.5, 0.5]]}},
-                    "columns": {"value": {"inputs": {"x0": [0.5], "x1": [0.5], "x2": [0.5]}}},
-                    "examples": {"value": {"examples": [{"x0": 0.5, "x1": 0.5, "x2": 0.5}]}},
-                },
-            }
-        },
+BODY = request_body(
+    {
+        "rows": {"instances": [[0.5, 0.5, 0.5]]},
+        "columns": {"inputs": {"x0": [0.5], "x1": [0.5], "x2": [0.5]}},
+        "examples": {"examples": [{"x0": 0.5, "x1": 0.5, "x2": 0.5}]},
     }
-}
+)
 
 
 _add("", _serving)

@@ -1,7 +1,6 @@
 """Vertex AI's custom containers. On which routes they are asked, the platform says."""
 
 from functools import partial
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Response
@@ -9,20 +8,11 @@ from fastapi import APIRouter, Response
 from service.errors import NotFound
 from service.predict.formats.question import Choice, Question
 from service.protocols import json_rows, served
+from service.protocols.documented import request_body
 from service.protocols.json_exchange import ChoosingExchange
 from service.protocols.mlflow import Scored, ping
 
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {"a triple": {"value": {"instances": [[0.5, 0.5, 0.5]]}}},
-            }
-        },
-    }
-}
+BODY = request_body({"a triple": {"instances": [[0.5, 0.5, 0.5]]}})
 
 
 class _Body(msgspec.Struct):

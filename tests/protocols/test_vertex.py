@@ -1,6 +1,5 @@
 """Vertex AI's custom containers, which are told where they will be asked."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from service.api.app import Crosscheck, create_app
 from service.settings import Settings
 from tests.predict.tables import expected
-from tests.protocols.stand_ins import ROW, publish_all, triples
+from tests.protocols.stand_ins import ROW, triples
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +17,9 @@ MODEL = "/v1/endpoints/123/deployedModels/456"
 PREDICT = f"{MODEL}:predict"
 
 
-@pytest.fixture(params=[(MODEL, PREDICT), ("/alive", "/my/model")], ids=["default", "chosen"])
+@pytest.fixture(
+    autouse=True, params=[(MODEL, PREDICT), ("/alive", "/my/model")], ids=["default", "chosen"]
+)
 def routes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     health, predict = request.param
     monkeypatch.setenv("AIP_ENDPOINT_ID", "123")
@@ -27,21 +28,6 @@ def routes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t
         monkeypatch.setenv("AIP_HEALTH_ROUTE", health)
         monkeypatch.setenv("AIP_PREDICT_ROUTE", predict)
     return health, predict
-
-
-@pytest.fixture
-def app(tmp_path: Path, routes: tuple[str, str]) -> Crosscheck:
-    publish_all(tmp_path)
-    made = create_app(Settings(artifacts_dir=tmp_path))
-    made.state.registry.prepare()
-    return made
-
-
-@pytest.fixture
-async def client(app: Crosscheck, anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as made:
-        yield made
 
 
 async def test_instances_are_predicted_on_its_route(

@@ -14,7 +14,7 @@ from models.baselines.fit import Baseline, fit
 from models.columns import Columns
 from models.comparison import Difference, compare, worse
 from models.config import FEATURES, BaselineName, ModelName, SyntheticDataset, TrainConfig
-from models.data import Array, Split, load
+from models.data import Split, load
 from models.evaluation import Evaluation
 from models.explanation import crosses, where_in_x0
 from models.export import check_parity, export, load_onnx
@@ -24,7 +24,7 @@ from models.interactions import Interaction
 from models.losses import group_counts, reported
 from models.networks import predict, predict_rows
 from models.preprocessing import Encoded, Number, Preprocessing, encode, predictions
-from models.rows import InMemory
+from models.rows import InMemory, of_numbers
 from models.schema import TableSchema, Task
 from models.starts import OnStep
 from models.table import Table
@@ -103,8 +103,8 @@ class Experiment(Protocol):
     def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
         """Holds the rows of the comparison, each with its repeats, against each other."""
 
-    def challenge(self, error: float, challenger: Path, champion: Path) -> Challenge:
-        """Holds a version, whose error is told, against another one."""
+    def challenge(self, error: float, mean: float, challenger: Path, champion: Path) -> Challenge:
+        """Holds a version, whose error and the mean predictor's are told, against another one."""
 
     def importances(self, predict: Predict) -> dict[str, Importance]:
         """How much what predicts depends on each feature, on the rows that are reported."""
@@ -141,7 +141,7 @@ class TriplesExperiment:
         return lambda features: predict(network, features)
 
     def by_baseline(self, baseline: Baseline) -> Predict:
-        return lambda features: baseline.predict(_encoded(features))
+        return lambda features: baseline.predict(of_numbers(features, np.zeros(len(features))))
 
     def mean(self) -> Evaluation:
         return evaluation.mean_predictor(self._dataset)
@@ -152,7 +152,7 @@ class TriplesExperiment:
     def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
         return _compare(rows, "eval", len(self._dataset.eval.targets), "regression")
 
-    def challenge(self, error: float, challenger: Path, champion: Path) -> Challenge:
+    def challenge(self, error: float, mean: float, challenger: Path, champion: Path) -> Challenge:
         losses = evaluation.eval_losses(load_onnx(champion), self._dataset)
         theirs = sqrt(float(losses.sum()) / len(self._dataset.eval.targets))
         return Challenge(theirs, error > theirs, None)
@@ -216,13 +216,13 @@ class TableExperiment:
     def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
         return _compare(rows, "test", self._table.test.rows, self._table.schema.task)
 
-    def challenge(self, error: float, challenger: Path, champion: Path) -> Challenge:
+    def challenge(self, error: float, mean: float, challenger: Path, champion: Path) -> Challenge:
         task, rows = self._table.schema.task, self._table.validation.rows
         ours, theirs = (
             evaluation.validation_losses(load_onnx(folder), self._table)
             for folder in (challenger, champion)
         )
-        difference = worse(ours, theirs, group_counts(rows), task, SEED)
+        difference = worse(ours, theirs, group_counts(rows), task, SEED, mean)
         return Challenge(
             reported(float(theirs.sum()) / rows, task),
             difference.low > 0,
@@ -275,15 +275,10 @@ def _triples_as_sides(split: Split) -> TriplesSides:
     numbers = tuple(Number(name, 0.0, 1.0, marked=False) for name in NAMES)
     end = len(split.targets) - max(1, round(len(split.targets) * CHOOSING))
     parts = (
-        InMemory(_encoded(split.features[part], split.targets[part]))
+        InMemory(of_numbers(split.features[part], split.targets[part]))
         for part in (slice(end), slice(end, None))
     )
     return TriplesSides(Preprocessing("regression", numbers, (), 0.0, 1.0), *parts)
-
-
-def _encoded(features: Array, targets: Array | None = None) -> Encoded:
-    no_codes = np.empty((0, len(features)), np.int32)
-    return Encoded(features.T, no_codes, np.zeros(len(features)) if targets is None else targets)
 
 
 def _is_missing(value: float | str) -> bool:

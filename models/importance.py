@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.columns import Columns
-from models.losses import LOSS_OF, Losses, reported
+from models.losses import Losses, error
 from models.schema import Task
 
 ROWS = 10_000
@@ -51,7 +51,7 @@ def permutation_importance(
     columns, targets = {name: values[chosen] for name, values in columns.items()}, targets[chosen]
 
     def loss(of: Columns) -> float:
-        return reported(float(np.mean(LOSS_OF[task](predict(of), targets))), task)
+        return error(predict(of), targets, task)
 
     whole, result = loss(columns), {}
     for name, values in columns.items():

@@ -63,3 +63,14 @@ LOSS_OF: Mapping[Task, Callable[[NDArray[Any], Losses], Losses]] = {
 def reported(mean_loss: float, task: Task) -> float:
     """A mean loss in the unit in which it is reported: RMSE, or the mean log loss."""
     return sqrt(mean_loss) if task == "regression" else mean_loss
+
+
+def error(predictions: NDArray[Any], targets: Losses, task: Task) -> float:
+    """The error of predictions as it is reported. Both are `(rows,)`."""
+    return reported(float(np.mean(LOSS_OF[task](predictions, targets))), task)
+
+
+def cross_entropies(log_odds: Losses, targets: Losses) -> Losses:
+    """The log loss of each row, of log-odds of the positive class. All are `(rows,)`."""
+    losses: Losses = np.logaddexp(0, (1 - 2 * targets) * log_odds)
+    return losses

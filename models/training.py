@@ -14,9 +14,9 @@ from models.data import Split
 from models.evaluation import BLOCK_ROWS
 from models.exact_starts import exact_starts
 from models.gradient_starts import descent_starts, table_starts
+from models.losses import cross_entropies, squared_errors
 from models.networks import build, ensemble, predict, predict_rows
-from models.preprocessing import Encoded
-from models.rows import InMemory, Rows, Sides
+from models.rows import InMemory, Rows, Sides, of_numbers
 from models.schema import Task
 from models.starts import OnStep, Start, choose
 
@@ -84,8 +84,7 @@ def train(
         return float(np.sqrt(np.mean(errors**2)))
 
     if isinstance(config.optimizer, LevenbergMarquardt):
-        no_codes = np.empty((0, len(split.targets)), np.int32)
-        rows = InMemory(Encoded(split.features.T, no_codes, split.targets))
+        rows = InMemory(of_numbers(*split))
         run = exact_starts(make, rows, rmse, mean_predictor, config, config.optimizer, on_step)
     else:
         run = descent_starts(make, split, config, config.optimizer, on_step)
@@ -156,11 +155,9 @@ def _mean_target(rows: Rows, power: int = 1) -> float:
 
 def _loss(network: keras.Model, rows: Rows, task: Task) -> float:
     """The mean squared error of the scaled target on all rows; of a binary one, cross-entropy."""
+    losses = squared_errors if task == "regression" else cross_entropies
     total = 0.0
     for block in rows.blocks(BLOCK_ROWS):
-        outputs, targets = predict_rows(network, [block]), block.targets.astype(np.float64)
-        if task == "regression":
-            total += float(np.sum((outputs - targets) ** 2))
-        else:
-            total += float(np.sum(np.logaddexp(0, (1 - 2 * targets) * outputs)))
+        outputs = predict_rows(network, [block])
+        total += float(np.sum(losses(outputs, block.targets.astype(np.float64))))
     return total / rows.rows

@@ -11,6 +11,7 @@ from models.baselines.fitted import Fitted
 from models.baselines.matrix import Matrix
 from models.baselines.ridge import ENOUGH, PENALTIES
 from models.data import Array
+from models.losses import cross_entropies
 from models.rows import Rows, Sides
 
 MEMORY_NUMBERS = 2**25
@@ -76,7 +77,7 @@ def _minimum(blocks: Blocks, penalties: Array, start: Array) -> Array:
         loss, gradient = 0.5 * float(penalties @ weights**2), penalties * weights
         for matrix, targets in blocks:
             log_odds = matrix.times(weights)
-            loss += float(_cross_entropies(log_odds, targets).sum())
+            loss += float(cross_entropies(log_odds, targets).sum())
             gradient = gradient + matrix.transposed_times(expit(log_odds) - targets)
         return loss / rows, solve_triangular(factor, gradient, trans="T") / rows
 
@@ -102,10 +103,5 @@ def _loss(design: Design, weights: Array, rows: Rows) -> float:
     total = 0.0
     for block in rows.blocks(design.block_rows):
         log_odds = design.times(block, weights)
-        total += float(_cross_entropies(log_odds, block.targets.astype(np.float64)).sum())
+        total += float(cross_entropies(log_odds, block.targets.astype(np.float64)).sum())
     return total / rows.rows
-
-
-def _cross_entropies(log_odds: Array, targets: Array) -> Array:
-    result: Array = np.logaddexp(0, log_odds) - targets * log_odds
-    return result

@@ -112,7 +112,8 @@ def judge(
         return Judgement(False, f"{its} is no better than the mean predictor's {mean:.10g}")
     if champion is None:
         return Judgement(True, f"{its} beats the mean predictor's {mean:.10g}")
-    challenge = experiment.challenge(ours, folder, registry.folder(challenger.model, champion))
+    theirs = registry.folder(challenger.model, champion)
+    challenge = experiment.challenge(ours, mean, folder, theirs)
     than = f"the {challenge.champion:.10g} of version {champion} on the same rows"
     if challenge.interval is None:
         is_larger = "is larger than" if challenge.worse else "is not larger than"

@@ -5,17 +5,14 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from models.losses import log_losses
+from models.losses import error
 from models.schema import Task
 from service.predict.formats import json_format
-from service.predict.formats.question import Limits, Predictions
+from service.predict.formats.question import Limits
 from service.predict.loaded import Loaded
 from service.registry.manifest import HELD_OUT
 from service.registry.versions import Registry
-
-Targets = NDArray[np.float64]
 
 IN_WORDS: dict[Task, str] = {"regression": "RMSE", "binary": "log loss"}
 
@@ -80,15 +77,6 @@ def held_out(loaded: Loaded, registry: Registry) -> HeldOut:
 def _error(loaded: Loaded, rows: HeldOut, task: Task) -> float:
     """The error of a version on these rows, read as those of `POST /predict` are."""
     features = json_format.read(rows.instances, loaded.intake, UNBOUNDED)
-    predictions, targets = loaded.predict(features), np.array(rows.targets)
     with np.errstate(over="ignore", invalid="ignore"):
-        error = float({"regression": _rmse, "binary": _log_loss}[task](predictions, targets))
-    return error if np.isfinite(error) else np.inf
-
-
-def _rmse(predictions: Predictions, targets: Targets) -> float:
-    return float(np.sqrt(np.mean((predictions - targets) ** 2)))
-
-
-def _log_loss(predictions: Predictions, targets: Targets) -> float:
-    return float(np.mean(log_losses(predictions, targets)))
+        of_rows = error(loaded.predict(features), np.array(rows.targets), task)
+    return of_rows if np.isfinite(of_rows) else np.inf

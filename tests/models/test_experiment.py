@@ -1,11 +1,14 @@
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from models.config import TableDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
 from models.export import load_onnx
-from models.schema import Task
+from models.schema import Column, TableSchema, Task
 from models.table import prepare
 from tests.models.tables import make_table
 
@@ -38,7 +41,8 @@ def test_what_is_exported_is_measured_and_measured_again_as_a_champion(
     as_trained = made.evaluate(made.by_network(trained.network)).scores
     assert as_trained == pytest.approx(scores, rel=1e-4)
 
-    itself = made.challenge(scores[chosen_by], tmp_path / "cross", tmp_path / "cross")
+    mean = made.mean().scores[chosen_by]
+    itself = made.challenge(scores[chosen_by], mean, tmp_path / "cross", tmp_path / "cross")
     assert itself.champion == pytest.approx(scores[chosen_by], rel=1e-12)
     assert not itself.worse
 
@@ -53,3 +57,32 @@ def test_rows_that_are_held_out_say_what_is_missing(tmp_path: Path) -> None:
 def test_no_more_rows_are_held_out_than_there_are(tmp_path: Path) -> None:
     instances, _ = experiment(tmp_path, "regression").held_out(10_000)
     assert 20 < len(instances) < 80  # about a tenth of 500
+
+
+def test_of_two_versions_that_are_exact_neither_is_worse(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    a, b = draw.random((2, 400))
+    parquet = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"a": a, "b": b, "y": a * b + a}), parquet)
+    features = (Column(name="a", type="number"), Column(name="b", type="number"))
+    schema = TableSchema(features=features, target="y", task="regression")
+    exact = {"dataset": "houses", "optimizer": {"name": "levenberg_marquardt"}, "repeats": 2}
+    config = TrainConfig.model_validate({**exact, "cross": {"layers": 1}})
+    assert isinstance(config.dataset, TableDataset)
+    table = prepare(parquet, schema, config.dataset, tmp_path, 2**20, config.precision)
+    made = TableExperiment(config, table)
+    folders = [tmp_path / "one", tmp_path / "other"]
+    kept = made.train("cross", lambda step, steps, loss: None).repeats
+    for repeat, folder in zip(kept, folders, strict=True):
+        made.export(repeat.network, folder)
+    mean = made.mean().scores["validation_rmse"]
+    errors = [made.evaluate(load_onnx(folder)).scores["validation_rmse"] for folder in folders]
+    assert 0 < max(errors) < 1e-13
+    assert errors[0] != errors[1]
+    there, back = (
+        made.challenge(error, mean, *pair)
+        for error, pair in zip(errors, (folders, folders[::-1]), strict=True)
+    )
+    for challenge in (there, back):
+        assert not challenge.worse
+        assert challenge.interval == (0, 0)

@@ -350,11 +350,7 @@ class TrainConfig(_Part):
     @model_validator(mode="after")
     def _exact_as_it_is(self) -> Self:
         if self.optimizer.name == "levenberg_marquardt":
-            for name in ("dropout", "weight_decay", "ensemble"):
+            for name in ("dropout", "weight_decay", "ensemble", "numeric_embedding"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"`{name}` is for gradient descent, not levenberg_marquardt")
-            if self.numeric_embedding is not None:
-                raise ValueError(
-                    "`numeric_embedding` is for gradient descent, not levenberg_marquardt"
-                )
         return self

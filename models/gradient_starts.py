@@ -1,6 +1,7 @@
 """Starts by gradient descent: all of them side by side."""
 
 from collections.abc import Callable
+from itertools import islice
 
 import keras
 import numpy as np
@@ -31,31 +32,27 @@ def descent_starts(
     """Gradient descent from all seeds side by side; if `hopeful`, stops when all are dead."""
     descent: Descent | None = None
 
-    def run(groups: list[list[int]], hopeful: bool) -> list[list[Start]]:
+    def train(seeds: list[int], networks: list[keras.Model], hopeful: bool) -> list[Start]:
         nonlocal descent
-        seeds = [seed for group in groups for seed in group]
-        networks = [build(seed) for seed in seeds]
-        if descent is None:
-            descent = Descent(
-                networks[0],
-                len(networks),
-                split,
-                optimizer,
-                config.batch_size,
-                dropout=config.dropout,
-                weight_decay=config.weight_decay,
-            )
+        descent = descent or Descent(
+            networks[0],
+            len(networks),
+            split,
+            optimizer,
+            config.batch_size,
+            dropout=config.dropout,
+            weight_decay=config.weight_decay,
+        )
         watch = _Watch(config.epochs, optimizer, hopeful, on_step)
         losses = np.nan_to_num(
             descent.fit(networks, config.epochs, watch, seed=seeds[0]), nan=DIVERGED
         )
-        starts = [
+        return [
             Start(seed, network, of_one.tolist(), float(np.sqrt(of_one[-1])), watch.gave_up)
             for seed, network, of_one in zip(seeds, networks, losses.T, strict=True)
         ]
-        return _grouped(starts, len(groups))
 
-    return run
+    return _all_groups(build, train)
 
 
 def table_starts(
@@ -68,24 +65,21 @@ def table_starts(
     """As `descent_starts`, on a table; the first seed draws the order of the rows, for all."""
     descent: TableDescent | None = None
 
-    def run(groups: list[list[int]], hopeful: bool) -> list[list[Start]]:
+    def train(seeds: list[int], networks: list[keras.Model], hopeful: bool) -> list[Start]:
         nonlocal descent
-        seeds = [seed for group in groups for seed in group]
-        networks = [build(seed) for seed in seeds]
-        if descent is None:
-            descent = TableDescent(
-                networks[0],
-                len(networks),
-                table,
-                optimizer,
-                config.batch_size,
-                dropout=config.dropout,
-                weight_decay=config.weight_decay,
-            )
+        descent = descent or TableDescent(
+            networks[0],
+            len(networks),
+            table,
+            optimizer,
+            config.batch_size,
+            dropout=config.dropout,
+            weight_decay=config.weight_decay,
+        )
         watch = _Watch(config.epochs, optimizer, hopeful, on_step)
         draw = np.random.default_rng(seeds[0])
         courses = descent.fit(networks, config.epochs, config.patience, draw, watch)
-        starts = [
+        return [
             Start(
                 seed,
                 network,
@@ -97,14 +91,21 @@ def table_starts(
             )
             for seed, network, course in zip(seeds, networks, courses, strict=True)
         ]
-        return _grouped(starts, len(groups))
+
+    return _all_groups(build, train)
+
+
+def _all_groups(
+    build: Build, train: Callable[[list[int], list[keras.Model], bool], list[Start]]
+) -> Run:
+    """Trains the seeds of all repeats together."""
+
+    def run(groups: list[list[int]], hopeful: bool) -> list[list[Start]]:
+        seeds = [seed for group in groups for seed in group]
+        starts = iter(train(seeds, [build(seed) for seed in seeds], hopeful))
+        return [list(islice(starts, len(group))) for group in groups]
 
     return run
-
-
-def _grouped(starts: list[Start], groups: int) -> list[list[Start]]:
-    size = len(starts) // groups
-    return [starts[first : first + size] for first in range(0, len(starts), size)]
 
 
 class _Watch:

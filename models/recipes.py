@@ -2,7 +2,7 @@
 
 from typing import Any
 
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str | None, dict[str, Any]] = {
     # The experiment as it was.
     "seed": {"max_restarts": 0},
     # The cross network to the last bit, the dense one as good as we know how.
@@ -41,6 +41,9 @@ BEST_FOR_TABLES: dict[str, Any] = {
 """The best that we know within ten minutes: see docs/comparison.md."""
 
 
+PRESETS_OF_TABLES: dict[str | None, dict[str, Any]] = {None: FOR_TABLES, "best": BEST_FOR_TABLES}
+
+
 def overlay(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """`recipe` with what is given beside it; another optimizer replaces the recipe's whole."""
     result = {**recipe, **given}
@@ -55,10 +58,5 @@ def overlay(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 def recipe(preset: object, of_table: bool) -> dict[str, Any]:
     """What a preset fills in; None is no preset. One that is not known fills in nothing."""
-    if of_table:
-        return {None: FOR_TABLES, "best": BEST_FOR_TABLES}.get(_name(preset), {})
-    return PRESETS.get(str(preset), {})
-
-
-def _name(preset: object) -> str | None:
-    return preset if isinstance(preset, str) else None
+    name = preset if isinstance(preset, str) else None
+    return (PRESETS_OF_TABLES if of_table else PRESETS).get(name, {})

@@ -16,7 +16,7 @@ import tensorflow
 from models.baselines.fit import Baseline
 from models.config import BaselineName, ModelName, TrainConfig
 from models.evaluation import Evaluation
-from models.experiment import Experiment
+from models.experiment import Experiment, Predict
 from models.export import load_onnx
 from models.gradient_starts import TrainingDiverged
 from models.training import Trained
@@ -53,6 +53,8 @@ class Network(NamedTuple):
     """A network as it was trained, and as its version and its repeats were measured."""
 
     trained: Trained[Any]
+    predict: Predict
+    """What serves: its ONNX file."""
     version: Evaluation
     repeats: list[Evaluation]
 
@@ -90,7 +92,7 @@ def stage(
     for name, network in networks.items():
         (folder / name / HELD_OUT).write_bytes(held_out)
         (folder / name / COMPARISON).write_text(measured.model_dump_json(indent=1))
-        found = _interactions(network.trained.network, experiment, folder / name)
+        found = _interactions(network, experiment)
         (folder / name / INTERACTIONS).write_text(found.model_dump_json(indent=1))
         seal(folder / name, _metadata(name, job_id, config, experiment, network, mean.scores))
 
@@ -111,7 +113,8 @@ def _train(name: ModelName, experiment: Experiment, folder: Path, report: Report
 
 def _measure(trained: Trained[Any], experiment: Experiment, folder: Path) -> Network:
     """Measures what serves, its ONNX file, and each repeat as it was trained."""
-    version = experiment.evaluate(load_onnx(folder))
+    predict = load_onnx(folder)
+    version = experiment.evaluate(predict)
     if not all(map(math.isfinite, version.scores.values())):
         raise TrainingDiverged("the errors of the trained network are not finite")
     repeats = [
@@ -120,7 +123,7 @@ def _measure(trained: Trained[Any], experiment: Experiment, folder: Path) -> Net
         else experiment.evaluate(experiment.by_network(kept.network))
         for kept in trained.repeats
     ]
-    return Network(trained, version, repeats)
+    return Network(trained, predict, version, repeats)
 
 
 def _row(evaluation: Evaluation, **about: Any) -> Row:
@@ -150,9 +153,9 @@ def _verdict(
     )
 
 
-def _interactions(network: keras.Model, experiment: Experiment, folder: Path) -> Interactions:
-    importances = experiment.importances(load_onnx(folder)).items()
-    pairs = experiment.interactions(network)
+def _interactions(network: Network, experiment: Experiment) -> Interactions:
+    importances = experiment.importances(network.predict).items()
+    pairs = experiment.interactions(network.trained.network)
     return Interactions(
         importances=[
             Importance(feature=feature, **about._asdict())

@@ -8,6 +8,7 @@ fault of ours, or the work of a file that was made to break its reader.
 """
 
 import json
+import math
 import os
 import resource
 import sys
@@ -78,10 +79,10 @@ def _limit(task: Task) -> None:
 
 
 class _Progress:
-    """Tells from time to time how many rows were read."""
+    """Tells at once, and then from time to time, how many rows were read."""
 
     def __init__(self) -> None:
-        self._told = time.monotonic()
+        self._told = -math.inf
 
     def tell(self, rows: int) -> None:
         now = time.monotonic()

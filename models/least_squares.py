@@ -1,4 +1,4 @@
-"""Levenberg–Marquardt in float64: exact where the network can be.
+"""The least squares of a network in float64: exact where the network can be.
 
 Each row's derivatives come from one reverse pass over weights that are repeated for every row.
 Rows are taken in blocks, and each block is folded into one small triangle, so memory does not
@@ -12,17 +12,17 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.optimize import least_squares
 
 from models.data import Array
 from models.forward import forward
+from models.levenberg_marquardt import minimize
 from models.rows import Rows
 
 EXACT = 1e-15
-"""A tolerance at which scipy stops for rounding and for nothing else."""
+"""A tolerance at which only rounding ends the search."""
 
 ROUGH = 1e-8
-"""scipy's own: enough to tell a good start from a bad one."""
+"""Enough to tell a good start from a bad one."""
 
 JACOBIAN_NUMBERS = 2**25
 """At most so many derivatives are in memory, however many rows a block may have."""
@@ -73,28 +73,16 @@ class LeastSquares:
         error there.
         """
         losses: list[float] = []
-        triangle = np.empty((0, 0))
 
-        def residuals(theta: Array) -> Array:
-            nonlocal triangle
+        def triangle_at(theta: Array) -> Array:
             triangle = self.triangle(theta)
-            reduced = triangle[:, -1]
-            losses.append(float(reduced @ reduced) / self.rows.rows)
+            losses.append(float(triangle[:, -1] @ triangle[:, -1]) / self.rows.rows)
             on_evaluation(len(losses), losses[-1])
-            return reduced
+            return triangle
 
-        found = least_squares(
-            residuals,
-            np.concatenate([weights.ravel() for weights in start]),
-            # MINPACK asks for the Jacobian only where it has just asked for the residuals.
-            lambda theta: triangle[:, :-1],
-            method="lm",
-            max_nfev=max_evaluations,
-            ftol=tolerance,
-            xtol=tolerance,
-            gtol=tolerance,
-        )
-        return Solution(self._unravel(found.x), losses)
+        theta = np.concatenate([weights.ravel() for weights in start])
+        found = minimize(triangle_at, theta, max_evaluations, tolerance)
+        return Solution(self._unravel(found), losses)
 
     def triangle(self, theta: Array) -> Array:
         """The R of `[J r]` over all rows, `(parameters + 1, parameters + 1)`."""

@@ -1,33 +1,53 @@
-"""On which tables Levenberg–Marquardt can train."""
+"""Where Levenberg–Marquardt can train."""
 
 from itertools import pairwise
 
-from models.config import CrossNetwork, ModelName, TrainConfig
+from models.config import FEATURES, CrossNetwork, ModelName, TrainConfig
 from models.schema import TableSchema
 
 EXACT_WEIGHTS = 1000
-"""At most so many can Levenberg–Marquardt find on a table: its time grows with their square."""
+"""At most so many can Levenberg–Marquardt find: its time grows with their cube."""
+
+ITS = "the optimizer levenberg_marquardt"
 
 
-def why_not_exact(config: TrainConfig, schema: TableSchema) -> str | None:
-    """Why Levenberg–Marquardt cannot train on such a table; None if it can, or is not asked for."""
+def why_not_exact(config: TrainConfig, schema: TableSchema | None) -> str | None:
+    """Why Levenberg–Marquardt cannot train on such a table; None if it can, or is not asked for.
+
+    Args:
+        schema: Of the table; None of triples.
+    """
     if config.optimizer.name != "levenberg_marquardt":
         return None
-    its = "the optimizer levenberg_marquardt"
+    if schema is None:
+        return _too_many_weights(config, FEATURES, "is to have", "")
+    return _unfit(schema) or _too_many_weights(
+        # A mark beside each number, until it is known which ones are ever missing.
+        config,
+        2 * len(schema.numeric),
+        "may have",
+        " on this table",
+    )
+
+
+def _unfit(schema: TableSchema) -> str | None:
     if schema.task == "binary":
-        return f"{its} minimizes squares, and the target {schema.target!r} is binary; use adam"
+        return f"{ITS} minimizes squares, and the target {schema.target!r} is binary; use adam"
     if schema.categorical:
         names = ", ".join(repr(column.name) for column in schema.categorical[:5])
         more = len(schema.categorical) - 5
         others = f" and {more} more" if more > 0 else ""
-        return f"{its} takes numbers alone; of this table it cannot take {names}{others}; use adam"
+        return f"{ITS} takes numbers alone; of this table it cannot take {names}{others}; use adam"
+    return None
+
+
+def _too_many_weights(config: TrainConfig, width: int, has: str, where: str) -> str | None:
     for name in config.models:
-        # A mark beside each number, until it is known which ones are ever missing.
-        weights = _weights(name, config, width=2 * len(schema.numeric))
+        weights = _weights(name, config, width)
         if weights > EXACT_WEIGHTS:
             return (
-                f"{its} finds at most {EXACT_WEIGHTS:,} weights, and `{name}` may have "
-                f"{weights:,} on this table; make it smaller or use adam"
+                f"{ITS} finds at most {EXACT_WEIGHTS:,} weights, and `{name}` {has} "
+                f"{weights:,}{where}; make it smaller or use adam"
             )
     return None
 

@@ -9,6 +9,7 @@ PRESETS: dict[str | None, dict[str, Any]] = {
     "best": {
         "optimizer": {"name": "levenberg_marquardt"},
         "dense": {"initializer": "lively"},
+        "deep_cross": {"hidden_units": [16, 16]},
         "restarts": 40,
     },
 }

@@ -245,6 +245,7 @@ BAD_CONFIGS: list[tuple[str, Any]] = [
     ("optimizer.name", {"optimizer": {"name": "magic"}}),
     ("optimizer.learning_rate", {"optimizer": {"learning_rate": 0}}),
     ("dense.hidden_units[1]", {"dense": {"hidden_units": [3, 0]}}),
+    ("optimizer", {"optimizer": {"name": "levenberg_marquardt"}, "models": ["deep_cross"]}),
     ("cross.layers", {"cross": {"layers": 17}}),
     ("learning_rate", {"learning_rate": 0.4}),
     ("promote", {"promote": "maybe"}),

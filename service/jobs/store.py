@@ -224,12 +224,12 @@ class JobStore:
                 await self._enqueue(job_id, await asyncio.to_thread(self._pinned, config))
 
     def _pinned(self, config: TrainConfig) -> TrainConfig:
-        if not isinstance(config.dataset, TableDataset):
-            return config
-        pinned, schema = self.tables.pin(config.dataset)
+        dataset, schema = config.dataset, None
+        if isinstance(dataset, TableDataset):
+            dataset, schema = self.tables.pin(dataset)
         if refusal := why_not_exact(config, schema):
             raise Invalid(f"optimizer: {refusal}")
-        return config.model_copy(update={"dataset": pinned})
+        return config.model_copy(update={"dataset": dataset})
 
     async def _refuse_if_full(self) -> None:
         limit = self.settings.max_queued_jobs

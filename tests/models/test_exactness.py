@@ -48,3 +48,12 @@ def test_what_cannot_be_found_exactly_is_told_with_its_reason(
 
 def test_only_networks_that_are_trained_can_be_too_large() -> None:
     assert why_not_exact(exactly(models=["cross"]), houses("number")) is None
+
+
+def test_on_triples_networks_can_be_too_large_as_well() -> None:
+    large = {"optimizer": EXACT, "models": ["deep_cross"]}
+    told = why_not_exact(TrainConfig.model_validate(large), None)
+    assert told is not None
+    assert "`deep_cross` is to have 4,496;" in told
+    assert why_not_exact(TrainConfig.model_validate({**large, "preset": "best"}), None) is None
+    assert why_not_exact(TrainConfig.model_validate({"optimizer": EXACT}), None) is None

@@ -147,6 +147,10 @@ class GradientDescent(_Part):
     learning_rate: float = Field(
         default_factory=lambda given: LEARNING_RATES[given["name"]], gt=0, le=1000
     )
+    schedule: Literal["constant", "cosine"] = Field(
+        default="constant",
+        description="cosine: the learning rate falls from epoch to epoch, to nearly 0 in the last.",
+    )
 
 
 class LevenbergMarquardt(_Part):

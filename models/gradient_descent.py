@@ -75,7 +75,8 @@ class Descent:
         """
         self.stack.start_from(networks, np.random.default_rng(seed))
         history = []
-        for _ in range(epochs):
+        for number in range(epochs):
+            self.stack.begin_epoch(number, epochs)
             losses, gradients = self._run_epoch(self.features, self.targets)
             epoch = Epoch(losses.numpy(), gradients.numpy() > 0)
             history.append(epoch.losses)

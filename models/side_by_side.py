@@ -1,5 +1,6 @@
 """Networks of one shape that are trained side by side, and their optimizer."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import count
@@ -71,6 +72,7 @@ class SideBySide:
             for weight in network.weights
         ]
         self.values = [variable.value for variable in self.variables]
+        self.given = optimizer
         self.optimizer = make_optimizer(optimizer, weight_decay)
         if weight_decay:
             named = zip(network.weights, self.variables, strict=True)
@@ -92,6 +94,15 @@ class SideBySide:
             variable.assign(value)
         if self.dropout:
             self.seed.assign(draw.integers(2**62))
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Sets the learning rate of an epoch, from 0, of so many, as the schedule has it.
+
+        cosine: Loshchilov & Hutter, "SGDR" (2017), equation 5, without restarts.
+        """
+        if self.given.schedule == "cosine":
+            part = (1 + math.cos(math.pi * epoch / epochs)) / 2
+            self.optimizer.learning_rate.assign(part * self.given.learning_rate)
 
     def weights(self) -> list[NDArray[Any]]:
         """The weights of all networks, `(networks, …)` each, in the order of `get_weights`."""

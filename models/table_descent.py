@@ -82,7 +82,8 @@ class TableDescent:
         """
         self.stack.start_from(networks, draw)
         best = BestEpochs(self.stack.weights(), patience)
-        for _ in range(epochs):
+        for number in range(epochs):
+            self.stack.begin_epoch(number, epochs)
             epoch = self._epoch(draw)
             best.add(epoch.losses, self.validate(), self.stack.weights())
             if not (go_on(epoch) and best.running.any()):

@@ -55,7 +55,9 @@ HEADERS: dict[int, dict[str, Any]] = {
 
 EXACT = {"properties": {"name": {"const": "levenberg_marquardt"}}, "required": ["name"]}
 UNNAMED = {"not": {"required": ["name"]}}
-UNNAMED_WITH_RATE = UNNAMED | {"required": ["learning_rate"]}
+UNNAMED_WITH_RATE = UNNAMED | {
+    "anyOf": [{"required": ["learning_rate"]}, {"required": ["schedule"]}]
+}
 OF_TABLE = {
     "anyOf": [
         {"type": "string", "not": {"const": "triples"}},
@@ -70,8 +72,8 @@ REFUSED_RECIPES: list[dict[str, Any]] = [
     BEST | {"optimizer": UNNAMED_WITH_RATE},
     {"preset": {"const": "seed"}, "dataset": OF_TABLE},
 ]
-"""Exact optimizers work in float64 and have no learning rate; the preset `best` of triples names
-one. The preset `seed` is for triples.
+"""Exact optimizers work in float64 and have no learning rate and no schedule; the preset `best` of
+triples names one. The preset `seed` is for triples.
 """
 
 OF_TABLES_ALONE: dict[str, Any] = {

@@ -94,6 +94,21 @@ def test_networks_alike_part_by_what_is_left_out_of_them() -> None:
     assert (losses[:, 0] != losses[:, 1]).all()
 
 
+def test_a_cosine_takes_the_learning_rate_down_over_the_epochs_and_begins_again() -> None:
+    cosine = SGD.model_copy(update={"schedule": "cosine"})
+    descent = Descent(make_network("deep"), 1, ROWS, cosine, 200)
+    once, again, reference = (make_network("deep") for _ in range(3))
+    np.testing.assert_array_equal(descent.fit([once], 4), descent.fit([again], 4))
+
+    rates = keras.callbacks.LearningRateScheduler(
+        lambda epoch: 0.125 * [1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5][epoch]
+    )
+    reference.compile(loss="mse", optimizer=make_optimizer(SGD), jit_compile=False)
+    reference.fit(*ROWS, batch_size=200, epochs=4, shuffle=False, verbose=0, callbacks=[rates])
+    for mine, expected in zip(once.get_weights(), reference.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("optimizer", get_args(OptimizerName))
 def test_weights_decay_as_by_keras_and_biases_do_not(optimizer: OptimizerName) -> None:
     config = GradientDescent(name=optimizer, learning_rate=0.125)

@@ -1,12 +1,15 @@
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from models import table_descent
 from models.config import GradientDescent, ModelName, TrainConfig
+from models.gradient_descent import Epoch
 from models.networks import build, predict_rows
 from models.preprocessing import Encoded
 from models.rows import InMemory
@@ -179,6 +182,24 @@ def test_a_second_training_starts_afresh() -> None:
     descent = descent_on(table, 100)
     first = descent.fit([network_of(table)], 2, None, draw())
     assert descent.fit([network_of(table)], 2, None, draw()) == first
+
+
+def test_a_cosine_leaves_nearly_nothing_to_do_in_the_last_epochs() -> None:
+    table = sample("regression")
+    cosine = ADAM.model_copy(update={"schedule": "cosine"})
+    steps = {}
+    for optimizer in (ADAM, cosine):
+        weights: list[NDArray[Any]] = []
+        descent = TableDescent(network_of(table), 1, table, optimizer, 256)
+
+        def keep(_: Epoch, descent: TableDescent = descent) -> bool:
+            weights.append(descent.stack.weights()[0])  # noqa: B023
+            return True
+
+        descent.fit([network_of(table)], 20, None, draw(), keep)
+        first, last = (np.abs(weights[i] - weights[i - 1]).mean() for i in (1, -1))
+        steps[optimizer.schedule] = last / first
+    assert steps["cosine"] < 0.1 * steps["constant"]
 
 
 def test_dropout_is_repeatable_and_leaves_nothing_out_in_validation() -> None:

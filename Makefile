@@ -20,8 +20,20 @@ demo: setup
 serve: setup
 	$(BIN)/crosscheck serve
 
-test: setup
+test: setup .venv/programs
 	$(BIN)/python -m pytest
+
+# What tests need beside Python, and which Debian package has it: a browser, a scraper, checkers of deploy/.
+PROGRAMS := chromium:chromium prometheus:prometheus kubectl:kubernetes-client systemd-analyze:systemd
+
+.venv/programs: .venv/installed
+	@missing=; for each in $(PROGRAMS); do \
+		command -v $${each%:*} > /dev/null || missing="$$missing $${each#*:}"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq --no-install-recommends $$missing > /dev/null; \
+	elif [ -n "$$missing" ]; then echo "Tests that need$$missing are skipped."; fi
+	@touch $@
 
 # The short form is part of `make test`. SEED plays the faults of an earlier run again.
 ROUNDS ?= 200

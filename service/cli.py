@@ -35,25 +35,28 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of API processes.")] = 1,
-    worker: Annotated[bool, typer.Option(help="Run a worker for training jobs, too.")] = True,
+    worker: Annotated[
+        bool | None, typer.Option(help="Run a worker for training jobs, too.", show_default="run")
+    ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen beyond this machine without API keys.")
-    ] = False,
+        bool | None,
+        typer.Option("--insecure", help="Listen beyond this machine without API keys."),
+    ] = None,
 ) -> None:
     """Serve the API, and run training jobs beside it."""
     _end_when_told()
     from service import supervisor
 
     _start(supervised=False)
-    settings = _settings(host=host, port=port)
-    if not (settings.is_local or settings.api_keys or insecure):
+    settings = _settings(host=host, port=port, worker=worker, insecure=insecure)
+    if not (settings.is_local or settings.api_keys or settings.insecure):
         typer.echo(
             f"Without API keys anybody who reaches {settings.host} could train and promote. "
             "Set CROSSCHECK_API_KEYS, listen on 127.0.0.1, or say --insecure.",
             err=True,
         )
         raise typer.Exit(2)
-    _prepare(settings, to_write=worker)
+    _prepare(settings, to_write=settings.worker)
     try:
         listener = supervisor.bind(settings)
     except OSError as error:
@@ -66,7 +69,7 @@ def serve(
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
     with suppress(OSError):  # nobody may be left to read it
         typer.echo(f"Crosscheck listens on http://{address}:{listener.getsockname()[1]}")
-    supervisor.supervise(listener, settings, workers, worker)
+    supervisor.supervise(listener, settings, workers)
 
 
 @app.command()

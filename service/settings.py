@@ -150,6 +150,9 @@ class Settings(BaseSettings):
         validate_default=True,
         description="`postgresql://host/database`. Empty: an SQLite file in the artifacts folder.",
     )
+    worker: bool = Field(
+        default=True, description="Whether `crosscheck serve` runs a worker for training jobs, too."
+    )
     executor_id: str = Field(
         default="local",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
@@ -180,6 +183,11 @@ class Settings(BaseSettings):
         default=(),
         description="`name:role:key` entries, or the path of a file that holds them; a role is "
         "predict, train or admin. Empty: nobody is asked for a key.",
+    )
+    insecure: bool = Field(
+        default=False,
+        description="Whether to listen beyond this machine without API keys: where something in "
+        "front, as in SageMaker or Vertex AI, lets nobody else in.",
     )
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_origins)] = Field(
         default=[], description="Origins of pages whose scripts may call the service."

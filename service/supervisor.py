@@ -87,8 +87,8 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-def supervise(listener: socket.socket, settings: Settings, workers: int, with_worker: bool) -> None:
-    """Runs `workers` API processes on `listener`, and a worker, until SIGTERM or Ctrl-C."""
+def supervise(listener: socket.socket, settings: Settings, workers: int) -> None:
+    """Runs `workers` API processes on `listener` until SIGTERM or Ctrl-C; and a worker, if set."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -99,7 +99,7 @@ def supervise(listener: socket.socket, settings: Settings, workers: int, with_wo
         )
         for _ in range(workers)
     ]
-    if with_worker:
+    if settings.worker:
         processes.append(Supervised(["worker"], {}))
     while not stop.wait(0.1):
         for process in processes:

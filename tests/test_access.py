@@ -256,7 +256,11 @@ def test_without_keys_it_listens_on_this_machine_only(host: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "settings"),
-    [(["--insecure"], {}), ([], {"api_keys": f"ops:admin:{KEYS['admin']}"})],
+    [
+        (["--insecure"], {}),
+        ([], {"insecure": "true"}),
+        ([], {"api_keys": f"ops:admin:{KEYS['admin']}"}),
+    ],
 )
 def test_with_keys_or_on_demand_it_listens_beyond(
     tmp_path: Path, options: list[str], settings: dict[str, str]
@@ -265,7 +269,7 @@ def test_with_keys_or_on_demand_it_listens_beyond(
     with running(tmp_path, *everywhere, *options, **settings) as service:
         assert service.client.get("/livez").status_code == 200
         named = ask(service, "GET", "/models", {"Host": "example.org"})
-        assert named.status_code == (401 if settings else 200)
+        assert named.status_code == (401 if "api_keys" in settings else 200)
 
 
 def test_bad_keys_stop_the_start_in_plain_words_without_showing_them() -> None:

@@ -22,8 +22,13 @@ def read_only(folder: Path) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", script, str(folder)]
 
 
-def test_without_a_worker_it_is_ready_to_predict_and_says_that_jobs_wait(tmp_path: Path) -> None:
-    with running(tmp_path, "--no-worker") as service:
+@pytest.mark.parametrize(
+    ("options", "settings"), [(["--no-worker"], {}), ([], {"worker": "false"})]
+)
+def test_without_a_worker_it_is_ready_to_predict_and_says_that_jobs_wait(
+    tmp_path: Path, options: list[str], settings: dict[str, str]
+) -> None:
+    with running(tmp_path, *options, **settings) as service:
         service.until(lambda: service.client.get("/readyz").status_code == 200)
         ready = service.get("/readyz")
         why = "no worker has been started: `crosscheck worker` is one"

@@ -1,0 +1,87 @@
+"""What is in `deploy/` and the Dockerfile, by the checkers of those who run such files.
+
+A checker that is no Python package is skipped where it is not installed; `make test` installs it.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.settings import without_effect
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy"
+SCRIPTS = Path(sys.executable).parent
+IMAGES = re.findall(r"AS (\w+)", (ROOT / "Dockerfile").read_text())
+
+
+def checked(*command: str | Path) -> str:
+    """The output of a checker that has no complaint."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def test_the_images_are_built_as_hadolint_advises() -> None:
+    assert checked(SCRIPTS / "hadolint", ROOT / "Dockerfile") == ""
+
+
+def test_compose_knows_every_key() -> None:
+    checked(
+        *(SCRIPTS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"),
+        DEPLOY / "compose.yaml",
+    )
+
+
+def test_compose_builds_the_targets_of_the_dockerfile() -> None:
+    targets = re.findall(r"target: (\w+)", (DEPLOY / "compose.yaml").read_text())
+    assert set(targets) == {"serve", "train"} <= set(IMAGES)
+
+
+def test_the_base_for_kubernetes_is_built_and_holds_its_schemas(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [program("kubectl"), "kustomize", DEPLOY / "kustomize"],
+        check=True, capture_output=True, text=True, timeout=60,
+    ).stdout  # fmt: skip
+    (tmp_path / "built.yaml").write_text(built)
+    said = checked(SCRIPTS / "kubernetes-validate", "--strict", tmp_path / "built.yaml")
+    assert said.count("passed") == built.count("\nkind: ")
+    assert all(f"image: crosscheck-{image}:" in built for image in ("serve", "train"))
+
+
+def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
+    systemd_analyze = program("systemd-analyze")
+    unit = (DEPLOY / "systemd" / "crosscheck.service").read_text()
+    # It looks for the program, which is not where it would be installed.
+    here = unit.replace("/opt/crosscheck/bin/crosscheck", str(SCRIPTS / "crosscheck"))
+    assert here != unit
+    (tmp_path / "crosscheck.service").write_text(here)
+    assert checked(systemd_analyze, "verify", tmp_path / "crosscheck.service") == ""
+    checked(
+        *(systemd_analyze, "security", "--offline=true", "--threshold=20"),
+        tmp_path / "crosscheck.service",
+    )
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["deploy/compose.yaml", "deploy/kustomize", "deploy/systemd", "Dockerfile"],
+)
+def test_every_variable_that_is_set_is_a_setting(file: str) -> None:
+    path = ROOT / file
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    names = set(re.findall(r"CROSSCHECK_[A-Z_]+", "".join(each.read_text() for each in files)))
+    names -= {"CROSSCHECK_PORT"} if "kustomize" in file else set()
+    assert names
+    assert list(without_effect(dict.fromkeys(names, "x"))) == []

@@ -1,6 +1,7 @@
 """What a service says that cannot train, or cannot use its artifacts, and what it still does."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -175,9 +176,13 @@ def test_a_lock_that_a_worker_cannot_open_ends_its_start_in_one_line(tmp_path: P
     )
 
 
-def test_a_replica_that_can_only_read_predicts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("copied", ["everything", "one network"])
+def test_a_replica_that_can_only_read_predicts(tmp_path: Path, copied: str) -> None:
     artifacts = tmp_path / "artifacts"
     publish_truth(artifacts)
+    if copied == "one network":
+        shutil.rmtree(artifacts / "triples" / "dense", ignore_errors=True)
+        shutil.rmtree(artifacts / ".staging", ignore_errors=True)
     with running(tmp_path, "--no-worker", launcher=read_only(artifacts)) as service:
         service.until(lambda: service.client.get("/readyz").status_code == 200)
         assert "cannot be written to" in str(service.get("/readyz")["training"]["missing"])

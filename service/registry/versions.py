@@ -12,6 +12,7 @@ artifacts/
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from errno import EACCES, EROFS
 from pathlib import Path
 
 from models.config import MODEL_NAMES, ModelName
@@ -47,7 +48,17 @@ class Registry:
         return other
 
     def prepare(self) -> None:
-        """Makes the folders. Those of 0.1.0, which knew one dataset, become its own."""
+        """Makes the folders, unless it is one that can only be read.
+
+        Folders of 0.1.0, which knew one dataset, become its own.
+        """
+        try:
+            self._make()
+        except OSError as error:
+            if error.errno not in (EROFS, EACCES) or not self.artifacts.is_dir():
+                raise
+
+    def _make(self) -> None:
         (self.artifacts / ".staging").mkdir(parents=True, exist_ok=True)
         self.root.mkdir(exist_ok=True)
         for name in MODEL_NAMES:

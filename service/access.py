@@ -19,7 +19,7 @@ DOCUMENTATION = frozenset(
 
 READABLE = (
     *("/predict", "/metrics", "/models", "/datasets"),
-    *("/v1/models", "/v2/models", "/v2/repository/index"),
+    *("/v1/models", "/v2/models", "/v2/repository/index", "/monitoring/prometheus/metrics"),
 )
 """What begins so is for everybody with a key; what nobody has thought of is for few."""
 

@@ -1,4 +1,4 @@
-"""An id for each request, and one line of JSON about how it ended.
+"""An id for each request, one line of JSON about how it ended, and what there is to count of it.
 
 Lines are written some times a second, all that have come together at once: to write one costs
 more than to make a prediction.
@@ -31,16 +31,25 @@ _requests = itertools.count(1)
 _is_harmless = re.compile(rb"[A-Za-z0-9._~-]{1,128}").fullmatch
 
 
-# Time, id, client, name of the key, method, path, status, seconds.
-Line = tuple[float, bytes, Any, str | None, str, str, int, float]
+Answerer = tuple[str, str, str]
+"""A version that predicts: its dataset, its network and its number."""
+
+# Time, id, client, name of the key, method, path, status, seconds, why it was refused, who has
+# predicted, and how many rows.
+Line = tuple[float, bytes, Any, str | None, str, str, int, float, str | None, Answerer | None, int]
 
 
 class AccessLog:
     """Wraps an application: echoes or makes `X-Request-Id`, and notes each request."""
 
-    def __init__(self, enabled: bool) -> None:
+    def __init__(self, enabled: bool, noted: deque[Line] | None = None) -> None:
+        """
+        Args:
+            noted: Where others find each request that has ended, also if the log is turned off.
+        """
         self.enabled = enabled
         self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
+        self.noted = deque[Line](maxlen=0) if noted is None else noted
 
     async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -59,13 +68,25 @@ class AccessLog:
         finally:
             self.note(scope, identity, status, started)
 
-    def note(self, scope: Scope, identity: bytes, status: int, started: float) -> None:
+    def note(
+        self,
+        scope: Scope,
+        identity: bytes,
+        status: int,
+        started: float,
+        answerer: Answerer | None = None,
+        rows: int = 0,
+    ) -> None:
         """Notes a request that has ended and that `perf_counter` saw start."""
-        if self.enabled and "answered" not in scope:  # by another, who has noted it
-            seconds = time.perf_counter() - started
-            client, method, path = scope["client"], scope["method"], scope["path"][:PATH_LENGTH]
-            key = scope.get("key")
-            self.lines.append((time.time(), identity, client, key, method, path, status, seconds))
+        if "answered" in scope:  # by another, who has noted it
+            return
+        seconds = time.perf_counter() - started
+        client, method, path = scope["client"], scope["method"], scope["path"][:PATH_LENGTH]
+        key, why, now = scope.get("key"), scope.get("reason"), time.time()
+        line = (now, identity, client, key, method, path, status, seconds, why, answerer, rows)
+        self.noted.append(line)
+        if self.enabled:
+            self.lines.append(line)
 
     def take(self) -> bytes:
         """The lines that have come together since the last time."""
@@ -92,7 +113,7 @@ def write(lines: bytes) -> None:
 
 def _json(line: Line) -> bytes:
     """One line; JSON escapes whatever a client could forge another one with."""
-    at, request_id, client, key, method, path, status, seconds = line
+    at, request_id, client, key, method, path, status, seconds, *_ = line
     entry = {
         "time": at,
         "request_id": request_id.decode(),

@@ -93,13 +93,16 @@ def worker(supervised: Supervised = False) -> None:
 def api(
     fd: Annotated[int, typer.Option()],
     host: Annotated[str, typer.Option()],
+    slot: Annotated[int, typer.Option()],
+    slots: Annotated[list[int], typer.Option()],
     supervised: Supervised = False,
 ) -> None:
-    """Run one API process on a socket that the supervisor has opened on this host."""
+    """Run one API process on a socket and with slots that the supervisor has opened."""
     from service import server
+    from service.telemetry.slots import Given
 
     _start(supervised)
-    server.run(_settings(host=host), socket.socket(fileno=fd))
+    server.run(_settings(host=host), socket.socket(fileno=fd), Given(slot, tuple(slots)))
 
 
 @app.command()

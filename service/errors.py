@@ -41,54 +41,71 @@ RETRY_LATER = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
 class CrosscheckError(Exception):
-    """The base of what is refused; `status` is that of the response."""
+    """The base of what is refused; `status` is that of the response.
+
+    `reason` is a word for it, by which refusals are counted.
+    """
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
+    reason = "fault"
 
-    def __init__(self, detail: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, detail: str, headers: dict[str, str] | None = None, reason: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.headers = headers or {}
+        self.reason = reason or self.reason
 
 
 class BadRequest(CrosscheckError):
     status = HTTPStatus.BAD_REQUEST
+    reason = "bad_request"
 
 
 class Unauthorized(CrosscheckError):
     status = HTTPStatus.UNAUTHORIZED
+    reason = "unauthorized"
 
 
 class Forbidden(CrosscheckError):
     status = HTTPStatus.FORBIDDEN
+    reason = "forbidden"
 
 
 class NotFound(CrosscheckError):
     status = HTTPStatus.NOT_FOUND
+    reason = "not_found"
 
 
 class Conflict(CrosscheckError):
     status = HTTPStatus.CONFLICT
+    reason = "conflict"
 
 
 class TooLarge(CrosscheckError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    reason = "too_large"
 
 
 class UnsupportedMediaType(CrosscheckError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    reason = "unsupported_media_type"
 
 
 class Invalid(CrosscheckError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
+    reason = "invalid"
 
 
 class QueueFull(CrosscheckError):
     status = HTTPStatus.TOO_MANY_REQUESTS
+    reason = "queue_full"
 
 
 class Unavailable(CrosscheckError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
+    reason = "unavailable"
 
 
 FAULT = CrosscheckError("a fault of the service; it is logged")
@@ -113,7 +130,7 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
 def of_disk(error: OSError) -> Unavailable:
     """The refusal where a disk does not do its part."""
     detail = f"the artifacts folder cannot be used: {error.strerror or type(error).__name__}"
-    return Unavailable(detail, RETRY_LATER)
+    return Unavailable(detail, RETRY_LATER, "disk")
 
 
 def printable(text: str, length: int) -> str:
@@ -150,6 +167,7 @@ def install(app: "FastAPI", refusing: Callable[[str], Refuse]) -> None:
     from fastapi.exceptions import RequestValidationError
 
     def answer(request: Request, error: CrosscheckError) -> Response:
+        request.scope["reason"] = error.reason
         return refusing(request.scope["path"])(error.status, error.detail, error.headers)
 
     async def refuse(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.app import Crosscheck, create_app
 from service.http.connection import SPARE_CONNECTIONS, BoundedHttp
 from service.settings import Settings
+from service.telemetry import slots
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,10 @@ SPARE_FILES = 200
 """Files that a process may need to have open beside its connections."""
 
 
-def run(settings: Settings, listener: socket.socket) -> None:
+def run(settings: Settings, listener: socket.socket, given: slots.Given) -> None:
     """Serves the API on `listener` until SIGTERM."""
     _allow_files(settings.max_connections + SPARE_CONNECTIONS + SPARE_FILES)
-    app = create_app(settings)
+    app = create_app(settings, given)
     config = uvicorn.Config(
         _with_cors(app, settings.cors_origins),
         loop="uvloop",

@@ -45,7 +45,7 @@ _is_service_link = re.compile(r"(tcp|udp|sctp)://").match
 
 OWN_PATHS = frozenset(
     (
-        *("datasets", "docs", "jobs", "livez", "metrics", "models", "openapi.json"),
+        *("datasets", "docs", "jobs", "livez", "metrics", "models", "monitoring", "openapi.json"),
         *("predict", "readyz", "train", "v1", "v2"),
         *("health", "invocations", "ping", "score", "version"),
     )
@@ -248,6 +248,9 @@ class Settings(BaseSettings):
     )
 
     access_log: bool = True
+    max_metrics_datasets: Count = Field(
+        default=100, description="Datasets with metrics of their own; others share theirs."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.settings import Settings
+from service.telemetry import slots
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +94,12 @@ def supervise(listener: socket.socket, settings: Settings, workers: int) -> None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     descriptor = listener.fileno()
+    all_slots = [slots.make() for _ in range(workers)]
+    given = (descriptor, *all_slots)
+    arguments = ["api", "--fd", str(descriptor), "--host", settings.host]
+    arguments += [option for slot in all_slots for option in ("--slots", str(slot))]
     processes = [
-        Supervised(
-            ["api", "--fd", str(descriptor), "--host", settings.host], ONE_HEAP, (descriptor,)
-        )
-        for _ in range(workers)
+        Supervised([*arguments, "--slot", str(slot)], ONE_HEAP, given) for slot in all_slots
     ]
     if settings.worker:
         processes.append(Supervised(["worker"], {}))

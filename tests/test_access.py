@@ -32,6 +32,8 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "POST", "/predict"),
     ("predict", "GET", "/predict"),
     ("predict", "GET", "/metrics"),
+    ("predict", "GET", "/monitoring/prometheus/metrics"),
+    ("admin", "GET", "/monitoring"),
     ("predict", "GET", "/models"),
     ("predict", "GET", "/models/triples/cross"),
     ("predict", "GET", "/models/triples/cross/versions/1"),

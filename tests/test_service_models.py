@@ -255,6 +255,7 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/jobs/{job_id}/cancel",
         "/jobs/{job_id}/events",
         "/metrics",
+        "/monitoring/prometheus/metrics",
         "/predict",
         "/models",
         "/models/{dataset}/{network}",

@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service import access, access_log, errors, protocols
 from service.access_log import AccessLog
-from service.api import datasets, docs, document, example, health, jobs, models
+from service.api import datasets, docs, document, example, health, jobs, models, scrape
 from service.api.readiness import Readiness, Subject
 from service.errors import CrosscheckError, NotFound, Refuse, TooLarge, problem
 from service.jobs import database
@@ -28,6 +28,10 @@ from service.settings import Settings
 from service.tables import staging
 from service.tables.store import Tables
 from service.tables.uploads import Uploads
+from service.telemetry import ended_jobs, slots
+from service.telemetry.counting import Counting
+from service.telemetry.routes import template_at
+from service.telemetry.scrape import Scrape
 
 MAX_CONFIG_BYTES = 64 * 1024
 """Of every body but that of `POST /predict` and of a table."""
@@ -80,6 +84,7 @@ class Crosscheck(FastAPI):
             if int(given.get(b"content-length", 0)) > most:
                 raise TooLarge(f"the body is larger than {most} bytes")
         except CrosscheckError as refusal:
+            scope["reason"] = refusal.reason
             refuse = self.refusing(scope["path"])
             await refuse(refusal.status, refusal.detail, refusal.headers)(scope, receive, send)
         else:
@@ -120,8 +125,12 @@ def _head_only(send: Send) -> Send:
     return send_head
 
 
-def create_app(settings: Settings) -> Crosscheck:
-    """Makes the application; it opens nothing before its lifespan starts."""
+def create_app(settings: Settings, given: slots.Given | None = None) -> Crosscheck:
+    """Makes the application; it opens nothing before its lifespan starts.
+
+    Args:
+        given: The slots of all API processes; by default there is this one alone.
+    """
     app = Crosscheck(
         title="Crosscheck",
         summary="Trains a cross-layer and a dense network, compares them, serves the better one.",
@@ -136,7 +145,14 @@ def create_app(settings: Settings) -> Crosscheck:
     app.below = settings.root_path
     app.state.settings = settings
     app.state.registry = Registry(settings.artifacts_dir)
-    app.state.access_log = AccessLog(settings.access_log)
+    app.state.event_streams = 0
+    app.state.counting = Counting(
+        given,
+        template_at(app, settings.root_path),
+        lambda: app.state.event_streams,
+        settings.max_metrics_datasets,
+    )
+    app.state.access_log = AccessLog(settings.access_log, app.state.counting.noted)
     app.predictor = Predictor(app.state.registry, settings, app.state.access_log)
     app.state.predictor = app.predictor
     app.exchange_at = protocols.exchange_at(settings)
@@ -145,13 +161,13 @@ def create_app(settings: Settings) -> Crosscheck:
     app.state.tables = Tables(settings.artifacts_dir)
     app.state.uploads = Uploads(app.state.tables, settings)
     app.state.stopping = asyncio.Event()
-    app.state.event_streams = 0
     app.state.readiness = {subject: Readiness(app.state, subject) for subject in get_args(Subject)}
+    app.state.scrape = Scrape(app.state, settings, app.state.counting)
     for router in (health.router, docs.router, *protocols.health_routers(settings)):
         app.include_router(router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
-    own = [datasets.router, example.router, jobs.router, models.router]
+    own = [datasets.router, example.router, jobs.router, models.router, scrape.router]
     for router in (*own, *protocols.routers(settings)):
         app.include_router(router, dependencies=keys)
     document_predict(app, keys)
@@ -167,11 +183,15 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
         staging.clear(app.state.tables.staging)
     preparing = asyncio.create_task(database.prepare(app.state.settings))
     await asyncio.wait([preparing], timeout=DATABASE_SECONDS)
+    counting: Counting = app.state.counting
     tasks = [
         preparing,
         asyncio.create_task(app.predictor.keep_fresh()),
         asyncio.create_task(app.state.access_log.keep_writing()),
+        asyncio.create_task(counting.keep_counting()),
     ]
+    if counting.is_first:
+        tasks.append(asyncio.create_task(ended_jobs.keep_counting(counting.told, app.state.jobs)))
     gc.freeze()  # a full collection need not walk the libraries, which takes 40 ms
     yield
     for task in tasks:

@@ -83,7 +83,7 @@ async def _stream(request: Request, settings: TheSettings) -> AsyncIterator[None
     """Counts an event stream while it is open."""
     state = request.app.state
     if state.event_streams >= settings.max_event_streams:
-        raise Unavailable("too many event streams are open", RETRY_LATER)
+        raise Unavailable("too many event streams are open", RETRY_LATER, "event_streams")
     state.event_streams += 1
     try:
         yield

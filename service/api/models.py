@@ -2,13 +2,14 @@
 
 from asyncio import to_thread
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES, DatasetName
+from service.api import scrape
 from service.api.dependencies import TheJobs, TheModels, TheModelsOf
 from service.api.json_route import JsonRoute
 from service.errors import NotFound, Unavailable
@@ -27,15 +28,30 @@ from service.schemas import (
     VersionNumber,
     VersionSummary,
 )
+from service.telemetry.negotiation import is_scrape
 
 router = APIRouter(tags=["models"], route_class=JsonRoute)
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_model=Comparison, responses={200: scrape.DOCUMENTED})
 async def metrics(
-    models: TheModels, jobs: TheJobs, dataset: DatasetName | None = None, job_id: UUID | None = None
-) -> Comparison:
-    """The comparison of a dataset's serving versions, or of what one job published."""
+    request: Request,
+    response: Response,
+    models: TheModels,
+    jobs: TheJobs,
+    dataset: DatasetName | None = None,
+    job_id: UUID | None = None,
+    wanted: Annotated[Literal["json", "prometheus"] | None, Query(alias="format")] = None,
+) -> Comparison | Response:
+    """The comparison of a dataset's serving versions, or of what one job published.
+
+    To a scraper, whose `Accept` wants text more than JSON, the metrics of the service itself, in
+    Prometheus's text format; `format` says so whatever the `Accept`.
+    """
+    accept = ",".join(request.headers.getlist("accept"))
+    if wanted == "prometheus" or (wanted is None and is_scrape(accept)):
+        return await scrape.answer(request)
+    response.headers["Vary"] = "Accept"
     if job_id is None:
         return await to_thread(comparison.of_serving, models)
     if dataset is None:

@@ -181,6 +181,7 @@ class BoundedHttp(HttpToolsProtocol):
                 headers = {"Retry-After": "1", "Connection": "close"}
                 refusal = problem(503, "too many connections", headers)
                 cycle.scope["refusal"] = refusal  # type: ignore[typeddict-unknown-key]
+                cycle.scope["reason"] = "connections"  # type: ignore[typeddict-unknown-key]
                 app = self.refusing
         if cycle.waiting_for_100_continue:
             app = closing_if_uninvited(app, cycle)

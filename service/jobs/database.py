@@ -88,7 +88,9 @@ def within(seconds: float) -> Callable[[Operation[P, T]], Operation[P, T]]:
                 async with asyncio.timeout(seconds):
                     return await operation(*args, **kwargs)
             except (sqlalchemy.exc.SQLAlchemyError, TimeoutError) as error:
-                raise Unavailable("the job database does not answer", RETRY_LATER) from error
+                raise Unavailable(
+                    "the job database does not answer", RETRY_LATER, "database"
+                ) from error
 
         return bounded
 

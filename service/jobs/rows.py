@@ -1,6 +1,7 @@
 """The rows that DBOS keeps of jobs, in our words."""
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from dbos import WorkflowStatus
 
@@ -41,6 +42,28 @@ def job_of(row: WorkflowStatus) -> Job:
         error=error,
         config=TrainConfig.model_validate(row.input["args"][0]),
     )
+
+
+class Ended(NamedTuple):
+    """What is counted of a job that has ended."""
+
+    id: str
+    status: JobStatus
+    ended_at: float
+    """In seconds since 1970, by the clock of its worker or of who cancelled it."""
+    seconds: float | None
+    """What its last attempt took; None where it never began."""
+    attempts: int
+
+
+def ended_of(row: WorkflowStatus) -> Ended:
+    """What is counted of the job that a row is of, without its input and output."""
+    assert row.completed_at is not None
+    ended_at = row.completed_at / 1000
+    began = (row.attributes or {}).get("started_at")
+    seconds = max(0.0, ended_at - datetime.fromisoformat(began).timestamp()) if began else None
+    attempts = row.recovery_attempts or 0
+    return Ended(row.workflow_id, STATUS_OF[row.status], ended_at, seconds, attempts)
 
 
 def _submitted(row: WorkflowStatus) -> datetime:

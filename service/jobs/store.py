@@ -23,7 +23,9 @@ from service.jobs.rows import (
     ENDED,
     STATUS_OF,
     STATUSES,
+    Ended,
     cursor_at,
+    ended_of,
     job_of,
     place_at,
     place_of,
@@ -135,6 +137,32 @@ class JobStore:
         statuses = [*STATUSES["queued"], *STATUSES["running"]]
         rows = await self.client.list_workflows_async(name=WORKFLOW, status=statuses)
         return [job_of(row).config for row in rows]
+
+    @within(CHECK_SECONDS)
+    async def numbers(self) -> dict[JobStatus, int]:
+        """How many jobs wait, and how many run."""
+        found: dict[JobStatus, int] = {"queued": 0, "running": 0}
+        rows = await self.client.list_workflows_async(
+            name=WORKFLOW,
+            status=[theirs for ours in found for theirs in STATUSES[ours]],
+            load_input=False,
+            load_output=False,
+        )
+        for row in rows:
+            found[STATUS_OF[row.status]] += 1
+        return found
+
+    @within(ANSWER_SECONDS)
+    async def ended_after(self, moment: float) -> list[Ended]:
+        """The jobs that have ended since a moment, in seconds since 1970."""
+        rows = await self.client.list_workflows_async(
+            name=WORKFLOW,
+            status=[theirs for ours in ENDED for theirs in STATUSES[ours]],
+            completed_after=datetime.fromtimestamp(moment, UTC).isoformat(),
+            load_input=False,
+            load_output=False,
+        )
+        return [ended_of(row) for row in rows]
 
     @within(ANSWER_SECONDS)
     async def cancel(self, job_id: str) -> Job:

@@ -10,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.config import ModelName
+from models.schema import TRIPLES
 from service.predict.formats.intake import Intake, missing
 from service.predict.formats.question import Features, Predictions
 from service.registry.manifest import ONNX
@@ -34,14 +35,22 @@ def rows_of(features: Features) -> int:
 class Loaded:
     """A version that is ready to answer.
 
-    `takes` are the types of its inputs by their names, `says` is that of its predictions.
+    `named` is who it is, for the log. `takes` are the types of its inputs by their names, `says` is
+    that of its predictions.
     """
 
     def __init__(
-        self, model: ModelName, version: int, onnx: Path, intake: Intake, job_id: str = ""
+        self,
+        model: ModelName,
+        version: int,
+        onnx: Path,
+        intake: Intake,
+        job_id: str = "",
+        dataset: str = TRIPLES,
     ) -> None:
         self.model = model
         self.version = version
+        self.named = (dataset, str(model), str(version))
         self.intake = intake
         self.job_id = job_id
         self.headers = [(b"x-model", model.encode()), (b"x-model-version", b"%d" % version)]
@@ -137,6 +146,6 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
     about = registry.version(model, version).metadata
     intake = Intake(about.table)
     onnx = registry.folder(model, version) / ONNX
-    loaded = Loaded(model, version, onnx, intake, about.job_id)
+    loaded = Loaded(model, version, onnx, intake, about.job_id, registry.dataset)
     loaded.predict(intake.take([missing(feature, 1) for feature in intake.features]))
     return loaded

@@ -20,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from models.config import ModelName
 from models.schema import TRIPLES
 from service import access, access_log
-from service.access_log import AccessLog
+from service.access_log import AccessLog, Answerer
 from service.errors import (
     FAULT,
     BadRequest,
@@ -43,6 +43,11 @@ from service.tables.store import Tables
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+Headers = list[tuple[bytes, bytes]]
+
+Answered = tuple[Answer, Loaded, int]
+"""An answer, who has predicted, and how many rows."""
 
 VALUES_AT_ONCE = 300_000
 """In one request: more are worked on in a thread, however short the body is that brings them."""
@@ -81,28 +86,29 @@ class Predictor:
         given = dict(scope["headers"])
         request_id = access_log.request_id(given.get(b"x-request-id"))
         given[b"x-request-id"] = request_id
+        answerer, rows = None, 0
         try:
             status = 200
             access.admit(self.settings, scope, given)
             exchange.begin(given, scope["query_string"])
-            body, headers = await self._respond(exchange, given, receive)
+            body, headers, answerer, rows = await self._respond(exchange, given, receive)
         except CrosscheckError as refusal:
-            status, body, headers = _unpacked(exchange.refuse(refusal))
+            status, body, headers = _refused(exchange, refusal, scope)
         except OSError as error:
             logger.error("POST %s: %s", scope["path"], error)
-            status, body, headers = _unpacked(exchange.refuse(of_disk(error)))
+            status, body, headers = _refused(exchange, of_disk(error), scope)
         except Exception:
             logger.exception("could not answer POST %s", scope["path"])
-            status, body, headers = _unpacked(exchange.refuse(FAULT))
+            status, body, headers = _refused(exchange, FAULT, scope)
         # The log wraps all other endpoints; here even a wrapper is felt.
         headers.append((b"x-request-id", request_id))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        self.log.note(scope, request_id, status, started)
+        self.log.note(scope, request_id, status, started, answerer, rows)
 
     async def _respond(
         self, exchange: Exchange, given: dict[bytes, bytes], receive: Receive
-    ) -> Answer:
+    ) -> tuple[bytes, Headers, Answerer, int]:
         if int(given.get(b"content-length", 0)) > self.settings.max_body_bytes:
             raise self._too_large()
         if b"content-encoding" in given:
@@ -117,10 +123,11 @@ class Predictor:
             answering = self._answer_parts(message, receive, exchange)
         else:
             answering = self._answer(exchange, message["body"])
-        (answer, headers), loaded = await answering
-        return answer, [*headers, (b"content-length", b"%d" % len(answer)), *loaded.headers]
+        (answer, headers), loaded, rows = await answering
+        headers = [*headers, (b"content-length", b"%d" % len(answer)), *loaded.headers]
+        return answer, headers, loaded.named, rows
 
-    async def _answer(self, exchange: Exchange, body: bytes) -> tuple[Answer, Loaded]:
+    async def _answer(self, exchange: Exchange, body: bytes) -> Answered:
         question = exchange.ask(body)
         loaded = self._at_hand(question) or await self._fetch(question)
         columns = len(loaded.intake.names)
@@ -136,11 +143,11 @@ class Predictor:
             predictions = loaded.predict(features)
         else:
             predictions = await loaded.predict_together(features)
-        return exchange.write(predictions, loaded), loaded
+        return exchange.write(predictions, loaded), loaded, rows
 
     async def _answer_parts(
         self, message: Message, receive: Receive, exchange: Exchange
-    ) -> tuple[Answer, Loaded]:
+    ) -> Answered:
         """Answers a body that is large or comes in parts, of which `message` is the first.
 
         As soon as it is large it needs one of few places, so that memory is bounded, too.
@@ -166,7 +173,7 @@ class Predictor:
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is larger than {self.settings.max_body_bytes} bytes")
 
-    async def _answer_large(self, exchange: Exchange, body: bytes) -> tuple[Answer, Loaded]:
+    async def _answer_large(self, exchange: Exchange, body: bytes) -> Answered:
         def ask() -> Question:
             exchange.refuse_too_many(body, self.settings.max_rows_per_request)
             return exchange.ask(body)
@@ -177,11 +184,12 @@ class Predictor:
 
     async def _answer_in_thread(
         self, exchange: Exchange, question: Question, loaded: Loaded
-    ) -> tuple[Answer, Loaded]:
-        def answer() -> Answer:
-            return exchange.write(loaded.predict(self._read(exchange, question, loaded)), loaded)
+    ) -> Answered:
+        def answer() -> Answered:
+            predictions = loaded.predict(self._read(exchange, question, loaded))
+            return exchange.write(predictions, loaded), loaded, len(predictions)
 
-        return await self._in_thread(answer), loaded
+        return await self._in_thread(answer)
 
     async def _in_thread(self, do: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, do, *arguments)
@@ -190,7 +198,9 @@ class Predictor:
     def _place(self) -> Iterator[None]:
         """One of the places for large requests."""
         if self._large >= self.settings.max_large_requests:
-            raise Unavailable("too many large requests at once", {"Retry-After": "1"})
+            raise Unavailable(
+                "too many large requests at once", {"Retry-After": "1"}, "large_requests"
+            )
         self._large += 1
         try:
             yield
@@ -320,5 +330,9 @@ def _import_pyarrow() -> None:
     import pyarrow.parquet  # noqa: F401
 
 
-def _unpacked(response: Response) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+def _refused(
+    exchange: Exchange, refusal: CrosscheckError, scope: Scope
+) -> tuple[int, bytes, Headers]:
+    scope["reason"] = refusal.reason
+    response: Response = exchange.refuse(refusal)
     return response.status_code, bytes(response.body), response.raw_headers

@@ -129,4 +129,4 @@ def _locked(registry: Registry, name: ModelName, seconds: float = math.inf) -> I
         with locked(registry.root / name, seconds):
             yield
     except Locked:
-        raise Unavailable("what serves is being changed just now", RETRY_LATER) from None
+        raise Unavailable("what serves is being changed just now", RETRY_LATER, "busy") from None

@@ -73,7 +73,7 @@ async def read(
         )
     except OSError as error:
         why = f"no process can be started to read it: {error.strerror}"
-        raise Unavailable(why, RETRY_LATER) from None
+        raise Unavailable(why, RETRY_LATER, "processes") from None
     try:
         with suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)

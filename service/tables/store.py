@@ -223,7 +223,9 @@ class Tables:
             with locked(self.root, LOCK_SECONDS):
                 yield
         except Locked:
-            raise Unavailable("another dataset is being changed just now", RETRY_LATER) from None
+            raise Unavailable(
+                "another dataset is being changed just now", RETRY_LATER, "busy"
+            ) from None
 
     @contextmanager
     def _bin(self) -> Iterator[Path]:

@@ -50,7 +50,7 @@ class Uploads:
         most = self.settings.max_upload_bytes
         body = content_coding.decoded(content_encoding, receive, most)
         if self._running >= self.settings.max_uploads:
-            raise Unavailable("too many uploads at once", {"Retry-After": "1"})
+            raise Unavailable("too many uploads at once", {"Retry-After": "1"}, "uploads")
         self._running += 1
         try:
             async with self._staged() as folder:

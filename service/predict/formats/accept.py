@@ -1,6 +1,7 @@
 """`Accept`, as RFC 9110, section 12.5.1, has it."""
 
 import re
+from collections.abc import Iterator
 
 MOST_RANGES = 100
 """What comes behind them is not looked at."""
@@ -28,15 +29,25 @@ def preferred(accept: str, offered: list[str]) -> str | None:
 def _ranges(accept: str) -> dict[str, tuple[float, int]]:
     """The quality and the place of each range; one with parameters has a semicolon behind it."""
     found: dict[str, tuple[float, int]] = {}
+    for place, (name, quality, is_exact) in enumerate(_each(accept)):
+        found.setdefault(f"{name};" if is_exact else name, (quality, place))
+    return found
+
+
+def qualities(accept: str) -> Iterator[tuple[str, float]]:
+    """Each media type or range as it is named, whatever its parameters, and its quality."""
+    for name, quality, _ in _each(accept):
+        yield name, quality
+
+
+def _each(accept: str) -> Iterator[tuple[str, float, bool]]:
+    """Each range, its quality, and whether it has other parameters than that."""
     # Quoted text holds nothing for us but commas and semicolons that mean nothing.
-    ranges = _quoted.sub("", accept.lower()).split(",", MOST_RANGES)[:MOST_RANGES]
-    for place, media_range in enumerate(ranges):
+    for media_range in _quoted.sub("", accept.lower()).split(",", MOST_RANGES)[:MOST_RANGES]:
         name, *parameters = [part.strip() for part in media_range.split(";")]
         others = [part for part in parameters if part and part.partition("=")[0].strip() != "q"]
-        qualities = [match[1] for part in parameters if (match := _quality.fullmatch(part))]
-        quality = float(qualities[0]) if qualities else 1.0
-        found.setdefault(f"{name};" if others else name, (quality, place))
-    return found
+        given = [match[1] for part in parameters if (match := _quality.fullmatch(part))]
+        yield name, float(given[0]) if given else 1.0, bool(others)
 
 
 def _weight(ranges: dict[str, tuple[float, int]], media_type: str) -> Weight:

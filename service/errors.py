@@ -20,7 +20,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -40,17 +40,43 @@ RETRY_AFTER_SECONDS = 5
 RETRY_LATER = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
-class CrosscheckError(Exception):
-    """The base of what is refused; `status` is that of the response.
+Reason = Literal[
+    "bad_request",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "method_not_allowed",
+    "too_slow",
+    "conflict",
+    "too_large",
+    "headers_too_large",
+    "unsupported_media_type",
+    "invalid",
+    "queue_full",
+    "fault",
+    "not_implemented",
+    # Why the service is unavailable.
+    "busy",
+    "connections",
+    "database",
+    "disk",
+    "event_streams",
+    "large_requests",
+    "processes",
+    "uploads",
+    "unavailable",
+]
+"""A word for why a request was refused, by which refusals are counted."""
 
-    `reason` is a word for it, by which refusals are counted.
-    """
+
+class CrosscheckError(Exception):
+    """The base of what is refused; `status` is that of the response."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    reason = "fault"
+    reason: Reason = "fault"
 
     def __init__(
-        self, detail: str, headers: dict[str, str] | None = None, reason: str | None = None
+        self, detail: str, headers: dict[str, str] | None = None, reason: Reason | None = None
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -60,52 +86,52 @@ class CrosscheckError(Exception):
 
 class BadRequest(CrosscheckError):
     status = HTTPStatus.BAD_REQUEST
-    reason = "bad_request"
+    reason: Reason = "bad_request"
 
 
 class Unauthorized(CrosscheckError):
     status = HTTPStatus.UNAUTHORIZED
-    reason = "unauthorized"
+    reason: Reason = "unauthorized"
 
 
 class Forbidden(CrosscheckError):
     status = HTTPStatus.FORBIDDEN
-    reason = "forbidden"
+    reason: Reason = "forbidden"
 
 
 class NotFound(CrosscheckError):
     status = HTTPStatus.NOT_FOUND
-    reason = "not_found"
+    reason: Reason = "not_found"
 
 
 class Conflict(CrosscheckError):
     status = HTTPStatus.CONFLICT
-    reason = "conflict"
+    reason: Reason = "conflict"
 
 
 class TooLarge(CrosscheckError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    reason = "too_large"
+    reason: Reason = "too_large"
 
 
 class UnsupportedMediaType(CrosscheckError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    reason = "unsupported_media_type"
+    reason: Reason = "unsupported_media_type"
 
 
 class Invalid(CrosscheckError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    reason = "invalid"
+    reason: Reason = "invalid"
 
 
 class QueueFull(CrosscheckError):
     status = HTTPStatus.TOO_MANY_REQUESTS
-    reason = "queue_full"
+    reason: Reason = "queue_full"
 
 
 class Unavailable(CrosscheckError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    reason = "unavailable"
+    reason: Reason = "unavailable"
 
 
 FAULT = CrosscheckError("a fault of the service; it is logged")

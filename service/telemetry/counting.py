@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
+from typing import get_args
 
 import msgspec
 
 from service.access_log import KEPT_LINES, Answerer, Line
-from service.errors import CrosscheckError
+from service.errors import Reason
 from service.jobs.rows import ENDED
 from service.telemetry import slots
 from service.telemetry.routes import KEPT_PATHS, OTHER
@@ -43,7 +44,7 @@ KEPT_VERSIONS = 10
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
-REASONS: dict[int, str] = {
+REASONS: dict[int, Reason] = {
     HTTPStatus.BAD_REQUEST: "bad_request",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
@@ -73,9 +74,8 @@ _decode = msgspec.msgpack.Decoder(Told).decode
 def _begin() -> Told:
     """Nothing, and that there is nothing of what alerts are for: else the first goes unnoticed."""
     told = Told(since=time.time())
-    refusals: list[type[CrosscheckError]] = [CrosscheckError, *CrosscheckError.__subclasses__()]
-    for refusal in refusals:
-        told.tally.add((REFUSALS, refusal.reason), 0)
+    for reason in get_args(Reason):
+        told.tally.add((REFUSALS, reason), 0)
     for status in ENDED:
         told.tally.add((JOBS_ENDED, status), 0)
         told.tally.add((JOB_ATTEMPTS, status), 0)

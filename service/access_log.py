@@ -34,22 +34,24 @@ _is_harmless = re.compile(rb"[A-Za-z0-9._~-]{1,128}").fullmatch
 Answerer = tuple[str, str, str]
 """A version that predicts: its dataset, its network and its number."""
 
-# Time, id, client, name of the key, method, path, status, seconds, why it was refused, who has
-# predicted, and how many rows.
-Line = tuple[float, bytes, Any, str | None, str, str, int, float, str | None, Answerer | None, int]
+# Time, id, client, name of the key, method, path, status, seconds.
+Line = tuple[float, bytes, Any, str | None, str, str, int, float]
+
+# Method, path and status; seconds, why it was refused, who has predicted, and how many rows.
+Ended = tuple[str, str, int, float, str | None, Answerer | None, int]
 
 
 class AccessLog:
     """Wraps an application: echoes or makes `X-Request-Id`, and notes each request."""
 
-    def __init__(self, enabled: bool, noted: deque[Line] | None = None) -> None:
+    def __init__(self, enabled: bool, noted: deque[Ended] | None = None) -> None:
         """
         Args:
             noted: Where others find each request that has ended, also if the log is turned off.
         """
         self.enabled = enabled
         self.lines: deque[Line] = deque(maxlen=KEPT_LINES)
-        self.noted = deque[Line](maxlen=0) if noted is None else noted
+        self.noted = deque[Ended](maxlen=0) if noted is None else noted
 
     async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -81,12 +83,11 @@ class AccessLog:
         if "answered" in scope:  # by another, who has noted it
             return
         seconds = time.perf_counter() - started
-        client, method, path = scope["client"], scope["method"], scope["path"][:PATH_LENGTH]
-        key, why, now = scope.get("key"), scope.get("reason"), time.time()
-        line = (now, identity, client, key, method, path, status, seconds, why, answerer, rows)
-        self.noted.append(line)
+        method, path = scope["method"], scope["path"][:PATH_LENGTH]
+        self.noted.append((method, path, status, seconds, scope.get("reason"), answerer, rows))
         if self.enabled:
-            self.lines.append(line)
+            client, key = scope["client"], scope.get("key")
+            self.lines.append((time.time(), identity, client, key, method, path, status, seconds))
 
     def take(self) -> bytes:
         """The lines that have come together since the last time."""
@@ -113,7 +114,7 @@ def write(lines: bytes) -> None:
 
 def _json(line: Line) -> bytes:
     """One line; JSON escapes whatever a client could forge another one with."""
-    at, request_id, client, key, method, path, status, seconds, *_ = line
+    at, request_id, client, key, method, path, status, seconds = line
     entry = {
         "time": at,
         "request_id": request_id.decode(),

@@ -5,7 +5,7 @@ import logging
 import os
 import time
 import weakref
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from typing import get_args
 
 import msgspec
 
-from service.access_log import KEPT_LINES, Answerer, Line
+from service.access_log import KEPT_LINES, Answerer, Ended
 from service.errors import Reason
 from service.jobs.rows import ENDED
 from service.telemetry import slots
@@ -98,7 +98,7 @@ class Counting:
             event_streams: How many are open in this process.
             most_datasets: How many are counted apart.
         """
-        self.noted: deque[Line] = deque(maxlen=KEPT_LINES)
+        self.noted: deque[Ended] = deque(maxlen=KEPT_LINES)
         """Requests that have ended and are not counted yet."""
         if given is None:
             given = slots.alone()
@@ -120,20 +120,29 @@ class Counting:
         self._keys = keys
 
     def count(self) -> None:
-        """Counts what has been noted."""
-        tally, counts = self.told.tally, self.told.tally.counts
+        """Counts what has been noted, all alike at once: to count is felt, too."""
+        alike = defaultdict[tuple[str, str, int], list[Ended]](list)
         for _ in range(len(self.noted)):
-            *_, method, path, status, seconds, reason, answerer, rows = self.noted.popleft()
-            request, latency = self._keys(method, path, status)
-            tally.add(request)
-            tally.observe(latency, seconds)
+            ended = self.noted.popleft()
+            alike[ended[:3]].append(ended)
+        tally = self.told.tally
+        for request, all_ended in alike.items():
+            counted, timed = self._keys(*request)
+            tally.add(counted, len(all_ended))
+            tally.observe(timed, [ended[3] for ended in all_ended])
+            self._count_rows_and_refusals(all_ended)
+
+    def _count_rows_and_refusals(self, all_ended: list[Ended]) -> None:
+        tally = self.told.tally
+        predicted: dict[Answerer, int] = {}
+        for _, _, status, _, reason, answerer, rows in all_ended:
             if answerer is not None:
-                predicted: Key = (ROWS, *answerer)
-                if predicted not in counts:
-                    predicted = self._begin_with(answerer)
-                counts[predicted] += rows
-            if reason := reason or REASONS.get(status):
+                predicted[answerer] = predicted.get(answerer, 0) + rows
+            elif reason := reason or REASONS.get(status):
                 tally.add((REFUSALS, reason))
+        for answerer, rows in predicted.items():
+            key: Key = (ROWS, *answerer)
+            tally.add(key if key in tally.counts else self._begin_with(answerer), rows)
 
     def _begin_with(self, answerer: Answerer) -> Key:
         """What a version's rows are counted as, now that there are some of it."""

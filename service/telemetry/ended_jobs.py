@@ -44,6 +44,6 @@ def count(told: Told, ended: list[Ended]) -> None:
         told.tally.add((JOBS_ENDED, job.status))
         told.tally.add((JOB_ATTEMPTS, job.status), job.attempts)
         if job.seconds is not None:
-            told.tally.observe((JOB_DURATION, job.status), job.seconds)
+            told.tally.observe((JOB_DURATION, job.status), [job.seconds])
     earliest = begin(told)
     told.jobs_seen = {job: at for job, at in told.jobs_seen.items() if at >= earliest}

@@ -74,14 +74,15 @@ class Tally(msgspec.Struct):
         """Counts something."""
         self.counts[key] = self.counts.get(key, 0) + number
 
-    def observe(self, key: Key, value: float) -> None:
-        """Puts something into its bucket."""
+    def observe(self, key: Key, values: Sequence[float]) -> None:
+        """Puts each of them into its bucket."""
         bounds = KINDS[key[0]].buckets
         numbers = self.histograms.get(key)
         if numbers is None:
             numbers = self.histograms[key] = [0] * (len(bounds) + 2)
-        numbers[bisect_left(bounds, value)] += 1
-        numbers[-1] += value
+        for value in values:
+            numbers[bisect_left(bounds, value)] += 1
+        numbers[-1] += sum(values)
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

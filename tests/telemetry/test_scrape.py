@@ -51,7 +51,7 @@ async def test_with_a_thousand_datasets_there_are_no_more_series_than_allowed(
     app = made(tmp_path, max_metrics_datasets=2)
     for number in range(1000):
         app.state.counting.noted.append(
-            (0, b"", None, None, "POST", "/predict", 200, 0.1, None, (f"d{number}", "a", "1"), 1)
+            ("POST", "/predict", 200, 0.1, None, (f"d{number}", "a", "1"), 1)
         )
     async with client_of(app) as client:
         found = await scraped(client)

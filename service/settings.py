@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +54,8 @@ OWN_PATHS = frozenset(
 """How our own paths begin. Below one of them, nobody could tell whether a proxy took it off."""
 
 _is_root_path = re.compile(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+").fullmatch
+
+_is_collector = re.compile(r"https?://[^/?#@\s]+/?").fullmatch
 
 HEALTH = frozenset({"/livez", "/readyz", "/ping", "/health", "/v2/health/live", "/v2/health/ready"})
 """What is answered whatever else is wrong."""
@@ -135,6 +138,14 @@ def _predict_route(given: str, others: ValidationInfo) -> str:
     if given and given == others.data.get("health_route"):
         raise ValueError("it must be another one than the health route, which needs no key")
     return _route(given)
+
+
+def _collector(given: str) -> str:
+    if given and not _is_collector(given):
+        raise ValueError("it must be like http://host:4318, without a path")
+    if given and find_spec("opentelemetry") is None:
+        raise ValueError("OpenTelemetry is not installed; `pip install .[otel]` brings it")
+    return given.rstrip("/")
 
 
 class Settings(BaseSettings):
@@ -248,6 +259,17 @@ class Settings(BaseSettings):
     )
 
     access_log: bool = True
+    otlp_endpoint: Annotated[str, AfterValidator(_collector)] = Field(
+        default="",
+        description="Where traces are sent: an OpenTelemetry collector that takes OTLP over HTTP, "
+        "like `http://localhost:4318`. It needs the extra `otel`. Empty: there are none.",
+    )
+    trace_share: float = Field(
+        default=1, ge=0, le=1, description="Of requests that begin a trace, those that are sent."
+    )
+    trace_predictions: bool = Field(
+        default=False, description="Whether requests for predictions are traced, too."
+    )
     max_metrics_datasets: Count = Field(
         default=100, description="Datasets with metrics of their own; others share theirs."
     )

@@ -34,7 +34,7 @@ ROOMS = ("http", "registry", "tables", "jobs", "predict", "protocols", "telemetr
 
 GROUND = {
     *("access", "access_log", "errors", "file_lock", "keys", "log_lines", "nearest"),
-    *("origins", "platforms", "schemas", "settings"),
+    *("origins", "platforms", "schemas", "settings", "tracing"),
 }
 """The files of `service/` that rooms may import."""
 

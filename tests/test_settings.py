@@ -197,3 +197,17 @@ def test_no_prediction_is_asked_for_where_no_key_is_needed() -> None:
 def test_what_can_be_no_dataset_is_no_default_one(name: str) -> None:
     with pytest.raises(ValidationError, match="pattern"):
         Settings(default_dataset=name)
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:4318", "ftp://host", "http://", "http://host/v1"])
+def test_what_is_no_collector_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValidationError, match="http://host:4318, without a path"):
+        Settings(otlp_endpoint=endpoint)
+
+
+def test_traces_need_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings(otlp_endpoint="http://host:4318/").otlp_endpoint == "http://host:4318"
+    monkeypatch.setattr("service.settings.find_spec", lambda _: None)
+    with pytest.raises(ValidationError, match=r"pip install \.\[otel\]"):
+        Settings(otlp_endpoint="http://host:4318")
+    assert Settings().otlp_endpoint == ""

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import Any, get_args
 
@@ -30,8 +31,10 @@ from service.tables.store import Tables
 from service.tables.uploads import Uploads
 from service.telemetry import ended_jobs, slots
 from service.telemetry.counting import Counting
+from service.telemetry.request_spans import RequestSpans
 from service.telemetry.routes import template_at
 from service.telemetry.scrape import Scrape
+from service.tracing import begin as tracing_of
 
 MAX_CONFIG_BYTES = 64 * 1024
 """Of every body but that of `POST /predict` and of a table."""
@@ -50,6 +53,7 @@ class Crosscheck(FastAPI):
     exchange_at: ExchangeAt
     wording_at: Callable[[str], Wording | None]
     below: str = ""
+    spans: RequestSpans | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.below:
@@ -57,9 +61,14 @@ class Crosscheck(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
         elif scope["method"] == "POST" and (exchange := self.exchange_at(scope["path"])):
-            await self.predictor(exchange, scope, receive, send)
+            if self.spans is not None and self.state.settings.trace_predictions:
+                await self.spans(partial(self.predictor, exchange), scope, receive, send)
+            else:
+                await self.predictor(exchange, scope, receive, send)
+        elif self.spans is not None:
+            await self.spans(self._log, scope, receive, send)
         else:
-            await self.state.access_log(self._admit, scope, receive, send)
+            await self._log(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
@@ -72,6 +81,9 @@ class Crosscheck(FastAPI):
         """How what is refused at a path is worded."""
         wording = self.wording_at(path)
         return wording.refuse if wording else problem
+
+    async def _log(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.state.access_log(self._admit, scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = dict(scope["headers"])
@@ -192,12 +204,16 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
     ]
     if counting.is_first:
         tasks.append(asyncio.create_task(ended_jobs.keep_counting(counting.told, app.state.jobs)))
+    if tracing := tracing_of(app.state.settings):
+        app.spans = RequestSpans(tracing, template_at(app))
     gc.freeze()  # a full collection need not walk the libraries, which takes 40 ms
     yield
     for task in tasks:
         task.cancel()
     access_log.write(app.state.access_log.take())
     app.state.jobs.close()
+    if tracing:
+        tracing.close()
 
 
 def document_predict(app: FastAPI, keys: list[Any]) -> None:

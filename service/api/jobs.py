@@ -33,6 +33,7 @@ router = APIRouter(tags=["jobs"], route_class=JsonRoute)
 
 @router.post("/train", status_code=202)
 async def train(
+    request: Request,
     jobs: TheJobs,
     settings: TheSettings,
     response: Response,
@@ -45,7 +46,7 @@ async def train(
         raise Invalid(f"dataset.size: at most {settings.max_dataset_size} rows are allowed here")
     if config.epochs > settings.max_epochs:
         raise Invalid(f"epochs: at most {settings.max_epochs} are allowed here")
-    job = await jobs.submit(config, idempotency_key)
+    job = await jobs.submit(config, idempotency_key, request.scope.get("traceparent"))
     response.headers["Location"] = f"{settings.root_path}/jobs/{job.id}"
     return job
 

@@ -70,10 +70,18 @@ class JobStore:
         await self._list(None, limit=1)
 
     @within(ANSWER_SECONDS)
-    async def submit(self, config: TrainConfig, idempotency_key: str | None = None) -> Job:
+    async def submit(
+        self,
+        config: TrainConfig,
+        idempotency_key: str | None = None,
+        traceparent: str | None = None,
+    ) -> Job:
         """Enqueues a job; with a key that was used before, returns the job of that time.
 
         A table is that of the newest revision now, if the config names none.
+
+        Args:
+            traceparent: The span that the job's spans are below.
 
         Raises:
             NotFound: There is no such table.
@@ -83,7 +91,10 @@ class JobStore:
         job_id = str(
             uuid.uuid5(_IDEMPOTENCY_KEYS, idempotency_key) if idempotency_key else uuid.uuid4()
         )
-        await self._enqueue_once(job_id, config, repeated=idempotency_key is not None)
+        known = {"submitted_at": datetime.now(UTC).isoformat()}
+        if traceparent is not None:
+            known["traceparent"] = traceparent
+        await self._enqueue_once(job_id, config, known, repeated=idempotency_key is not None)
         job = await self.get(job_id)
         if not _asks_for(config, job.config):
             raise Invalid("the Idempotency-Key was used before, with another body")
@@ -207,6 +218,12 @@ class JobStore:
         if rows:
             await self.client.delete_workflows_async([row.workflow_id for row in rows])
 
+    async def traceparent(self, job_id: str) -> str | None:
+        """The span that a job's spans are below, if its request was traced."""
+        found = await self._find(job_id)
+        known: dict[str, str] = (found and found.attributes) or {}
+        return known.get("traceparent")
+
     async def note(self, job_id: str, **attributes: Any) -> None:
         """Keeps facts with a job that DBOS does not keep; to lose one must not cost the job."""
         try:
@@ -245,11 +262,13 @@ class JobStore:
             sort_desc=True,
         )
 
-    async def _enqueue_once(self, job_id: str, config: TrainConfig, repeated: bool) -> None:
+    async def _enqueue_once(
+        self, job_id: str, config: TrainConfig, known: dict[str, str], repeated: bool
+    ) -> None:
         async with self._submitting:  # so that the queue does not fill up while we count it
             if not (repeated and await self._find(job_id)):
                 await self._refuse_if_full()
-                await self._enqueue(job_id, await asyncio.to_thread(self._pinned, config))
+                await self._enqueue(job_id, await asyncio.to_thread(self._pinned, config), known)
 
     def _pinned(self, config: TrainConfig) -> TrainConfig:
         dataset, schema = config.dataset, None
@@ -265,14 +284,14 @@ class JobStore:
         if len(waiting) >= limit:
             raise QueueFull(f"{limit} jobs are waiting already; try again later", RETRY_LATER)
 
-    async def _enqueue(self, job_id: str, config: TrainConfig) -> None:
+    async def _enqueue(self, job_id: str, config: TrainConfig, known: dict[str, str]) -> None:
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
             "queue_name": QUEUE,
             "workflow_id": job_id,
             "app_version": APPLICATION_VERSION,
             "serialization_type": WorkflowSerializationFormat.PORTABLE,  # JSON; never pickle
-            "attributes": {"submitted_at": datetime.now(UTC).isoformat()},
+            "attributes": known,
         }
         await self.client.enqueue_async(options, config.model_dump(mode="json"))
 

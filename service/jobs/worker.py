@@ -11,10 +11,12 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat
 
 from models.config import TrainConfig
-from service.jobs import child, database, temporary_folder
+from service.jobs import child, database, spans, temporary_folder
 from service.jobs.store import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore
 from service.jobs.worker_state import WorkerState
 from service.settings import Settings
+from service.tracing import Tracing
+from service.tracing import begin as tracing_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,8 @@ def work(settings: Settings) -> None:
     store = JobStore(settings)
     asyncio.run(_tidy_up(store))
     running: set[str] = set()
-    _register_workflow(settings, store, running)
+    tracing = tracing_of(settings)
+    _register_workflow(settings, store, running, tracing)
     DBOS.listen_queues([QUEUE])
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_SECONDS)
@@ -60,6 +63,8 @@ def work(settings: Settings) -> None:
     putting_back.start()
     putting_back.join(PUT_BACK_SECONDS)
     temporary_folder.tidy_up()
+    if tracing:
+        tracing.close()
     os._exit(0)  # at once; the child ends with its pipe
 
 
@@ -71,7 +76,9 @@ def _put_back(store: JobStore, running: list[str]) -> None:
             logger.exception("could not queue job %s again; it runs at the next start", job_id)
 
 
-def _register_workflow(settings: Settings, store: JobStore, running: set[str]) -> None:
+def _register_workflow(
+    settings: Settings, store: JobStore, running: set[str], tracing: Tracing | None
+) -> None:
     options: DBOSConfig = {
         "name": "crosscheck",
         "system_database_url": database.url(settings),
@@ -87,13 +94,17 @@ def _register_workflow(settings: Settings, store: JobStore, running: set[str]) -
         await _tidy_up(store)
         await store.note(job_id, started_at=_now(), progress=None)
 
-        async def on_progress(progress: dict[str, Any]) -> None:
-            await store.note(job_id, progress=progress)
-
         running.add(job_id)
         try:
             parsed = TrainConfig.model_validate(config)
-            return await child.run(job_id, parsed, settings, on_progress)
+            above = await store.traceparent(job_id) if tracing else None
+            with spans.of_job(tracing, job_id, parsed, above) as come_to:
+
+                async def on_progress(progress: dict[str, Any]) -> None:
+                    come_to(progress["model"])
+                    await store.note(job_id, progress=progress)
+
+                return await child.run(job_id, parsed, settings, on_progress)
         except child.JobCancelled:
             await store.client.cancel_workflow_async(job_id)
             raise

@@ -67,6 +67,12 @@ def test_no_process_but_the_trainer_imports_tensorflow(module: str) -> None:
     assert not loaded & {"tensorflow", "keras", "service.jobs.trainer"}
 
 
+def test_what_sends_traces_is_imported_only_to_trace() -> None:
+    loaded = modules_after("import service.api.app, service.jobs.worker")
+    assert "service.tracing" in loaded
+    assert not [name for name in loaded if name.startswith("opentelemetry.exporter")]
+
+
 @pytest.mark.parametrize("module", ["service.supervisor", "service.tables.reader"])
 def test_small_processes_load_nothing_heavy(module: str) -> None:
     assert not modules_after(f"import {module}") & {"fastapi", "dbos", "onnxruntime"}

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmarks.serving import Fields
 from benchmarks.table import table
-from service.demo.training import in_words
+from service.commands.comparison_table import in_words
 
 
 def printed(done: Fields) -> list[Table | str]:

@@ -20,7 +20,7 @@ from benchmarks.load import console
 from benchmarks.real_tables import TABLES, RealTable
 from benchmarks.serving import Fields, report
 from benchmarks.table import table
-from service.demo.training import in_digits, in_words
+from service.commands.comparison_table import in_digits, in_words
 from tests.conftest import running
 
 SCORES = ("test_rmse", "test_mae", "test_r2", "test_log_loss", "test_auc", "test_accuracy")

@@ -8,14 +8,14 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from service import log_lines, surroundings
-from service.errors import element
-from service.settings import Settings, without_effect
+from service import surroundings
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -130,13 +130,14 @@ def demo(
     url: Annotated[
         str | None, typer.Option(help="Of a running service; else one is started.")
     ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(envvar="CROSSCHECK_API_KEY", help="With the role train, if it asks for one."),
-    ] = None,
     table: Annotated[
         Path | None,
-        typer.Option(help="A file to train on, like houses.csv; else it is the triples."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="A file to train on, like houses.csv; else it is the triples.",
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column of the table to learn.")] = None,
 ) -> None:
@@ -153,10 +154,15 @@ def demo(
     settings = _settings()
     if url is None:
         _prepare(settings, to_write=True)
-    run(url, api_key, settings, steps)
+    run(url, settings, steps)
 
 
-def _settings(**given: Any) -> Settings:
+def _settings(**given: Any) -> "Settings":
+    from pydantic import ValidationError
+
+    from service.errors import element
+    from service.settings import Settings
+
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
@@ -166,7 +172,7 @@ def _settings(**given: Any) -> Settings:
         raise typer.Exit(2) from None
 
 
-def _prepare(settings: Settings, to_write: bool) -> None:
+def _prepare(settings: "Settings", to_write: bool) -> None:
     """Makes the artifacts folder, or ends the command: nothing works without it."""
     from service.registry.versions import Registry
 
@@ -193,6 +199,9 @@ def _end_when_told() -> None:
 
 
 def _start(supervised: bool) -> None:
+    from service import log_lines
+    from service.settings import without_effect
+
     log_lines.install()
     if supervised:
         from service.supervisor import end_with_supervisor

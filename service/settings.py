@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.util import find_spec
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,14 +24,15 @@ from pydantic_settings import (
 
 from models.schema import TRIPLES, DatasetName
 from service.keys import Key, parse_keys
+from service.loopback import is_loopback
 from service.nearest import did_you_mean
 from service.origins import parse_origins
 from service.platforms import OF_VERTEX, is_route, told
 
 PREFIX = "CROSSCHECK_"
 
-FOR_OTHERS = {"CROSSCHECK_API_KEY"}
-"""What the demo reads."""
+FOR_OTHERS = {"CROSSCHECK_API_KEY", "CROSSCHECK_URL"}
+"""What the commands read that ask a service."""
 
 DEFAULT_PORT = 8000
 
@@ -296,14 +296,6 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Whether only this machine can reach the service."""
         return is_loopback(self.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address, or a name, is this machine's own."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def without_effect(environment: Mapping[str, str]) -> Iterator[str]:

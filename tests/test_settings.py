@@ -78,7 +78,7 @@ def test_a_misspelt_variable_is_told_with_the_one_that_may_be_meant(
 
 
 def test_settings_and_what_others_read_are_not_told() -> None:
-    names = ["CROSSCHECK_PORT", "crosscheck_port", "CROSSCHECK_API_KEY", "PATH"]
+    names = ["CROSSCHECK_PORT", "crosscheck_port", "CROSSCHECK_API_KEY", "CROSSCHECK_URL", "PATH"]
     assert not [*without_effect(dict.fromkeys(names, "1"))]
 
 

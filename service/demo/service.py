@@ -7,38 +7,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 
-from service.demo.calls import console, fail
-from service.settings import Settings, is_loopback
+from service.client import Client, Failed
+from service.commands.asking import failures_end_it, service_at
+from service.commands.output import out
+from service.settings import Settings
 
 START_SECONDS = 30.0
 
 
-Steps = Callable[[httpx.Client], None]
+Steps = Callable[[Client], None]
 """What the demo does with a service."""
 
 
-def run(url: str | None, api_key: str | None, settings: Settings, steps: Steps) -> None:
+def run(url: str | None, settings: Settings, steps: Steps) -> None:
     """Takes the steps with the service at `url`, or one started for it, which asks for no key."""
-    if url is None:
-        with started(settings) as own:
-            _take(steps, own, {})
-        return
-    try:
-        _take(steps, url.rstrip("/"), {"X-API-Key": api_key} if api_key else {})
-    # The last two: of a proxy that the environment names, and that httpx does not take.
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:
-        fail(f"'{url}' cannot be asked: {error}")
-
-
-def _take(steps: Steps, url: str, headers: dict[str, str]) -> None:
-    # No proxy can reach this machine under the names by which it calls itself.
-    proxied = not is_loopback(httpx.URL(url).host)
-    with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=proxied) as client:
-        steps(client)
+    with failures_end_it(), ExitStack() as stack:
+        at = stack.enter_context(started(settings)) if url is None else url
+        steps(stack.enter_context(service_at(at)))
 
 
 @contextmanager
@@ -50,7 +39,7 @@ def started(settings: Settings) -> Iterator[str]:
     log = settings.artifacts_dir / "demo.log"
     command = [sys.executable, "-m", "service", "serve", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}"
-    console.print(f"Starting a service on {url}; its log is {log}", soft_wrap=True)
+    out.print(f"Starting a service on {url}; its log is {log}", soft_wrap=True)
     with log.open("w") as file:
         environment = {**os.environ, "CROSSCHECK_API_KEYS": ""}
         service = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
@@ -70,4 +59,4 @@ def _wait_for(url: str, service: subprocess.Popen[bytes]) -> None:
             return
         except httpx.TransportError:
             time.sleep(0.05)
-    fail("The service did not start; its log says why.")
+    raise Failed("The service did not start; its log says why.")

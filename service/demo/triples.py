@@ -2,30 +2,28 @@
 
 from typing import Any
 
-import httpx
 from rich import box
 from rich.table import Table
 
-from service.demo.calls import console, post
+from service.client import Client
+from service.commands.output import out
+from service.demo.calls import post
 from service.demo.training import train
 
 TRIPLES = [[0.5, 0.5, 0.5], [0.1, 0.2, 0.3], [0.9, 0.0, 0.7]]
 
 BEST = {"preset": "best"}
 
-SCORES = ("train_rmse", "eval_rmse")
-DIGITS = (15, 10)
 
-
-def demonstrate(client: httpx.Client) -> None:
+def demonstrate(service: Client) -> None:
     """Trains twice, and predicts."""
-    console.print("\nThe experiment, as it was published:")
-    train(client, None, SCORES, DIGITS)
+    out.print("\nThe experiment, as it was published:")
+    train(service, None)
 
-    console.print("The same data, the best recipe:")
-    train(client, BEST, SCORES, DIGITS)
+    out.print("The same data, the best recipe:")
+    train(service, BEST)
 
-    console.print(_prediction_table(post(client, "/predict", {"instances": TRIPLES})))
+    out.print(_prediction_table(post(service, "/predict", {"instances": TRIPLES})))
 
 
 def _prediction_table(answer: dict[str, Any]) -> Table:

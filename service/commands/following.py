@@ -1,0 +1,43 @@
+"""A job, followed to its end."""
+
+from collections.abc import Callable
+from typing import Any
+
+from service.client import Client
+from service.commands.output import progress_bars
+
+
+def follow(
+    service: Client, job_id: str, changed: Callable[[dict[str, Any]], None] = lambda job: None
+) -> dict[str, Any]:
+    """Draws a progress bar until the job has ended, and returns the job.
+
+    Args:
+        changed: Is given the job whenever it changes.
+    """
+    job: dict[str, Any] = {}
+    with progress_bars() as bars:
+        bar = bars.add_task("job", total=None, state="")
+        for job in service.events(job_id):
+            changed(job)
+            bars.update(bar, state=_state(job))
+            if progress := job["progress"]:
+                bars.update(
+                    bar,
+                    description=progress["model"],
+                    total=progress["epochs"],
+                    completed=progress["epoch"],
+                )
+        bars.update(bar, state=job["status"], total=1, completed=job["status"] == "succeeded")
+    return job
+
+
+def _state(job: dict[str, Any]) -> str:
+    progress = job["progress"]
+    if job["waiting_for"]:
+        return f"{job['status']}: {job['waiting_for']}"
+    if job["status"] != "running" or not progress:
+        return str(job["status"])
+    if not progress["epoch"]:
+        return "baseline"
+    return f"epoch {progress['epoch']} of {progress['epochs']}, loss {progress['loss']:.3g}"

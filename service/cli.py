@@ -1,4 +1,4 @@
-"""The commands: serve, worker, health, demo."""
+"""The commands: serve, worker, health, demo; the verbs that ask a service are in `commands/`."""
 
 import logging
 import os
@@ -8,11 +8,13 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service import surroundings
+from service.commands import data, jobs, models, predict
+from service.commands.given import settings_of
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+ASKING = "Asking a service"
 
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
@@ -48,7 +52,7 @@ def serve(
     from service import supervisor
 
     _start(supervised=False)
-    settings = _settings(host=host, port=port, worker=worker, insecure=insecure)
+    settings = settings_of(host=host, port=port, worker=worker, insecure=insecure)
     if not (settings.is_local or settings.api_keys or settings.insecure):
         typer.echo(
             f"Without API keys anybody who reaches {settings.host} could train and promote. "
@@ -80,7 +84,7 @@ def worker(supervised: Supervised = False) -> None:
     from service.jobs.worker import work
 
     _start(supervised)
-    settings = _settings()
+    settings = settings_of()
     _prepare(settings, to_write=True)
     try:
         work(settings)
@@ -102,7 +106,7 @@ def api(
     from service.telemetry.slots import Given
 
     _start(supervised)
-    server.run(_settings(host=host), socket.socket(fileno=fd), Given(slot, tuple(slots)))
+    server.run(settings_of(host=host), socket.socket(fileno=fd), Given(slot, tuple(slots)))
 
 
 @app.command()
@@ -110,7 +114,7 @@ def health() -> None:
     """Ask the service that these settings start on this machine whether it lives."""
     from http.client import HTTPConnection, HTTPException
 
-    settings = _settings()
+    settings = settings_of()
     every = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
     # No proxy stands between, whatever the environment says of proxies.
     connection = HTTPConnection(every.get(settings.host, settings.host), settings.port, timeout=5)
@@ -151,25 +155,18 @@ def demo(
         raise typer.BadParameter("give both or none", param_hint="--table and --target")
     else:
         steps = own_table.steps(table, target)
-    settings = _settings()
+    settings = settings_of()
     if url is None:
         _prepare(settings, to_write=True)
     run(url, settings, steps)
 
 
-def _settings(**given: Any) -> "Settings":
-    from pydantic import ValidationError
-
-    from service.errors import element
-    from service.settings import Settings
-
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for fault in error.errors():
-            why = fault["msg"].removeprefix("Value error, ")
-            typer.echo(f"CROSSCHECK_{element(fault['loc']).upper()}: {why}", err=True)
-        raise typer.Exit(2) from None
+app.add_typer(data.app, name="data", rich_help_panel=ASKING)
+for verb in (
+    *(jobs.train, jobs.watch, jobs.jobs, jobs.cancel),
+    *(models.metrics, predict.predict, models.models, models.promote, models.history),
+):
+    app.command(rich_help_panel=ASKING)(verb)
 
 
 def _prepare(settings: "Settings", to_write: bool) -> None:

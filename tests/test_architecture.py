@@ -78,6 +78,13 @@ def test_small_processes_load_nothing_heavy(module: str) -> None:
     assert not modules_after(f"import {module}") & {"fastapi", "dbos", "onnxruntime"}
 
 
+def test_a_command_starts_without_what_only_a_server_or_a_request_needs() -> None:
+    heavy = {"fastapi", "httpx", "numpy", "pydantic", "starlette", "service.settings"}
+    assert not modules_after("import service.cli") & heavy
+    server = {"fastapi", "numpy", "starlette", "service.settings"}
+    assert not modules_after("import service.commands.asking") & server
+
+
 def test_the_science_knows_nothing_of_the_service() -> None:
     for file in (ROOT / "models").rglob("*.py"):
         assert not [name for name in imported_by(file) if name.startswith("service")], file

@@ -187,9 +187,10 @@ def test_a_redirection_is_told_and_the_key_is_sent_nowhere_else() -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b"\xff", b""])
 def test_what_is_no_crosscheck_service_is_told(body: bytes) -> None:
     with asking(Answer(200, {}, body)) as (_server, service):
-        for ask in (lambda: service.get("/jobs"), lambda: next(service.events("1"))):
-            with pytest.raises(Failed, match="something else than a Crosscheck service"):
-                ask()
+        with pytest.raises(Failed, match="something else than a Crosscheck service"):
+            service.get("/jobs")
+        with pytest.raises(Failed, match="something else than a Crosscheck service"):
+            next(service.events("1"))
 
 
 def test_pages_follow_one_another() -> None:

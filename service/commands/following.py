@@ -40,4 +40,6 @@ def _state(job: dict[str, Any]) -> str:
         return str(job["status"])
     if not progress["epoch"]:
         return "baseline"
+    if progress["epoch"] == progress["epochs"]:
+        return f"trained, loss {progress['loss']:.3g}; now it is measured"
     return f"epoch {progress['epoch']} of {progress['epochs']}, loss {progress['loss']:.3g}"

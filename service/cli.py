@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service import surroundings
-from service.commands import data, jobs, models, predict
+from service.commands import data, export, jobs, models, predict
 from service.commands.given import settings_of
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ for verb in (
     *(models.metrics, predict.predict, models.models, models.promote, models.history),
 ):
     app.command(rich_help_panel=ASKING)(verb)
+app.command()(export.export)
 
 
 def _prepare(settings: "Settings", to_write: bool) -> None:

@@ -29,7 +29,10 @@ def modules_after(statement: str) -> set[str]:
     return set(output.split())
 
 
-ROOMS = ("http", "registry", "tables", "jobs", "predict", "protocols", "telemetry", "api")
+ROOMS = (
+    *("http", "registry", "tables", "jobs", "predict", "export", "protocols", "telemetry"),
+    "api",
+)
 """Of `service/`, from the ground up: each imports only what stands before it."""
 
 GROUND = {

@@ -1,4 +1,4 @@
-"""A table of all types of columns, and networks trained on it."""
+"""A table of all types of columns, and a network trained on it."""
 
 import pytest
 
@@ -20,12 +20,12 @@ def mixed() -> str:
 
 @pytest.fixture(scope="session")
 def of_mixed(service: Service) -> Service:
-    """The service, once it has networks for that table."""
+    """The service, once it has a network for that table."""
     parameters = {"target": "price", "categorical": "code"}
     path = f"/datasets/{MIXED}"
     put = service.client.put(path, params=parameters, content=mixed().encode())
     assert put.status_code in (200, 201), put.text
-    few = {"epochs": 2, "repeats": 1, "baselines": [], "max_restarts": 0}
+    few = {"models": ["cross"], "epochs": 2, "repeats": 1, "baselines": [], "promote": "always"}
     job = service.wait_for(service.train(dataset=MIXED, **few))
     assert job["status"] == "succeeded", job
     return service

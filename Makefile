@@ -88,4 +88,4 @@ lock: setup
 	$(COMPILE) --constraint requirements.lock --extra train --output-file requirements-train.lock pyproject.toml
 
 clean:
-	rm -rf .venv .venv-audit .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-audit .venv-mlflow .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -15,6 +15,8 @@ from service.commands.dataset_table import in_short
 FIRST_SCORES = ("test_rmse", "test_log_loss", "eval_rmse")
 """Of a version's scores the one that a list shows."""
 
+ID_LENGTH = 36
+
 
 def datasets_table(datasets: list[dict[str, Any]]) -> Table:
     """A row for each dataset."""
@@ -109,11 +111,16 @@ def version_line(network: str, version: dict[str, Any]) -> Text:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> Table:
-    """Values as they are, no markup. The last of a row is wrapped where there is no room."""
+    """Values as they are, no markup. The last of a row is wrapped where there is no room.
+
+    Ids of jobs are whole in any case: they are to be copied.
+    """
     *first, last = headings
     table = Table(box=box.SIMPLE_HEAD)
     for heading in first:
-        table.add_column(Text(heading), no_wrap=True)
+        table.add_column(
+            Text(heading), no_wrap=True, min_width=ID_LENGTH if heading == "job" else None
+        )
     table.add_column(Text(last))
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row))

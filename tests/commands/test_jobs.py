@@ -1,3 +1,4 @@
+import io
 import json
 import signal
 import subprocess
@@ -5,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from service.commands.tables import jobs_table
 from tests.commands.conftest import Ask, ask_at, environment, on_terminal
 from tests.conftest import CROSSCHECK, LONG, SMALL, Service
 from tests.scripted import Answer, problem, scripted
@@ -176,3 +179,12 @@ def test_what_can_be_no_key_is_4(service: Service) -> None:
 def test_settings_of_a_server_in_the_same_shell_are_none_of_a_commands(service: Service) -> None:
     url = str(service.client.base_url)
     assert ask_at(url, "jobs", CROSSCHECK_PORT="x", CROSSCHECK_API_KEYS="y").returncode == 0
+
+
+def test_ids_are_whole_on_a_narrow_terminal() -> None:
+    id_ = "6fe1cbb4-5d1c-4b5e-9b3b-6f7a3f3c1f55"
+    config = {"dataset": {"name": "a-dataset-with-a-long-name"}}
+    job = {"id": id_, "status": "cancelled", "config": config, "error": "a reason " * 20}
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(jobs_table([{**job, "created_at": "2026-11-29T08:32:06Z", "waiting_for": None}]))
+    assert id_ in console.export_text()

@@ -110,8 +110,9 @@ WORKS = (
         _synthetic("orders", papers.orders),
         {
             **{f"{n} layer{'s' * (n > 1)}": cross_layers(n) for n in range(1, 6)},
-            "": dense(200, 200, repeats=1),
+            "": dense(200, 200, repeats=1, epochs=30, batch_size=1024),
         },
+        splits=1,
         published={
             "cross, 1 layer": "1.43e-1",
             "cross, 2 layers": "2.89e-2",

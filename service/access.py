@@ -6,7 +6,7 @@ import re
 from starlette.types import Scope
 
 from service.errors import Forbidden, Unauthorized, excerpt
-from service.keys import ROLES, Role, digest_of
+from service.keys import ROLES, Key, Role, digest_of
 from service.settings import HEALTH, Settings
 
 DOCUMENTATION = frozenset(
@@ -16,6 +16,9 @@ DOCUMENTATION = frozenset(
     }
 )
 """The same for everybody: a browser that opens a page sends no key."""
+
+PAGE = frozenset({"/", "/whoami"})
+"""The page asks for a key itself. Below `/page/` are its files, and nothing else."""
 
 READABLE = (
     *("/predict", "/metrics", "/models", "/datasets"),
@@ -37,7 +40,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="crosscheck"'}
 
 def role_for(method: str, path: str) -> Role | None:
     """The least role that a request needs; None where it needs no key."""
-    if path in HEALTH or path in DOCUMENTATION:
+    if path in HEALTH or path in DOCUMENTATION or path in PAGE or path.startswith("/page/"):
         return None
     makes_dataset = method == "PUT" and path.startswith("/datasets/")
     if method in ("PUT", "DELETE") and not makes_dataset:
@@ -76,15 +79,25 @@ def admit(settings: Settings, scope: Scope, headers: dict[bytes, bytes]) -> None
         raise Unauthorized(
             "a key is needed, in `Authorization: Bearer …` or in `X-API-Key`", CHALLENGE
         )
-    digest = digest_of(given)
-    # All are compared, and digests rather than keys: the time tells nothing of any of them.
-    matches = [key for key in keys if hmac.compare_digest(key.digest, digest)]
-    if not matches:
+    key = _known(keys, given)
+    if key is None:
         raise Unauthorized("the key is not known", CHALLENGE)
-    (key,) = matches
     if ROLES.index(key.role) < ROLES.index(needed):
         raise Forbidden(f"this needs a key with the role {needed}; yours has {key.role}")
     scope["key"] = key.name
+
+
+def key_of(settings: Settings, headers: dict[bytes, bytes]) -> Key | None:
+    """The key that a request comes with, if it is one of ours."""
+    given = _given(headers)
+    return _known(settings.api_keys, given) if given is not None else None
+
+
+def _known(keys: tuple[Key, ...], given: bytes) -> Key | None:
+    digest = digest_of(given)
+    # All are compared, and digests rather than keys: the time tells nothing of any of them.
+    matches = [key for key in keys if hmac.compare_digest(key.digest, digest)]
+    return matches[0] if matches else None
 
 
 def _refuse_other_names(headers: dict[bytes, bytes]) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.config import WHOLE, BaselineName, ModelName, TrainConfig
 from models.schema import TableSchema
 from service.errors import DETAIL_LENGTH
+from service.keys import Role
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -239,6 +240,14 @@ class Live(Schema):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
+
+
+class Whoami(Schema):
+    """What the sender of a request may do."""
+
+    needs_key: bool
+    key: str | None = Field(description="Its name; null without one, or with an unknown one.")
+    role: Role | None = Field(description="Null where a key is needed, and there is no known one.")
 
 
 class Training(Schema):

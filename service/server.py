@@ -50,6 +50,14 @@ def run(settings: Settings, listener: socket.socket, given: slots.Given) -> None
     Server(config, app, settings).run([listener])
 
 
+class _Defaults(list[tuple[bytes, bytes]]):
+    """Headers of every answer, but where it has one of the same name: uvicorn sends both."""
+
+    def __add__(self, own: Any) -> Any:
+        names = {name for name, _ in own}
+        return [header for header in self if header[0] not in names] + own
+
+
 class Server(uvicorn.Server):
     """Drains before it stops, and cuts off clients that are too slow."""
 
@@ -70,7 +78,9 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, BoundedHttp):
                     connection.cut_off_if_slow(now)
-        if not await super().on_tick(counter):
+        ends = await super().on_tick(counter)
+        self.server_state.default_headers = _Defaults(self.server_state.default_headers)
+        if not ends:
             return False
         # Until then `/readyz` says 503, so that who balances load sends new clients elsewhere.
         self.stop_at = self.stop_at or now + self.drain_seconds

@@ -47,7 +47,7 @@ _is_service_link = re.compile(r"(tcp|udp|sctp)://").match
 OWN_PATHS = frozenset(
     (
         *("datasets", "docs", "jobs", "livez", "metrics", "models", "monitoring", "openapi.json"),
-        *("predict", "readyz", "train", "v1", "v2"),
+        *("page", "predict", "readyz", "train", "v1", "v2", "whoami"),
         *("health", "invocations", "ping", "score", "version"),
     )
 )

@@ -31,7 +31,7 @@ def modules_after(statement: str) -> set[str]:
 
 ROOMS = (
     *("http", "registry", "tables", "jobs", "predict", "export", "protocols", "telemetry"),
-    "api",
+    *("page", "api"),
 )
 """Of `service/`, from the ground up: each imports only what stands before it."""
 

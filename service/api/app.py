@@ -12,9 +12,9 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import Message, Receive, Scope, Send
 
-from service import access, access_log, errors, protocols
+from service import access, access_log, errors, page, protocols
 from service.access_log import AccessLog
-from service.api import datasets, docs, document, example, health, jobs, models, scrape
+from service.api import datasets, docs, document, example, health, jobs, models, scrape, whoami
 from service.api.readiness import Readiness, Subject
 from service.errors import CrosscheckError, NotFound, Refuse, TooLarge, problem
 from service.jobs import database
@@ -175,7 +175,8 @@ def create_app(settings: Settings, given: slots.Given | None = None) -> Crossche
     app.state.stopping = asyncio.Event()
     app.state.readiness = {subject: Readiness(app.state, subject) for subject in get_args(Subject)}
     app.state.scrape = Scrape(app.state, settings, app.state.counting)
-    for router in (health.router, docs.router, *protocols.health_routers(settings)):
+    open_to_all = [health.router, whoami.router, docs.router, page.router]
+    for router in (*open_to_all, *protocols.health_routers(settings)):
         app.include_router(router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []

@@ -1,0 +1,189 @@
+// The start: who is there, what the URL names, and the view of it.
+
+import * as api from "./api.js";
+import { announce, h } from "./dom.js";
+import { open } from "./panel.js";
+import * as state from "./state.js";
+import { view } from "./views.js";
+
+const ROLES = ["predict", "train", "admin"];
+const LOOK_SECONDS = 10;
+const WAIT_SECONDS = 0.4; // for the first drawing, so that nothing moves afterwards
+
+const main = document.getElementById("main");
+let who = { needs_key: false, key: null, role: null };
+let leaving = new AbortController();
+let shown = null;
+
+function may(role) {
+  return ROLES.indexOf(who.role) >= ROLES.indexOf(role);
+}
+
+async function start() {
+  try {
+    who = await api.get("whoami");
+  } catch (error) {
+    main.replaceChildren(h("p", { class: "refusal", role: "alert" }, error.message));
+    return;
+  }
+  introduce();
+  if (who.role) await show();
+  else askForKey();
+}
+
+function introduce() {
+  const place = document.getElementById("who");
+  const leave = () => {
+    api.keep(null);
+    start();
+  };
+  const docs = h("a", { href: "docs" }, "API");
+  if (who.role && who.needs_key) {
+    place.replaceChildren(`${who.key}, may ${{ predict: "predict", train: "predict and train", admin: "do everything" }[who.role]} `,
+      h("button", { class: "plain", on: { click: leave } }, "Forget the key"), " ", docs);
+  } else place.replaceChildren(docs);
+}
+
+function askForKey() {
+  leave();
+  const said = h("p", { class: "refusal", role: "alert" }, api.key() ? "The key is not known." : "");
+  const input = h("input", { id: "key", type: "password", autocomplete: "off", required: true });
+  const enter = async (event) => {
+    event.preventDefault();
+    api.keep(input.value.trim());
+    await start();
+  };
+  main.replaceChildren(h("section", { id: "locked", "aria-labelledby": "locked-title" },
+    h("header", null, h("h1", { id: "locked-title" }, "A key is needed")),
+    h("p", null, "This service answers to keys. It is kept until this tab is closed, and sent to this service alone."),
+    h("form", { on: { submit: enter } }, h("div", { class: "field" }, h("label", { for: "key" }, "Key"), input),
+      h("div", { class: "actions" }, h("button", { class: "first" }, "Go on"))), said));
+  input.focus();
+}
+
+function leave() {
+  leaving.abort();
+  leaving = new AbortController();
+  shown = null;
+}
+
+/** Shows what the URL names. */
+async function show() {
+  leave();
+  const { signal } = leaving;
+  const subject = state.all();
+  const { panels, title } = view(subject);
+  document.title = title === "Crosscheck" ? title : `${title} – Crosscheck`;
+  guide(subject, title);
+  try {
+    if (subject.dataset && !subject.job && !subject.version) await nameDefault(subject, signal);
+  } catch (error) {
+    if (!signal.aborted) excuse(error);
+    return;
+  }
+  if (signal.aborted) return;
+  const opened = open(panels.filter(({ needs }) => !needs || may(needs)), subject, { signal, may });
+  const drawing = opened.refresh();
+  await Promise.race([drawing, new Promise((resolve) => setTimeout(resolve, WAIT_SECONDS * 1000))]);
+  if (signal.aborted) return;
+  main.replaceChildren(...heading(panels, subject, title), ...opened.sections);
+  shown = opened;
+  await drawing;
+  if (!signal.aborted && subject.at) document.getElementById(subject.at)?.scrollIntoView();
+  for (const { id, every } of panels) if (every) repeat(() => opened.refresh(id), every, signal);
+}
+
+/** Without a network the dataset view is about what answers by default. */
+async function nameDefault(subject, signal) {
+  const { default: chosen } = await api.get(`models?dataset=${encodeURIComponent(subject.dataset)}`, { signal });
+  if (chosen) {
+    subject.network = chosen.model;
+    subject.version = String(chosen.version);
+  }
+}
+
+function excuse(error) {
+  main.replaceChildren(h("p", { class: "refusal", role: "alert" }, error.message),
+    h("div", { class: "actions" }, h("button", { on: { click: show } }, "Try again"), h("a", { href: "#" }, "To all datasets")));
+}
+
+function heading(panels, subject, title) {
+  const { at, ...rest } = subject;
+  const home = title === "Crosscheck";
+  const links = panels.filter(({ needs }) => !needs || may(needs)).map((panel) =>
+    h("a", { href: state.link({ at: panel.id }, state.all()), on: { click: (event) => jump(event, panel.id) } }, panel.title));
+  return [h("h1", { class: home ? "unseen" : null }, home ? "All datasets" : title),
+    h("nav", { id: "panels", "aria-label": "On this page" }, links)];
+}
+
+function jump(event, id) {
+  event.preventDefault();
+  state.set({ at: id });
+  const section = document.getElementById(id);
+  section.scrollIntoView();
+  section.focus({ preventScroll: true });
+}
+
+function guide({ dataset, job, version }, title) {
+  const steps = [h("a", { href: "#", "aria-current": dataset || job ? null : "page" }, "Crosscheck")];
+  if (dataset) steps.push(h("a", { href: state.link({ dataset }), "aria-current": job || version ? null : "page" }, dataset));
+  if (job || version) steps.push(h("a", { href: location.hash, "aria-current": "page" }, title));
+  document.getElementById("where").replaceChildren(...steps);
+}
+
+function repeat(action, seconds, signal) {
+  const timer = setInterval(() => document.hidden || action(), seconds * 1000);
+  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+}
+
+/** Whether it predicts and trains. */
+async function look() {
+  if (document.hidden) return;
+  const place = document.getElementById("status");
+  try {
+    const ready = await api.get("readyz");
+    const training = ready.training.ready ? "training is up" : `training is down: ${ready.training.missing.join("; ")}`;
+    tell(place, ready.training.ready ? "good" : "bad", `Predictions are up, ${training}`);
+  } catch (error) {
+    tell(place, "bad", error.status === 503 ? "The service is not ready to predict" : "The service does not answer");
+  }
+}
+
+function tell(place, kind, text) {
+  if (place.textContent !== text) place.replaceChildren(h("span", { class: kind }, text));
+}
+
+api.connection.addEventListener("lost", () => {
+  const place = document.getElementById("lost");
+  place.textContent = "The service does not answer. What you see is from before; this page looks for it, and goes on by itself.";
+  place.hidden = false;
+});
+
+api.connection.addEventListener("back", async () => {
+  document.getElementById("lost").hidden = true;
+  announce("The service answers again.");
+  await look();
+  if (shown) await shown.refresh();
+  else await start();
+});
+
+api.connection.addEventListener("locked", () => who.needs_key && who.role && start());
+
+let last = location.hash;
+window.addEventListener("hashchange", () => {
+  if (!who.role) return;
+  const before = new URLSearchParams(last.slice(1));
+  last = location.hash;
+  const now = new URLSearchParams(last.slice(1));
+  const same = ["dataset", "job", "network", "version"].every((name) => before.get(name) === now.get(name));
+  if (same && shown) return shown.refresh();
+  return show().then(() => state.get("at") || window.scrollTo(0, 0));
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  look();
+  shown?.refresh();
+});
+setInterval(look, LOOK_SECONDS * 1000);
+look();
+start();

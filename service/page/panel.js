@@ -1,0 +1,107 @@
+// A panel: what the API says at some paths, drawn into a section, with links to just that.
+
+import * as api from "./api.js";
+import { h } from "./dom.js";
+import * as state from "./state.js";
+
+const parts = new WeakMap();
+
+/** The lasting parts of a panel's body, made once: what is typed into them survives a refresh. */
+export function lasting(body, make) {
+  if (!parts.has(body)) parts.set(body, make());
+  const made = parts.get(body);
+  if (made[0].parentNode !== body) body.replaceChildren(...made);
+  return made;
+}
+
+/** Opens panels on a subject: a section for each, and what fetches and draws them again. */
+export function open(panels, subject, { signal, may }) {
+  const opened = panels.map((panel) => section(panel, subject));
+  const context = { subject, signal, may, api, state, refresh, follow };
+  for (const each of opened) each.again = () => refresh(each.panel.id);
+
+  /** Fetches and draws these panels, by default all. What they share is asked for once. */
+  async function refresh(...ids) {
+    const asked = new Map();
+    const ask = (path) => {
+      if (!asked.has(path)) asked.set(path, api.text(path, { signal }));
+      return asked.get(path);
+    };
+    const chosen = opened.filter(({ panel }) => !ids.length || ids.includes(panel.id));
+    await Promise.all(chosen.map((each) => fill(each, ask, context)));
+  }
+
+  /** Tells of a job while it runs, and fetches what it changes: seldom meanwhile, all at its end. */
+  function follow(job, tell) {
+    const since = new Map();
+    api.follow(job, (now, event) => {
+      if (signal.aborted) return;
+      tell(now);
+      if (event === "end") return refresh();
+      for (const { id, live } of panels) {
+        if (live && performance.now() - (since.get(id) ?? -Infinity) > live * 1000) {
+          since.set(id, performance.now());
+          refresh(id);
+        }
+      }
+    }, signal);
+  }
+
+  return { sections: opened.map(({ element }) => element), refresh };
+}
+
+function section(panel, subject) {
+  const links = h("span", { class: "links" });
+  const body = h("div", { class: "body" }, h("p", { class: "quiet" }, "Loading …"));
+  const element = h("section", { id: panel.id, "aria-labelledby": `${panel.id}-title`, tabindex: -1 },
+    h("header", null, h("h2", { id: `${panel.id}-title` }, panel.title), links), body);
+  return { panel, subject, links, body, element, drawn: null, round: 0 };
+}
+
+async function fill(opened, ask, context) {
+  const { panel, subject, body } = opened;
+  const round = ++opened.round;
+  const isStale = () => context.signal.aborted || round !== opened.round;
+  const paths = panel.sources(subject);
+  link(opened, paths.filter(Boolean));
+  try {
+    const texts = await Promise.all(paths.map((path) => path && ask(path)));
+    if (isStale()) return;
+    const said = texts.join("\n");
+    if (opened.drawn === said) return;
+    const focused = body.contains(document.activeElement) ? document.activeElement.id : null;
+    if (opened.drawn === null) body.replaceChildren();
+    await panel.draw(body, texts.map((text) => text && JSON.parse(text)), context);
+    opened.drawn = said;
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  } catch (error) {
+    if (isStale() || error.name === "AbortError") return;
+    opened.drawn = null;
+    body.replaceChildren(...excuse(opened, error));
+  }
+}
+
+/** Links to the JSON that is drawn. A browser sends no key with a link, so with one we fetch it. */
+function link({ panel, links }, paths) {
+  if (links.dataset.paths === paths.join(" ")) return;
+  links.dataset.paths = paths.join(" ");
+  links.replaceChildren(...paths.map((path, index) => {
+    const place = paths.length > 1 ? ` ${index + 1}` : "";
+    const open = async (event) => {
+      if (!api.key()) return;
+      event.preventDefault();
+      const text = await api.text(path).catch((error) => error.message);
+      window.open(URL.createObjectURL(new Blob([text], { type: "application/json" })));
+    };
+    return h("a", { href: path, title: path, on: { click: open }, "aria-label": `JSON${place} of: ${panel.title}` }, `JSON${place}`);
+  }));
+}
+
+function excuse({ panel, again }, error) {
+  if (error.status === 404 && panel.missing) return [h("p", { class: "quiet" }, panel.missing)];
+  if (!(error instanceof api.Refusal)) console.error(error);
+  return [
+    h("p", { class: "refusal", role: "alert" }, error.message),
+    h("button", { on: { click: again } }, "Try again"),
+  ];
+}

@@ -14,7 +14,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service import access, access_log, errors, page, protocols
 from service.access_log import AccessLog
-from service.api import datasets, docs, document, example, health, jobs, models, scrape, whoami
+from service.api import (
+    datasets,
+    docs,
+    document,
+    example,
+    health,
+    jobs,
+    models,
+    recipe,
+    scrape,
+    whoami,
+)
 from service.api.readiness import Readiness, Subject
 from service.errors import CrosscheckError, NotFound, Refuse, TooLarge, problem
 from service.jobs import database
@@ -180,7 +191,8 @@ def create_app(settings: Settings, given: slots.Given | None = None) -> Crossche
         app.include_router(router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
-    own = [datasets.router, example.router, jobs.router, models.router, scrape.router]
+    own = [datasets.router, example.router, recipe.router, jobs.router, models.router]
+    own.append(scrape.router)
     for router in (*own, *protocols.routers(settings)):
         app.include_router(router, dependencies=keys)
     document_predict(app, keys)

@@ -14,8 +14,8 @@ from service.http import static_files
 FOLDER = Path(__file__).parent
 
 PANELS = (
-    *("answers", "comparison", "datasets", "job", "jobs", "profile", "serving", "train"),
-    *("try", "upload", "versions"),
+    *("answers", "comparison", "job", "jobs", "profile", "serving", "train"),
+    *("try", "upload", "version", "versions"),
 )
 
 MODULES = ("api", "dom", "format", "main", "panel", "state", "views")

@@ -1,0 +1,124 @@
+// The comparison of a job, or of what serves: the verdict, the errors, and each two held apart.
+
+import { h, svg, table } from "../dom.js";
+import { count, number, score, seconds, tested } from "../format.js";
+import { lasting } from "../panel.js";
+import * as state from "../state.js";
+
+const FAR_APART = 50; // the greatest error is so many times the least: a linear axis shows one bar
+
+export const comparison = {
+  id: "comparison",
+  title: "Comparison",
+  missing: "There is nothing to compare yet: the job has published no version.",
+  sources: ({ dataset, job }) => [job ? `metrics?job_id=${job}` : `metrics?dataset=${encodeURIComponent(dataset)}`],
+  draw(body, [{ models, verdict }], context) {
+    const rows = Object.entries(models);
+    if (!rows.length) {
+      body.replaceChildren(h("p", { class: "quiet" }, "There is nothing to compare yet."));
+      return;
+    }
+    const name = verdict?.score ?? tested(rows[0][1]);
+    const [said, axis, errors, pairs] = lasting(body, () => [h("div"), h("div", { class: "inline" }), h("div"), h("div")]);
+    const redraw = () => {
+      const isLogarithmic = scale(rows, name) === "log";
+      axis.replaceChildren(choice(isLogarithmic, redraw));
+      errors.replaceChildren(listed(rows, name, isLogarithmic, context));
+    };
+    said.replaceChildren(h("p", { class: "lead" }, verdict ? sentence(verdict.summary) : "The rows are of different jobs: there is no verdict."), ...refusals(rows));
+    redraw();
+    pairs.replaceChildren(...(verdict ? held(verdict) : []));
+  },
+};
+
+function sentence(text) {
+  return `${text[0].toUpperCase()}${text.slice(1)}.`;
+}
+
+function refusals(rows) {
+  return rows.filter(([, row]) => row.refused).map(([name, row]) =>
+    h("p", { class: "refusal" }, `${name}, version ${row.version}, did not take over: ${row.refused}`));
+}
+
+function scale(rows, name) {
+  const chosen = state.get("scale");
+  if (chosen) return chosen;
+  const errors = rows.map(([, row]) => row[name]).filter((error) => error > 0);
+  return Math.max(...errors) > FAR_APART * Math.min(...errors) ? "log" : "linear";
+}
+
+function choice(isLogarithmic, redraw) {
+  const change = () => {
+    state.set({ scale: isLogarithmic ? "linear" : "log" });
+    redraw();
+    document.getElementById("scale").focus();
+  };
+  return h("button", { id: "scale", class: "plain", on: { click: change } }, isLogarithmic ? "Bars on a linear axis" : "Bars on a logarithmic axis");
+}
+
+function listed(rows, name, isLogarithmic, { subject }) {
+  const others = Object.keys(rows.at(-1)[1]).filter((key) => /^(test|eval|train|validation)_/.test(key) && key !== name && typeof rows.at(-1)[1][key] === "number");
+  const kept = [...others.filter((key) => !/^(train|validation)_|mse$/.test(key)), ...others.filter((key) => /^train_(rmse|log_loss)$/.test(key))];
+  const place = placing(rows, name, isLogarithmic);
+  const headings = ["", score(name), "mean ± deviation", h("span", { class: "unseen" }, "Bar"), ...kept.map(score), "Parameters", "Training", "Version"];
+  const cells = rows.map(([network, row]) => [
+    h("span", { class: `series ${"version" in row ? network : "baseline"}` }, network),
+    number(row[name]),
+    row.standard_deviation?.[name] === undefined ? "–" : `${number(row.mean[name])} ± ${number(row.standard_deviation[name], 2)}`,
+    bar(network, row, name, place),
+    ...kept.map((key) => number(row[key])),
+    count(row.parameters),
+    seconds(row.seconds),
+    "version" in row ? versionOf(subject, network, row) : "–",
+  ]);
+  const caption = `The error of each network and baseline: ${score(name)}, less is better. Bars are on a ${isLogarithmic ? "logarithmic" : "linear"} axis; whiskers are the standard deviation of the repeats.`;
+  const made = table(caption, headings, cells, [1, 2, ...kept.map((_, index) => index + 4), kept.length + 4, kept.length + 5]);
+  return h("figure", null, made, h("figcaption", { "aria-hidden": "true" }, caption));
+}
+
+function versionOf({ dataset, job }, network, row) {
+  const link = h("a", { href: state.link({ dataset: dataset ?? row.dataset.name, network, version: row.version }) }, `version ${row.version}`);
+  return h("span", null, link, row.serving ? " serves" : job && row.refused ? " refused" : "");
+}
+
+/** Where an error stands between 0 and 100. */
+function placing(rows, name, isLogarithmic) {
+  const errors = rows.map(([, row]) => row[name]);
+  const greatest = Math.max(...rows.map(([, row]) => Math.max(row[name], (row.mean?.[name] ?? 0) + (row.standard_deviation?.[name] ?? 0))));
+  if (!isLogarithmic) return (error) => Math.max(0, Math.min(100, (100 * error) / greatest));
+  const least = Math.log10(Math.min(...errors.filter((error) => error > 0))) - 0.5;
+  const span = Math.log10(greatest) - least;
+  return (error) => (error > 0 ? Math.max(0, Math.min(100, (100 * (Math.log10(error) - least)) / span)) : 0);
+}
+
+function bar(network, row, name, place) {
+  const parts = [svg("rect", { class: `bar ${"version" in row ? network : "baseline"}`, x: 0, y: "20%", height: "60%", width: `${place(row[name])}%` })];
+  const deviation = row.standard_deviation?.[name];
+  if (deviation !== undefined) parts.push(...whisker(place(row.mean[name] - deviation), place(row.mean[name] + deviation)));
+  return svg("svg", { class: "bars", "aria-hidden": "true" }, parts);
+}
+
+function whisker(low, high) {
+  const line = (x1, x2, y1, y2) => svg("line", { class: "whisker", x1: `${x1}%`, x2: `${x2}%`, y1, y2 });
+  return [line(low, high, "50%", "50%"), line(low, low, "25%", "75%"), line(high, high, "25%", "75%")];
+}
+
+function held({ score: name, pairs }) {
+  const widest = Math.max(...pairs.map(({ low, high }) => Math.max(Math.abs(low), Math.abs(high))));
+  const place = (difference) => 50 + (widest ? (50 * difference) / widest : 0) * 0.98;
+  const rows = pairs.map((pair) => [
+    `${pair.a} – ${pair.b}`,
+    number(pair.difference),
+    number(pair.low),
+    number(pair.high),
+    svg("svg", { class: "bars", "aria-hidden": "true" },
+      svg("line", { class: "zero", x1: "50%", x2: "50%", y1: "0%", y2: "100%" }),
+      whisker(place(pair.low), place(pair.high)),
+      svg("circle", { class: "point", cx: `${place(pair.difference)}%`, cy: "50%", r: 3 })),
+    pair.verdict,
+  ]);
+  const caption = `Each two held apart on the same test rows: the difference of their ${score(name)}, and its 95% interval. One that does not hold zero is shown.`;
+  return [h("details", { open: pairs.length <= 15 }, h("summary", null, "Each two held apart"),
+    h("figure", null, table(caption, ["", "Difference", "from", "to", h("span", { class: "unseen" }, "Interval"), "Verdict"], rows, [1, 2, 3]),
+      h("figcaption", { "aria-hidden": "true" }, caption)))];
+}

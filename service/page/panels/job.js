@@ -1,0 +1,58 @@
+// One job: what it does, and how it ended.
+
+import { announce, attempt, h } from "../dom.js";
+import { moment, seconds } from "../format.js";
+import { lasting } from "../panel.js";
+import * as state from "../state.js";
+import { ENDED, duration, progressOf, told } from "./jobs.js";
+
+export const job = {
+  id: "job",
+  title: "The job",
+  needs: "train",
+  sources: ({ job }) => [`jobs/${job}`],
+  draw(body, [job], context) {
+    const [facts, progress, actions] = lasting(body, () => [h("div"), h("div", { class: "progress" }), cancelling(job, context)]);
+    const show = (now) => {
+      facts.replaceChildren(...factsOf(now));
+      progress.replaceChildren(...progressed(now));
+      actions.hidden = ENDED.includes(now.status);
+    };
+    show(job);
+    if (!ENDED.includes(job.status) && context.api.following() !== job.id) {
+      context.follow(job.id, (now) => {
+        show(now);
+        if (ENDED.includes(now.status)) announce(`The job has ${now.status}.`);
+      });
+    }
+  },
+};
+
+function factsOf(job) {
+  const dataset = job.config.dataset.name ?? "triples";
+  const facts = [
+    ["Dataset", h("a", { href: state.link({ dataset }) }, dataset)],
+    ["Posted", moment(job.created_at)],
+    ["Took", seconds(duration(job))],
+    ["Networks", job.config.models.join(", ")],
+  ];
+  const versions = job.results.map(({ model, version, refused }) => h("p", { class: refused ? "refusal" : null },
+    h("a", { href: state.link({ dataset, network: model, version }) }, `${model}, version ${version}`), refused ? ` did not take over: ${refused}` : ""));
+  return [h("p", { class: "lead", id: "job-state" }, told(job)),
+    h("dl", { class: "facts" }, facts.map(([what, value]) => h("div", null, h("dt", null, what), h("dd", null, value)))), ...versions];
+}
+
+function progressed({ status, progress }) {
+  if (status !== "running" || !progress) return [];
+  return [h("progress", { max: progress.epochs, value: progress.epoch, "aria-label": progressOf(progress) })];
+}
+
+function cancelling(job, context) {
+  const said = h("div");
+  const cancel = () => attempt(button, said, async () => {
+    await context.api.post(`jobs/${job.id}/cancel`);
+    await context.refresh();
+  });
+  const button = h("button", { id: "cancel", on: { click: cancel } }, "Cancel the job");
+  return h("div", { class: "actions" }, button, said);
+}

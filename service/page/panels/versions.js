@@ -1,0 +1,91 @@
+// The versions of each network, what served when, and who may serve next.
+
+import { announce, ask, attempt, h, table } from "../dom.js";
+import { moment, number, score, several, tested } from "../format.js";
+import * as state from "../state.js";
+
+const FEW = 8;
+const NETWORKS = ["dense", "cross", "deep_cross"];
+
+export const versions = {
+  id: "versions",
+  title: "Versions",
+  sources: ({ dataset }) => [
+    `models?dataset=${encodeURIComponent(dataset)}`,
+    ...NETWORKS.map((network) => `models/${encodeURIComponent(dataset)}/${network}/history`),
+  ],
+  draw(body, [{ models }, ...histories], context) {
+    const known = models.map((model, index) => ({ ...model, history: histories[index].changes })).filter((model) => model.versions.length);
+    body.replaceChildren(...(known.length ? known.flatMap((model) => network(model, context)) : [h("p", { class: "quiet" }, "There are none yet.")]));
+  },
+};
+
+function network(model, context) {
+  const { name, versions, history, serving } = model;
+  const said = h("div");
+  const all = state.get("all") === name;
+  const key = tested(versions[0]);
+  const served = new Map(history.toReversed().map((change) => [change.version, change.changed_at]));
+  const shown = all ? versions : versions.slice(0, FEW);
+  const rows = shown.map((version) => [
+    h("a", { href: state.link({ dataset: model.dataset, network: name, version: version.version }) }, `version ${version.version}`),
+    moment(version.created_at),
+    number(version[key]),
+    h("a", { href: state.link({ dataset: model.dataset, job: version.job_id }) }, version.job_id.slice(0, 8)),
+    told(version, served),
+    context.may("admin") && !version.serving ? promote(model, version, said, context) : "",
+  ]);
+  const more = versions.length > FEW && h("button", { id: `all-${name}`, class: "plain", on: { click: () => showAll(body, model, context, all ? null : name) } }, all ? "Show the newest alone" : `Show all ${versions.length}`);
+  const body = h("div", null,
+    h("h3", null, h("span", { class: `series ${name}` }, name), h("small", null, serving ? ` version ${serving} serves` : " none serves", `, ${several(versions.length, "version")}`)),
+    table(`Versions of ${name}`, ["Version", "Made", score(key), "By the job", "State", ""], rows, [2]), more, said, past(name, history));
+  return [body];
+}
+
+function showAll(body, model, context, name) {
+  state.set({ all: name });
+  body.replaceWith(...network(model, context));
+  document.getElementById(`all-${model.name}`)?.focus();
+}
+
+function told(version, served) {
+  if (version.serving) return h("span", { class: "good" }, "serves");
+  if (version.refused) return h("span", { class: "bad" }, `refused: ${version.refused}`);
+  return served.has(version.version) ? "served before" : "never served";
+}
+
+function promote(model, version, said, context) {
+  const older = model.serving && version.version < model.serving;
+  const verb = older ? "Roll back" : "Promote";
+  const instead = model.serving ? `It replaces version ${model.serving}${errorOf(model, model.serving)}.` : "Nothing of this network serves now.";
+  const click = async () => {
+    const question = `Version ${version.version} of ${model.name}${errorOf(model, version.version)} is to serve in ${model.dataset}. ${instead}`;
+    if (!(await ask(question, verb))) return;
+    await attempt(button, said, async () => {
+      await context.api.put(`models/${encodeURIComponent(model.dataset)}/${model.name}/serving`, { version: version.version });
+      announce(`Version ${version.version} of ${model.name} serves now.`);
+      await context.refresh();
+    });
+  };
+  const button = h("button", { id: `promote-${model.name}-${version.version}`, "aria-label": `${verb} version ${version.version} of ${model.name}`, on: { click } }, verb);
+  return button;
+}
+
+function errorOf({ versions }, number_) {
+  const version = versions.find(({ version }) => version === number_);
+  const key = version && tested(version);
+  return key ? ` (${score(key)} ${number(version[key])})` : "";
+}
+
+function past(name, history) {
+  if (!history.length) return null;
+  const rows = history.map((change) => [
+    moment(change.changed_at),
+    `version ${change.version}`,
+    change.previous ? `version ${change.previous}` : "nothing",
+    change.key ? `the key ${change.key}` : change.job_id ? `the job ${change.job_id.slice(0, 8)}` : "–",
+    change.reason,
+  ]);
+  return h("details", null, h("summary", null, `What served of ${name}`),
+    table(`What served of ${name}, newest change first`, ["Since", "Served", "Replaced", "By", "Reason"], rows));
+}

@@ -24,17 +24,22 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** A table that scrolls sideways in a narrow window. Cells are texts or elements; `numeric` columns
- * are aligned at the right. The first cell of a row is its heading. */
+const LONG = 44; // characters, beyond which a cell may have several lines
+
+/** A table that scrolls sideways in a narrow window. Cells are texts or elements; those in columns
+ * that are `numeric` are aligned at the right. The first cell of a row is its heading. */
 export function table(caption, headings, rows, numeric = []) {
-  const kind = (index) => (numeric.includes(index) ? "number" : null);
+  const kind = (index, cell) => {
+    if (numeric.includes(index)) return "number";
+    return (cell?.textContent ?? cell)?.length > LONG ? "long" : null;
+  };
   return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": caption },
-    h("table", null,
+    h("table", { class: headings.length < 5 ? "narrow" : null },
       h("caption", { class: "unseen" }, caption),
       h("thead", null, h("tr", null, headings.map((heading, index) =>
         h("th", { scope: "col", class: kind(index) }, heading)))),
-      h("tbody", null, rows.map((row) => h("tr", { class: row.class, id: row.id }, row.map((cell, index) =>
-        h(index ? "td" : "th", { scope: index ? null : "row", class: kind(index) }, cell)))))));
+      h("tbody", null, rows.map((row) => h("tr", { id: row.id }, row.map((cell, index) =>
+        h(index ? "td" : "th", { scope: index ? null : "row", class: kind(index, cell) }, cell)))))));
 }
 
 /** A plot with its sentence, and with its table for those who cannot see it. */

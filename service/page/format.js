@@ -6,9 +6,16 @@ import { h } from "./dom.js";
 export function number(x, digits = 5) {
   if (x === null || x === undefined || !Number.isFinite(x)) return "–";
   const size = Math.abs(x);
-  if (size !== 0 && (size < 1e-3 || size >= 1e7)) return x.toExponential(Math.min(digits - 1, 3)).replace("-", "−").replace("e−", "e-");
+  if (size === 0) return "0";
+  if (size < 1e-3 || size >= 1e7) return x.toExponential(Math.min(digits - 1, 3)).replace("-", "−").replace("e−", "e-");
   const text = size >= 10 ** (digits - 1) ? Math.round(x).toLocaleString("en") : x.toPrecision(digits);
   return text.replace("-", "−");
+}
+
+/** A value of a table: whole numbers as they are. */
+export function value(x) {
+  if (typeof x !== "number") return x === null || x === undefined ? "–" : String(x);
+  return Number.isInteger(x) && Math.abs(x) < 1e15 ? String(x).replace("-", "−") : number(x);
 }
 
 /** A count: 53,940. */

@@ -71,35 +71,34 @@ function leave() {
 async function show() {
   leave();
   const { signal } = leaving;
-  const subject = state.all();
-  const { panels, title } = view(subject);
-  document.title = title === "Crosscheck" ? title : `${title} – Crosscheck`;
-  guide(subject, title);
+  const named = state.all();
+  let answering = null;
   try {
-    if (subject.dataset && !subject.job && !subject.version) await nameDefault(subject, signal);
+    answering = await answeringIn(named, signal);
   } catch (error) {
     if (!signal.aborted) excuse(error);
     return;
   }
-  if (signal.aborted) return;
-  const opened = open(panels.filter(({ needs }) => !needs || may(needs)), subject, { signal, may });
+  const { panels: all, title } = view(named, answering);
+  const panels = all.filter(({ needs }) => !needs || may(needs));
+  document.title = title === "Crosscheck" ? title : `${title} – Crosscheck`;
+  guide(named, title);
+  const opened = open(panels, { ...answering, ...named }, { signal, may });
   const drawing = opened.refresh();
   await Promise.race([drawing, new Promise((resolve) => setTimeout(resolve, WAIT_SECONDS * 1000))]);
   if (signal.aborted) return;
-  main.replaceChildren(...heading(panels, subject, title), ...opened.sections);
+  main.replaceChildren(...heading(panels, title), ...opened.sections);
   shown = opened;
   await drawing;
-  if (!signal.aborted && subject.at) document.getElementById(subject.at)?.scrollIntoView();
+  if (!signal.aborted && named.at) document.getElementById(named.at)?.scrollIntoView();
   for (const { id, every } of panels) if (every) repeat(() => opened.refresh(id), every, signal);
 }
 
-/** Without a network the dataset view is about what answers by default. */
-async function nameDefault(subject, signal) {
-  const { default: chosen } = await api.get(`models?dataset=${encodeURIComponent(subject.dataset)}`, { signal });
-  if (chosen) {
-    subject.network = chosen.model;
-    subject.version = String(chosen.version);
-  }
+/** The version that answers by default, where the URL names a dataset alone. */
+async function answeringIn({ dataset, job, version }, signal) {
+  if (!dataset || job || version) return null;
+  const { default: chosen } = await api.get(`models?dataset=${encodeURIComponent(dataset)}`, { signal });
+  return chosen && { network: chosen.model, version: String(chosen.version) };
 }
 
 function excuse(error) {
@@ -107,11 +106,10 @@ function excuse(error) {
     h("div", { class: "actions" }, h("button", { on: { click: show } }, "Try again"), h("a", { href: "#" }, "To all datasets")));
 }
 
-function heading(panels, subject, title) {
-  const { at, ...rest } = subject;
+function heading(panels, title) {
   const home = title === "Crosscheck";
-  const links = panels.filter(({ needs }) => !needs || may(needs)).map((panel) =>
-    h("a", { href: state.link({ at: panel.id }, state.all()), on: { click: (event) => jump(event, panel.id) } }, panel.title));
+  const links = panels.map(({ id, title }) =>
+    h("a", { href: state.link({ at: id }, state.all()), on: { click: (event) => jump(event, id) } }, title));
   return [h("h1", { class: home ? "unseen" : null }, home ? "All datasets" : title),
     h("nav", { id: "panels", "aria-label": "On this page" }, links)];
 }

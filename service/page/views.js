@@ -13,14 +13,15 @@ import { version } from "./panels/version.js";
 import { versions } from "./panels/versions.js";
 
 const HOME = [serving, upload, jobs];
+const UNTRAINED = [answers, profile, train, jobs];
 const DATASET = [answers, comparison, tryIt, train, versions, jobs, profile];
 const JOB = [job, comparison, train];
 const VERSION = [version, tryIt];
 
-/** The panels of what the URL names, and its title. */
-export function view({ dataset, job, network, version }) {
+/** The panels of what the URL names, and its title; `answering` is the version that answers there. */
+export function view({ dataset, job, network, version }, answering) {
   if (job) return { panels: JOB, title: `Job ${job.slice(0, 8)}` };
   if (network && version) return { panels: VERSION, title: `${network}, version ${version}` };
-  if (dataset) return { panels: DATASET, title: dataset };
+  if (dataset) return { panels: answering ? DATASET : UNTRAINED, title: dataset };
   return { panels: HOME, title: "Crosscheck" };
 }

@@ -27,7 +27,7 @@ export const comparison = {
     };
     said.replaceChildren(h("p", { class: "lead" }, verdict ? sentence(verdict.summary) : "The rows are of different jobs: there is no verdict."), ...refusals(rows));
     redraw();
-    pairs.replaceChildren(...(verdict ? held(verdict) : []));
+    pairs.replaceChildren(...(verdict ? apart(verdict, models) : []));
   },
 };
 
@@ -71,7 +71,7 @@ function listed(rows, name, isLogarithmic, { subject }) {
     seconds(row.seconds),
     "version" in row ? versionOf(subject, network, row) : "–",
   ]);
-  const caption = `The error of each network and baseline: ${score(name)}, less is better. Bars are on a ${isLogarithmic ? "logarithmic" : "linear"} axis; whiskers are the standard deviation of the repeats.`;
+  const caption = `The error of each network and baseline: ${score(name)}, less is better. Bars are the mean of the repeats, on a ${isLogarithmic ? "logarithmic" : "linear"} axis; whiskers are their standard deviation.`;
   const made = table(caption, headings, cells, [1, 2, ...kept.map((_, index) => index + 4), kept.length + 4, kept.length + 5]);
   return h("figure", null, made, h("figcaption", { "aria-hidden": "true" }, caption));
 }
@@ -92,7 +92,8 @@ function placing(rows, name, isLogarithmic) {
 }
 
 function bar(network, row, name, place) {
-  const parts = [svg("rect", { class: `bar ${"version" in row ? network : "baseline"}`, x: 0, y: "20%", height: "60%", width: `${place(row[name])}%` })];
+  const error = row.mean?.[name] ?? row[name];
+  const parts = [svg("rect", { class: `bar ${"version" in row ? network : "baseline"}`, x: 0, y: "20%", height: "60%", width: `${place(error)}%` })];
   const deviation = row.standard_deviation?.[name];
   if (deviation !== undefined) parts.push(...whisker(place(row.mean[name] - deviation), place(row.mean[name] + deviation)));
   return svg("svg", { class: "bars", "aria-hidden": "true" }, parts);
@@ -103,11 +104,23 @@ function whisker(low, high) {
   return [line(low, high, "50%", "50%"), line(low, low, "25%", "75%"), line(high, high, "25%", "75%")];
 }
 
-function held({ score: name, pairs }) {
+/** The networks against each other and the baselines; and, folded up, the baselines by themselves. */
+function apart({ score: name, pairs }, models) {
+  const ofNetworks = pairs.filter(({ a, b }) => "version" in models[a] || "version" in models[b]);
+  const others = pairs.filter((pair) => !ofNetworks.includes(pair));
+  const caption = `Each two held apart on the same test rows: the difference of their ${score(name)}, and its 95% interval. A difference is shown where the interval does not hold zero.`;
+  return [
+    h("h3", null, "Each two held apart"),
+    h("figure", null, held(ofNetworks, caption), h("figcaption", { "aria-hidden": "true" }, caption)),
+    others.length ? h("details", null, h("summary", null, "The baselines among themselves"), held(others, "The baselines, each two held apart")) : "",
+  ];
+}
+
+function held(pairs, caption) {
   const widest = Math.max(...pairs.map(({ low, high }) => Math.max(Math.abs(low), Math.abs(high))));
-  const place = (difference) => 50 + (widest ? (50 * difference) / widest : 0) * 0.98;
+  const place = (difference) => 50 + (widest ? (49 * difference) / widest : 0);
   const rows = pairs.map((pair) => [
-    `${pair.a} – ${pair.b}`,
+    `${pair.a} − ${pair.b}`,
     number(pair.difference),
     number(pair.low),
     number(pair.high),
@@ -117,8 +130,5 @@ function held({ score: name, pairs }) {
       svg("circle", { class: "point", cx: `${place(pair.difference)}%`, cy: "50%", r: 3 })),
     pair.verdict,
   ]);
-  const caption = `Each two held apart on the same test rows: the difference of their ${score(name)}, and its 95% interval. One that does not hold zero is shown.`;
-  return [h("details", { open: pairs.length <= 15 }, h("summary", null, "Each two held apart"),
-    h("figure", null, table(caption, ["", "Difference", "from", "to", h("span", { class: "unseen" }, "Interval"), "Verdict"], rows, [1, 2, 3]),
-      h("figcaption", { "aria-hidden": "true" }, caption)))];
+  return table(caption, ["", "Difference", "from", "to", h("span", { class: "unseen" }, "Interval"), "Verdict"], rows, [1, 2, 3]);
 }

@@ -1,7 +1,7 @@
 // The table itself: its columns, and what is in them.
 
 import { ask, attempt, h, table } from "../dom.js";
-import { count, moment, number, several } from "../format.js";
+import { count, moment, number, several, value } from "../format.js";
 import * as state from "../state.js";
 
 const FEW = 30;
@@ -22,25 +22,21 @@ export const profile = {
       column.role === "feature" ? column.type : `${column.type}, ${column.role === "target" ? "the target" : "no feature"}`,
       count(column.missing),
       column.distinct === null ? "many" : count(column.distinct),
-      shown(column.least),
-      shown(column.greatest),
+      value(column.least),
+      value(column.greatest),
       number(column.mean),
-      column.most_frequent.map(([value, times]) => `${value} (${count(times)})`).join(", "),
-      column.notes.length ? h("span", { class: "bad" }, column.notes.join("; ")) : "",
+      h("span", null, column.most_frequent.map(([each, times]) => `${each} (${count(times)})`).join(", "),
+        column.notes.length ? h("strong", { class: "bad" }, ` ${column.notes.join("; ")}`) : ""),
     ]);
     body.replaceChildren(
       h("p", null, `${several(about.rows, "row")}, ${several(about.features.length, "feature")}; `, h("strong", null, about.target), " is to be learned, ",
         about.task === "binary" ? `a class: ${about.classes.join(" or ")}` : "a number", ".", about.revision ? ` Revision ${about.revision}, of ` : "", about.revision ? moment(about.created_at) : "", about.revision ? "." : ""),
       about.notes.length ? h("ul", { class: "notes" }, about.notes.map((note) => h("li", null, note))) : "",
-      table("The columns", ["Column", "Type", "Missing", "Distinct", "Least", "Greatest", "Mean", "Most frequent", "Look at"], rows, [2, 3, 4, 5, 6]),
+      table("The columns", ["Column", "Type", "Missing", "Distinct", "Least", "Greatest", "Mean", "Most frequent"], rows, [2, 3, 4, 5, 6]),
       about.profile.length > FEW ? h("button", { id: "columns", class: "plain", on: { click: showAll } }, all ? "Show the first alone" : `Show all ${count(about.profile.length)} columns`) : "",
       about.revision ? changing(about, context) : "");
   },
 };
-
-function shown(value) {
-  return typeof value === "number" ? number(value) : value ?? "–";
-}
 
 function changing(about, { may, api, state, refresh }) {
   const said = h("div");

@@ -1,7 +1,7 @@
 // Try it: a real row in a form, and what is predicted for it.
 
 import { attempt, field, h, select } from "../dom.js";
-import { number, seconds } from "../format.js";
+import { seconds, value } from "../format.js";
 import { lasting } from "../panel.js";
 
 const path = encodeURIComponent;
@@ -44,7 +44,7 @@ function form(example, description, rows, context) {
   };
   const question = () => ({
     dataset: subject.dataset,
-    instances: [Object.fromEntries(inputs.map(([{ name, type }, element]) => [name, read(element.value, type)]).filter(([, value]) => value !== null))],
+    instances: [Object.fromEntries(inputs.map(([{ name, type }, element]) => [name, read(element.value, type)]).filter(([, given]) => given !== null))],
     ...(fixed && { model: subject.network, version: Number(subject.version) }),
   });
   const show = () => calls.replaceChildren(...asCode(question(), context.api.key()));
@@ -82,27 +82,27 @@ function input({ name, type }, profile) {
 /** The values that a text has most often, to choose from. */
 function values({ id, list }, name, profile) {
   const frequent = profile.find((column) => column.name === name)?.most_frequent ?? [];
-  return list === null && frequent.length ? h("datalist", { id: `${id}-values` }, frequent.map(([value]) => h("option", { value }))) : null;
+  return list === null && frequent.length ? h("datalist", { id: `${id}-values` }, frequent.map(([each]) => h("option", { value: each }))) : null;
 }
 
-function written(value, type) {
-  if (value === null || value === undefined) return "";
-  return type === "boolean" ? String(Boolean(value)) : String(value);
+function written(given, type) {
+  if (given === null || given === undefined) return "";
+  return type === "boolean" ? String(Boolean(given)) : String(given);
 }
 
 /** A value as it goes to the service; null is missing. What is no number goes as it is. */
 function read(text, type) {
-  const value = text.trim();
-  if (value === "") return null;
-  if (type === "boolean") return value === "true";
-  return type === "number" && Number.isFinite(Number(value)) ? Number(value) : value;
+  const given = text.trim();
+  if (given === "") return null;
+  if (type === "boolean") return given === "true";
+  return type === "number" && Number.isFinite(Number(given)) ? Number(given) : given;
 }
 
 function answered({ predictions: [predicted], model, version }, { target, task, classes }, took, actual) {
-  const facts = [[task === "binary" ? `probability of ${classes[1]}` : target, number(predicted)]];
-  if (actual !== undefined && actual !== null) facts.push([`true ${target}`, typeof actual === "number" ? number(actual) : String(actual)]);
+  const facts = [[task === "binary" ? `probability of ${classes[1]}` : target, value(predicted)]];
+  if (actual !== undefined && actual !== null) facts.push([`true ${target}`, value(actual)]);
   facts.push(["by", `${model}, version ${version}`], ["there and back", seconds(took)]);
-  return h("dl", { class: "figures" }, facts.map(([what, value]) => h("div", null, h("dt", null, what), h("dd", null, value))));
+  return h("dl", { class: "figures" }, facts.map(([what, said]) => h("div", null, h("dt", null, what), h("dd", null, said))));
 }
 
 function asCode(body, key) {
@@ -117,12 +117,12 @@ function asCode(body, key) {
     h("figure", { class: "code" }, h("figcaption", null, name), h("pre", { tabindex: 0, role: "group", "aria-label": name }, code), copy(code)));
 }
 
-function inPython(value) {
-  if (value === null) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (Array.isArray(value)) return `[${value.map(inPython).join(", ")}]`;
-  if (typeof value !== "object") return JSON.stringify(value);
-  return `{${Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${inPython(each)}`).join(", ")}}`;
+function inPython(given) {
+  if (given === null) return "None";
+  if (typeof given === "boolean") return given ? "True" : "False";
+  if (Array.isArray(given)) return `[${given.map(inPython).join(", ")}]`;
+  if (typeof given !== "object") return JSON.stringify(given);
+  return `{${Object.entries(given).map(([name, each]) => `${JSON.stringify(name)}: ${inPython(each)}`).join(", ")}}`;
 }
 
 function copy(code) {

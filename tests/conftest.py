@@ -68,11 +68,12 @@ class Service:
         self.settings = settings
         self.start()
 
-    def start(self) -> None:
-        """Starts it on a free port, and waits until it answers."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def start(self, port: int | None = None) -> None:
+        """Starts it, by default on a free port, and waits until it answers."""
+        if port is None:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
         environment = {
             **os.environ,
             "CROSSCHECK_ARTIFACTS_DIR": str(self.artifacts),

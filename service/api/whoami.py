@@ -1,4 +1,4 @@
-"""`/whoami`: what a key may do. It asks for none, so that who has none or a wrong one is told so."""
+"""`/whoami`: what a key may do. It needs none: who has none, or a wrong one, is told so."""
 
 from fastapi import APIRouter, Request
 

@@ -72,18 +72,18 @@ async function show() {
   leave();
   const { signal } = leaving;
   const named = state.all();
-  let answering = null;
+  let found;
   try {
-    answering = await answeringIn(named, signal);
+    found = await lookUp(named, signal);
   } catch (error) {
     if (!signal.aborted) excuse(error);
     return;
   }
-  const { panels: all, title } = view(named, answering);
+  const { panels: all, title } = view(named, found);
   const panels = all.filter(({ needs }) => !needs || may(needs));
   document.title = title === "Crosscheck" ? title : `${title} – Crosscheck`;
-  guide(named, title);
-  const opened = open(panels, { ...answering, ...named }, { signal, may });
+  guide({ ...found, ...named }, title, named);
+  const opened = open(panels, { ...found, ...named }, { signal, may });
   const drawing = opened.refresh();
   await Promise.race([drawing, new Promise((resolve) => setTimeout(resolve, WAIT_SECONDS * 1000))]);
   if (signal.aborted) return;
@@ -94,11 +94,16 @@ async function show() {
   for (const { id, every } of panels) if (every) repeat(() => opened.refresh(id), every, signal);
 }
 
-/** The version that answers by default, where the URL names a dataset alone. */
-async function answeringIn({ dataset, job, version }, signal) {
-  if (!dataset || job || version) return null;
+/** What must be known of what the URL names before its panels are opened: of a dataset the version
+ * that answers by default, of a job whether there is something to compare. */
+async function lookUp({ dataset, job, version }, signal) {
+  if (job) {
+    const { status, results, config } = await api.get(`jobs/${encodeURIComponent(job)}`, { signal });
+    return { dataset: config.dataset.name ?? "triples", status, published: results.length > 0 };
+  }
+  if (!dataset || version) return {};
   const { default: chosen } = await api.get(`models?dataset=${encodeURIComponent(dataset)}`, { signal });
-  return chosen && { network: chosen.model, version: String(chosen.version) };
+  return chosen ? { network: chosen.model, version: String(chosen.version) } : {};
 }
 
 function excuse(error) {
@@ -122,7 +127,7 @@ function jump(event, id) {
   section.focus({ preventScroll: true });
 }
 
-function guide({ dataset, job, version }, title) {
+function guide({ dataset }, title, { job, version }) {
   const steps = [h("a", { href: "#", "aria-current": dataset || job ? null : "page" }, "Crosscheck")];
   if (dataset) steps.push(h("a", { href: state.link({ dataset }), "aria-current": job || version ? null : "page" }, dataset));
   if (job || version) steps.push(h("a", { href: location.hash, "aria-current": "page" }, title));

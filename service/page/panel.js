@@ -36,6 +36,7 @@ export function open(panels, subject, { signal, may }) {
     const since = new Map();
     api.follow(job, (now, event) => {
       if (signal.aborted) return;
+      Object.assign(subject, { status: now.status, published: now.results.length > 0 });
       tell(now);
       if (event === "end") return refresh();
       for (const { id, live } of panels) {

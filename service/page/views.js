@@ -18,10 +18,10 @@ const DATASET = [answers, comparison, tryIt, train, versions, jobs, profile];
 const JOB = [job, comparison, train];
 const VERSION = [version, tryIt];
 
-/** The panels of what the URL names, and its title; `answering` is the version that answers there. */
-export function view({ dataset, job, network, version }, answering) {
+/** The panels of what the URL names, and its title; a dataset has fewer before it is trained. */
+export function view({ dataset, job, network, version }, found) {
   if (job) return { panels: JOB, title: `Job ${job.slice(0, 8)}` };
   if (network && version) return { panels: VERSION, title: `${network}, version ${version}` };
-  if (dataset) return { panels: answering ? DATASET : UNTRAINED, title: dataset };
+  if (dataset) return { panels: found.version ? DATASET : UNTRAINED, title: dataset };
   return { panels: HOME, title: "Crosscheck" };
 }

@@ -10,9 +10,12 @@ const FAR_APART = 50; // the greatest error is so many times the least: a linear
 export const comparison = {
   id: "comparison",
   title: "Comparison",
-  missing: "There is nothing to compare yet: the job has published no version.",
-  sources: ({ dataset, job }) => [job ? `metrics?job_id=${job}` : `metrics?dataset=${encodeURIComponent(dataset)}`],
-  draw(body, [{ models, verdict }], context) {
+  sources: ({ dataset, job, published }) => {
+    if (job) return [published ? `metrics?job_id=${job}` : null];
+    return [`metrics?dataset=${encodeURIComponent(dataset)}`];
+  },
+  draw(body, [compared], context) {
+    const { models = {}, verdict } = compared ?? {};
     const rows = Object.entries(models);
     if (!rows.length) {
       body.replaceChildren(h("p", { class: "quiet" }, "There is nothing to compare yet."));
@@ -60,19 +63,24 @@ function listed(rows, name, isLogarithmic, { subject }) {
   const others = Object.keys(rows.at(-1)[1]).filter((key) => /^(test|eval|train|validation)_/.test(key) && key !== name && typeof rows.at(-1)[1][key] === "number");
   const kept = [...others.filter((key) => !/^(train|validation)_|mse$/.test(key)), ...others.filter((key) => /^train_(rmse|log_loss)$/.test(key))];
   const place = placing(rows, name, isLogarithmic);
-  const headings = ["", score(name), "mean ± deviation", h("span", { class: "unseen" }, "Bar"), ...kept.map(score), "Parameters", "Training", "Version"];
+  const repeated = rows.some(([, row]) => row.standard_deviation?.[name] !== undefined);
+  const spread = repeated ? ["mean ± deviation"] : [];
+  const headings = ["", score(name), ...spread, h("span", { class: "unseen" }, "Bar"), ...kept.map(score), "Parameters", "Training", "Version"];
+  const first = 3 + spread.length; // of the numbers behind the bar
   const cells = rows.map(([network, row]) => [
     h("span", { class: `series ${"version" in row ? network : "baseline"}` }, network),
     number(row[name]),
-    row.standard_deviation?.[name] === undefined ? "–" : `${number(row.mean[name])} ± ${number(row.standard_deviation[name], 2)}`,
+    ...spread.map(() => (row.standard_deviation?.[name] === undefined ? "–" : `${number(row.mean[name])} ± ${number(row.standard_deviation[name], 2)}`)),
     bar(network, row, name, place),
     ...kept.map((key) => number(row[key])),
     count(row.parameters),
     seconds(row.seconds),
     "version" in row ? versionOf(subject, network, row) : "–",
   ]);
-  const caption = `The error of each network and baseline: ${score(name)}, less is better. Bars are the mean of the repeats, on a ${isLogarithmic ? "logarithmic" : "linear"} axis; whiskers are their standard deviation.`;
-  const made = table(caption, headings, cells, [1, 2, ...kept.map((_, index) => index + 4), kept.length + 4, kept.length + 5]);
+  const axis = `on a ${isLogarithmic ? "logarithmic" : "linear"} axis`;
+  const bars = repeated ? `Bars are the mean of the repeats, ${axis}; whiskers are their standard deviation.` : `Bars are ${axis}.`;
+  const caption = `The error of each network and baseline: ${score(name)}, less is better. ${bars}`;
+  const made = table(caption, headings, cells, [1, ...spread.map(() => 2), ...kept.map((_, index) => index + first), kept.length + first, kept.length + first + 1]);
   return h("figure", null, made, h("figcaption", { "aria-hidden": "true" }, caption));
 }
 

@@ -1,0 +1,160 @@
+"""A browser that looks at the page of a real service, and minds whatever goes wrong there."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
+
+from tests.conftest import Service, running
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+FLAGS = [
+    *("--no-sandbox", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run"),
+]
+
+WAIT_MILLISECONDS = 60_000
+
+# A browser tells of these whatever a page does about them.
+_tells_of_refusal = re.compile(r"Failed to load resource: .* status of (\d+)").match
+_tells_of_silence = re.compile(r"Failed to load resource: net::|.*net::ERR_").match
+
+
+class Tab:
+    """A page of the browser, what it asked for, and what it complained of."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.requests: list[Request] = []
+        self.complaints: list[str] = []
+        self.refusals: list[int] = []
+        self.silences = 0
+        page.set_default_timeout(WAIT_MILLISECONDS)
+        page.on("request", self._note)
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _note(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        if refused := _tells_of_refusal(message.text):
+            self.refusals.append(int(refused[1]))
+        elif _tells_of_silence(message.text):
+            self.silences += 1
+        else:
+            self.complaints.append(message.text)
+
+    def go(self, state: str = "", address: str | None = None) -> None:
+        """Opens the page at a state, and waits for what is there."""
+        self.page.goto(f"{address or self.address}/{state}")
+        self.settled()
+
+    def settled(self) -> None:
+        """Waits until every panel has been drawn."""
+        self.page.wait_for_selector("main h1")
+        self.page.wait_for_function(
+            "!document.querySelector('main').innerText.includes('Loading …')"
+        )
+
+    def panel(self, name: str) -> Locator:
+        """A panel, by its id."""
+        return self.page.locator(f"section#{name}")
+
+    def text(self, name: str) -> str:
+        """What a panel says."""
+        return self.panel(name).inner_text()
+
+    def streams(self) -> int:
+        """How many event streams were opened."""
+        return sum(urlsplit(each.url).path.endswith("/events") for each in self.requests)
+
+    def findings(self) -> list[str]:
+        """What axe-core finds at level AA. It is evaluated: the policy lets no script in."""
+        self.page.evaluate(AXE_SCRIPT)
+        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+        found = self.page.evaluate("tags => axe.run({runOnly: tags})", tags)
+        return [
+            f"{each['id']}: {each['nodes'][0]['target']} {each['nodes'][0]['failureSummary']}"
+            for each in found["violations"]
+        ]
+
+    def check(self, refusals: tuple[int, ...] = (), silent: bool = False) -> None:
+        """Whether nothing was complained of but these refusals, and nobody else was asked."""
+        hosts = {urlsplit(each.url).netloc for each in self.requests} - {""}
+        assert hosts <= {urlsplit(self.address).netloc}
+        assert self.complaints == []
+        assert set(self.refusals) <= set(refusals)
+        assert silent or self.silences == 0
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The browser of all these tests; others run event loops, which Playwright's would be in."""
+    if not CHROMIUM.exists():
+        pytest.skip("there is no /usr/bin/chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+OpenTab = Callable[..., Tab]
+
+
+@contextmanager
+def tabs(chromium: Browser) -> Iterator[OpenTab]:
+    """Opens tabs, each with a session of its own; closes them."""
+    contexts = []
+
+    def open_tab(service: Service, **options: Any) -> Tab:
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        return Tab(context.new_page(), str(service.client.base_url).rstrip("/"))
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_tab(chromium: Browser) -> Iterator[OpenTab]:
+    """What opens a tab of a service."""
+    with tabs(chromium) as opening:
+        yield opening
+
+
+@pytest.fixture(scope="package")
+def shown(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Service]:
+    """A service with a trained table and trained triples, for the tests that only look."""
+    with running(tmp_path_factory.mktemp("shown")) as service:
+        service.client.put("/datasets/houses?target=price", content=houses()).raise_for_status()
+        quick = {"epochs": 3, "repeats": 2, "baselines": ["linear", "trees"]}
+        jobs = [
+            service.train(dataset="houses", **quick),
+            service.train(dataset={"size": 2000}, epochs=3, batch_size=200),
+        ]
+        for job in jobs:
+            assert service.wait_for(job)["status"] == "succeeded"
+        yield service
+
+
+def houses(rows: int = 400) -> bytes:
+    """A table of houses as CSV: numbers, a text, a boolean, and some missing values."""
+    lines = ["rooms,area,city,garden,price"]
+    for row in range(rows):
+        rooms, city, garden = 1 + row % 7, ("Oslo", "Bergen", "Tromsø")[row % 3], row % 2 == 0
+        area = 18 * rooms + row % 13
+        price = 30 * area * (1 + row % 3) + 500 * rooms + 200 * garden + row % 17
+        lines.append(f"{rooms},{area if row % 29 else ''},{city},{str(garden).lower()},{price}")
+    return "\n".join(lines).encode()

@@ -1,0 +1,154 @@
+"""The page for everybody: a screen reader, a keyboard, a narrow window, dark, on paper."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import Service, running
+from tests.page.conftest import OpenTab, houses
+
+PICTURE = Path(__file__).parents[2] / "docs" / "page.png"
+
+VIEWS = ("home", "dataset", "triples", "job", "version", "untrained")
+
+SHIFTS = """
+    window.shifts = [];
+    new PerformanceObserver(list => {
+        for (const each of list.getEntries()) window.shifts.push(each.value);
+    }).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@pytest.fixture(scope="module")
+def views(shown: Service) -> dict[str, str]:
+    """The states of the views, by their names."""
+    job = next(job for job in shown.get("/jobs")["jobs"] if job["config"]["dataset"].get("name"))
+    shown.client.put("/datasets/fresh?target=price", content=houses(40)).raise_for_status()
+    return {
+        "home": "",
+        "dataset": "#dataset=houses",
+        "triples": "#dataset=triples",
+        "job": f"#dataset=houses&job={job['id']}",
+        "version": "#dataset=houses&network=cross&version=1",
+        "untrained": "#dataset=fresh",
+    }
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    settings = {"api_keys": "me:admin:0123456789abcdef"}
+    with running(tmp_path_factory.mktemp("locked"), "--no-worker", **settings) as service:
+        yield service
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing_at_level_aa(
+    shown: Service,
+    views: dict[str, str],
+    open_tab: OpenTab,
+    view: str,
+    scheme: Literal["light", "dark"],
+) -> None:
+    tab = open_tab(shown, color_scheme=scheme)
+    tab.go(views[view])
+    tab.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert tab.findings() == []
+    tab.check()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_where_a_key_is_asked_for(
+    locked: Service, open_tab: OpenTab, scheme: Literal["light", "dark"]
+) -> None:
+    tab = open_tab(locked, color_scheme=scheme)
+    tab.page.goto(tab.address)
+    tab.page.wait_for_selector("#locked")
+    assert tab.findings() == []
+
+
+@pytest.mark.parametrize("width", [320, 1280, 3840])
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_view_is_wider_than_the_window(
+    shown: Service, views: dict[str, str], open_tab: OpenTab, view: str, width: int
+) -> None:
+    tab = open_tab(shown, viewport={"width": width, "height": 900})
+    tab.go(views[view])
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+    tab.check()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_moves_once_it_is_shown(
+    shown: Service, views: dict[str, str], open_tab: OpenTab, view: str
+) -> None:
+    tab = open_tab(shown)
+    tab.page.add_init_script(SHIFTS)
+    tab.go(views[view])
+    tab.page.wait_for_function("document.getElementById('status').textContent.trim()")
+    tab.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert sum(tab.page.evaluate("window.shifts")) < 0.001
+    tab.check()
+
+
+def test_the_keyboard_leads_past_the_head_to_the_content(shown: Service, open_tab: OpenTab) -> None:
+    tab = open_tab(shown)
+    tab.go("#dataset=houses")
+    tab.page.keyboard.press("Tab")
+    expect(tab.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator("main")).to_be_focused()
+    assert tab.page.locator("main h1").inner_text() == "houses"
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Enter")
+    expect(tab.panel("comparison")).to_be_focused()
+    tab.check()
+
+
+def test_a_link_that_is_sent_shows_the_same(shown: Service, open_tab: OpenTab) -> None:
+    tab = open_tab(shown)
+    tab.go("#dataset=houses")
+    tab.page.get_by_role("button", name="Bars on a logarithmic axis").click()
+    expect(tab.panel("comparison")).to_contain_text("on a logarithmic axis; whiskers")
+    other = open_tab(shown)
+    other.page.goto(tab.page.url)
+    expect(other.panel("comparison")).to_contain_text("on a logarithmic axis; whiskers")
+    other.check()
+
+
+def test_each_panel_links_to_the_json_that_it_was_drawn_from(
+    shown: Service, open_tab: OpenTab
+) -> None:
+    tab = open_tab(shown)
+    tab.go("#dataset=houses")
+    asked = {each.url.removeprefix(f"{tab.address}/") for each in tab.requests}
+    links = tab.page.locator("section .links a").all()
+    assert len(links) > 8
+    for link in links:
+        path = str(link.get_attribute("href"))
+        assert path in asked
+        assert shown.client.get(f"/{path}").headers["content-type"] == "application/json"
+    tab.check()
+
+
+def test_on_paper_there_are_no_forms(shown: Service, open_tab: OpenTab) -> None:
+    tab = open_tab(shown)
+    tab.go("#dataset=houses")
+    expect(tab.page.get_by_role("button", name="Predict")).to_be_visible()
+    tab.page.emulate_media(media="print")
+    expect(tab.page.get_by_role("button", name="Predict")).to_be_hidden()
+    expect(tab.panel("comparison").locator("table").first).to_be_visible()
+    tab.check()
+
+
+@pytest.mark.skipif("CROSSCHECK_TEST_PICTURE" not in os.environ, reason="takes no picture unasked")
+def test_takes_the_picture_of_the_documentation(shown: Service, open_tab: OpenTab) -> None:
+    tab = open_tab(shown, viewport={"width": 1280, "height": 1100})
+    tab.go("#dataset=houses")
+    PICTURE.parent.mkdir(exist_ok=True)
+    tab.page.screenshot(path=PICTURE)

@@ -1,0 +1,102 @@
+"""The files of the page: what they are, that they come from here, and that they ask for no key."""
+
+import gzip
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.http.static_files import STRICT
+from service.page import FILES, FOLDER
+from tests.conftest import Service, running
+
+VENDORED = json.loads((FOLDER / "vendored" / "vendored.json").read_text())
+INDEX = FOLDER / "index.html"
+MOST_BYTES = 150_000
+
+
+@pytest.fixture(scope="module", params=["", "/crosscheck"], ids=["at the root", "below a path"])
+def locked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Service, str]]:
+    """A service that asks for keys, and its root path."""
+    settings = {"api_keys": "me:admin:0123456789abcdef", "root_path": request.param}
+    with running(tmp_path_factory.mktemp("locked"), "--no-worker", **settings) as service:
+        yield service, request.param
+
+
+def test_every_file_that_is_not_ours_is_as_it_came() -> None:
+    assert {"name", "version", "licence", "sha256"} == VENDORED.keys()
+    folder = FOLDER / "vendored"
+    for name, digest in VENDORED["sha256"].items():
+        assert VENDORED["version"] in name
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+    assert {path.name for path in folder.iterdir()} == {"vendored.json", *VENDORED["sha256"]}
+    assert any(name.endswith("LICENSE") for name in VENDORED["sha256"])
+
+
+def test_every_file_is_served_and_part_of_the_package() -> None:
+    found = {path for path in FOLDER.rglob("*") if path.suffix in (".css", ".js")}
+    assert found == {*FILES.values()}
+    project = tomllib.loads(Path(FOLDER.parents[1], "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["service.page"]
+    packed = {path for pattern in patterns for path in FOLDER.glob(pattern)}
+    assert found | {INDEX, FOLDER / "vendored" / "vendored.json"} <= packed
+    assert "service.page" in project["tool"]["setuptools"]["packages"]
+
+
+def test_a_browser_gets_all_it_needs_without_a_key(locked: tuple[Service, str]) -> None:
+    service, root_path = locked
+    page = service.client.get(f"{root_path}/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    linked = set(re.findall(r'(?:src|href)="([^"#]+)"', page.text)) - {"data:,"}
+    assert {"page/main.js", "page/style.css"} < linked
+    for link in (*linked, *(path[1:] for path in FILES)):
+        assert service.client.get(str(page.url.join(link))).status_code == 200, link
+    assert service.client.get(f"{root_path}/datasets").status_code == 401
+
+
+def test_modules_import_what_is_served() -> None:
+    for path, file in FILES.items():
+        for module in re.findall(r'^import .* from "(.+)";$', file.read_text(), re.MULTILINE):
+            assert (file.parent / module).resolve() in FILES.values(), (path, module)
+
+
+def test_links_hold_where_the_slash_behind_the_root_path_is_left_out(
+    locked: tuple[Service, str],
+) -> None:
+    service, root_path = locked
+    if root_path:
+        answer = service.client.get(root_path)
+        assert (answer.status_code, answer.headers["location"]) == (307, f"{root_path}/")
+    assert service.client.get(f"{root_path}/").status_code == 200
+
+
+def test_the_policy_lets_nothing_in_from_elsewhere_and_nothing_be_written(
+    locked: tuple[Service, str],
+) -> None:
+    service, root_path = locked
+    for path in ("/", *FILES):
+        headers = service.client.get(root_path + path).headers
+        (policy,) = headers.get_list("content-security-policy")
+        assert dict(each.split(" ", 1) for each in policy.split("; ")) == STRICT
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_nothing_of_ours_names_another_host() -> None:
+    for file in (INDEX, *FILES.values()):
+        if "vendored" not in file.parts:
+            named = set(re.findall(r"https?://[^\s\"'`]+", file.read_text()))
+            assert named <= {"http://www.w3.org/2000/svg"}, file
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=|style=", INDEX.read_text())
+
+
+def test_all_of_it_is_small() -> None:
+    files = (INDEX, *FILES.values())
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < MOST_BYTES

@@ -1,0 +1,113 @@
+"""The whole way through the page: by clicks alone, from a table to what serves, and back."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import Service, running
+from tests.page.conftest import OpenTab, houses
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(tmp_path_factory.mktemp("fresh")) as service:
+        yield service
+
+
+def test_from_a_table_to_a_promoted_version_and_back_by_clicks_alone(
+    fresh: Service, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    table = tmp_path / "My Houses.csv"
+    table.write_bytes(houses())
+    tab = open_tab(fresh)
+    page = tab.page
+    tab.go()
+    assert "Nothing is trained yet" in tab.text("serving")
+
+    page.get_by_label("Drop a file here").set_input_files(table)
+    expect(page.get_by_label("Name of the dataset")).to_have_value("my-houses")
+    assert "Tromsø" in tab.text("upload")
+    expect(page.get_by_label("Target")).to_have_value("price")
+    page.get_by_role("button", name="Upload").click()
+
+    page.wait_for_selector("section#profile td")
+    assert "400 rows, 4 features; price is to be learned, a number." in tab.text("profile")
+    expect(page.get_by_label("Epochs")).to_have_value("100")
+    expect(page.get_by_label("Repeats")).to_have_value("5")
+    for label, value in (("Epochs", "4"), ("Repeats", "2")):
+        page.get_by_label(label).fill(value)
+    page.get_by_role("button", name="Train", exact=True).click()
+
+    expect(page.locator("#job-state")).to_contain_text("succeeded: dense 1, cross 1")
+    expect(tab.panel("comparison")).to_contain_text(re.compile("better than|no difference"))
+    page.get_by_label("Seed").fill("7")
+    always = page.get_by_label("What is trained takes over")
+    always.select_option("always")
+    page.get_by_role("button", name="Train again").click()
+    expect(page.locator("#job-state")).to_contain_text("succeeded: dense 2, cross 2")
+
+    page.get_by_role("link", name="my-houses").first.click()
+    versions = tab.panel("versions")
+    expect(versions).to_contain_text("version 2 serves, 2 versions")
+    page.get_by_role("button", name="Roll back version 1 of cross").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("It replaces version 2 (test RMSE")
+    question.get_by_role("button", name="Roll back").click()
+    expect(page.get_by_role("button", name="Promote version 2 of cross")).to_be_visible()
+    assert fresh.get("/models/my-houses/cross")["serving"] == 1
+
+    page.get_by_role("button", name="Promote version 2 of cross").click()
+    page.get_by_role("dialog").get_by_role("button", name="Leave it").click()
+    page.get_by_role("button", name="Promote version 2 of cross").click()
+    page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+    expect(page.get_by_role("button", name="Roll back version 1 of cross")).to_be_visible()
+    assert fresh.get("/models/my-houses/cross")["serving"] == 2
+    versions.locator("summary", has_text="What served of cross").click()
+    expect(versions).to_contain_text("version 1")
+
+    page.get_by_role("button", name="Predict").click()
+    answer = tab.panel("try").locator(".answer")
+    expect(answer).to_contain_text("version 2")
+    expect(answer).to_contain_text("true price")
+    page.get_by_role("link", name="Crosscheck").click()
+    expect(tab.panel("serving")).to_contain_text("my-houses")
+    tab.check()
+
+
+def test_what_the_service_says_against_a_table_stands_where_it_was_sent(
+    fresh: Service, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    table = tmp_path / "dates.csv"
+    table.write_text(
+        "id,day,price\n" + "\n".join(f"{i},2024-01-{1 + i % 28:02},{i}" for i in range(60))
+    )
+    tab = open_tab(fresh)
+    tab.go()
+    tab.page.get_by_label("Drop a file here").set_input_files(table)
+    tab.page.get_by_role("button", name="Upload").click()
+    tab.page.get_by_role("button", name="Leave day out, and try again").click()
+    tab.page.wait_for_selector("section#profile td")
+    assert fresh.get("/datasets/dates")["options"] == {"target": "price", "exclude": ["day"]}
+    tab.check(refusals=(422,))
+
+
+def test_the_same_call_from_elsewhere_gives_the_same_prediction(
+    shown: Service, open_tab: OpenTab
+) -> None:
+    tab = open_tab(shown)
+    tab.go("#dataset=houses")
+    tab.panel("try").get_by_label("rooms").fill("5")
+    tab.panel("try").locator("summary", has_text="The same call from elsewhere").click()
+    python = tab.panel("try").locator("pre").nth(1).inner_text()
+    tab.page.get_by_role("button", name="Predict").click()
+    said = tab.panel("try").locator(".answer dd").first.inner_text()
+    printed: list[list[float]] = []
+    exec(python, {"print": printed.append})  # noqa: S102
+    assert f"{printed[0][0]:.5g}" == f"{float(said.replace(',', '')):.5g}"
+    curl = tab.panel("try").locator("pre").first.inner_text()
+    assert '"rooms":5' in curl
+    assert str(shown.client.base_url.join("/predict")) in curl
+    tab.check()

@@ -42,6 +42,11 @@ export function table(caption, headings, rows, numeric = []) {
         h(index ? "td" : "th", { scope: index ? null : "row", class: kind(index, cell) }, cell)))))));
 }
 
+/** A text for those alone who listen to the page. */
+export function unseen(text) {
+  return h("span", { class: "unseen" }, text);
+}
+
 /** A plot with its sentence, and with its table for those who cannot see it. */
 export function figure(plot, sentence, rows) {
   plot.setAttribute("role", "img");

@@ -8,7 +8,7 @@ import { view } from "./views.js";
 
 const ROLES = ["predict", "train", "admin"];
 const LOOK_SECONDS = 10;
-const WAIT_SECONDS = 0.4; // for the first drawing, so that nothing moves afterwards
+const WAIT_SECONDS = 3;
 
 const main = document.getElementById("main");
 let who = { needs_key: false, key: null, role: null };
@@ -84,14 +84,26 @@ async function show() {
   document.title = title === "Crosscheck" ? title : `${title} – Crosscheck`;
   guide({ ...found, ...named }, title, named);
   const opened = open(panels, { ...found, ...named }, { signal, may });
-  const drawing = opened.refresh();
-  await Promise.race([drawing, new Promise((resolve) => setTimeout(resolve, WAIT_SECONDS * 1000))]);
+  await unfold(heading(panels, title), opened.sections, signal);
   if (signal.aborted) return;
-  main.replaceChildren(...heading(panels, title), ...opened.sections);
   shown = opened;
-  await drawing;
-  if (!signal.aborted && named.at) document.getElementById(named.at)?.scrollIntoView();
+  if (named.at) document.getElementById(named.at)?.scrollIntoView();
   for (const { id, every } of panels) if (every) repeat(() => opened.refresh(id), every, signal);
+}
+
+/** Shows sections from top to bottom as they are drawn, so that nothing moves that is shown; one that
+ * takes long does not keep the others back for ever. */
+async function unfold(heading, sections, signal) {
+  const late = new Promise((resolve) => setTimeout(resolve, WAIT_SECONDS * 1000));
+  main.setAttribute("aria-busy", "true");
+  let place = null;
+  for (const { element, first } of sections) {
+    await Promise.race([first, late]);
+    if (signal.aborted) return;
+    if (place) main.append(element);
+    else main.replaceChildren(...heading, (place = element));
+  }
+  main.removeAttribute("aria-busy");
 }
 
 /** What must be known of what the URL names before its panels are opened: of a dataset the version

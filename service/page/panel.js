@@ -14,7 +14,8 @@ export function lasting(body, make) {
   return made;
 }
 
-/** Opens panels on a subject: a section for each, and what fetches and draws them again. */
+/** Opens panels on a subject: a section for each, with the promise of its first drawing, and what
+ * fetches and draws them again. */
 export function open(panels, subject, { signal, may }) {
   const opened = panels.map((panel) => section(panel, subject));
   const context = { subject, signal, may, api, state, refresh, follow };
@@ -28,7 +29,9 @@ export function open(panels, subject, { signal, may }) {
       return asked.get(path);
     };
     const chosen = opened.filter(({ panel }) => !ids.length || ids.includes(panel.id));
-    await Promise.all(chosen.map((each) => fill(each, ask, context)));
+    const filled = chosen.map((each) => fill(each, ask, context));
+    chosen.forEach((each, index) => (each.first ??= filled[index]));
+    await Promise.all(filled);
   }
 
   /** Tells of a job while it runs, and fetches what it changes: seldom meanwhile, all at its end. */
@@ -48,7 +51,8 @@ export function open(panels, subject, { signal, may }) {
     }, signal);
   }
 
-  return { sections: opened.map(({ element }) => element), refresh };
+  refresh();
+  return { sections: opened.map(({ element, first }) => ({ element, first })), refresh };
 }
 
 function section(panel, subject) {

@@ -9,7 +9,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests.conftest import Service, running
 
@@ -21,6 +29,7 @@ FLAGS = [
 ]
 
 WAIT_MILLISECONDS = 60_000
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 # A browser tells of these whatever a page does about them.
 _tells_of_refusal = re.compile(r"Failed to load resource: .* status of (\d+)").match

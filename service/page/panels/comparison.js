@@ -1,6 +1,6 @@
 // The comparison of a job, or of what serves: the verdict, the errors, and each two held apart.
 
-import { h, svg, table } from "../dom.js";
+import { h, svg, table, unseen } from "../dom.js";
 import { count, number, score, seconds, tested } from "../format.js";
 import { lasting } from "../panel.js";
 import * as state from "../state.js";
@@ -65,7 +65,7 @@ function listed(rows, name, isLogarithmic, { subject }) {
   const place = placing(rows, name, isLogarithmic);
   const repeated = rows.some(([, row]) => row.standard_deviation?.[name] !== undefined);
   const spread = repeated ? ["mean ± deviation"] : [];
-  const headings = ["", score(name), ...spread, h("span", { class: "unseen" }, "Bar"), ...kept.map(score), "Parameters", "Training", "Version"];
+  const headings = [unseen("Network or baseline"), score(name), ...spread, unseen("Bar"), ...kept.map(score), "Parameters", "Training", "Version"];
   const first = 3 + spread.length; // of the numbers behind the bar
   const cells = rows.map(([network, row]) => [
     h("span", { class: `series ${"version" in row ? network : "baseline"}` }, network),
@@ -138,5 +138,5 @@ function held(pairs, caption) {
       svg("circle", { class: "point", cx: `${place(pair.difference)}%`, cy: "50%", r: 3 })),
     pair.verdict,
   ]);
-  return table(caption, ["", "Difference", "from", "to", h("span", { class: "unseen" }, "Interval"), "Verdict"], rows, [1, 2, 3]);
+  return table(caption, [unseen("The two"), "Difference", "from", "to", unseen("Interval"), "Verdict"], rows, [1, 2, 3]);
 }

@@ -1,6 +1,6 @@
 // Jobs, newest first: all, or those of one dataset.
 
-import { attempt, h, select, table } from "../dom.js";
+import { attempt, h, select, table, unseen } from "../dom.js";
 import { moment, seconds } from "../format.js";
 import { lasting } from "../panel.js";
 import * as state from "../state.js";
@@ -41,7 +41,7 @@ function filter(context) {
 function list({ jobs, next_cursor }, said, context) {
   if (!jobs.length) return [h("p", { class: "quiet" }, "There are none.")];
   const rows = jobs.map((job) => Object.assign(row(job, said, context), { id: `job-${job.id}` }));
-  const headings = ["Job", "Dataset", "Posted", "Took", "State", ""];
+  const headings = ["Job", "Dataset", "Posted", "Took", "State", unseen("Action")];
   const links = [];
   if (state.get("older")) links.push(h("a", { href: state.link({ older: null }, state.all()) }, "Newest"));
   if (next_cursor) links.push(h("a", { href: state.link({ older: next_cursor }, state.all()) }, "Older"));

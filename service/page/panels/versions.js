@@ -1,6 +1,6 @@
 // The versions of each network, what served when, and who may serve next.
 
-import { announce, ask, attempt, h, table } from "../dom.js";
+import { announce, ask, attempt, h, table, unseen } from "../dom.js";
 import { moment, number, score, several, tested } from "../format.js";
 import * as state from "../state.js";
 
@@ -38,7 +38,7 @@ function network(model, context) {
   const more = versions.length > FEW && h("button", { id: `all-${name}`, class: "plain", on: { click: () => showAll(body, model, context, all ? null : name) } }, all ? "Show the newest alone" : `Show all ${versions.length}`);
   const body = h("div", null,
     h("h3", null, h("span", { class: `series ${name}` }, name), h("small", null, serving ? ` version ${serving} serves` : " none serves", `, ${several(versions.length, "version")}`)),
-    table(`Versions of ${name}`, ["Version", "Made", score(key), "By the job", "State", ""], rows, [2]), more, said, past(name, history));
+    table(`Versions of ${name}`, ["Version", "Made", score(key), "By the job", "State", unseen("Action")], rows, [2]), more, said, past(name, history));
   return [body];
 }
 

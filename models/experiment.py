@@ -14,6 +14,7 @@ from models.baselines.fit import Baseline, fit
 from models.columns import Columns
 from models.comparison import Difference, compare, worse
 from models.config import FEATURES, BaselineName, ModelName, SyntheticDataset, TrainConfig
+from models.courses import OnStep
 from models.data import Split, load
 from models.evaluation import Evaluation
 from models.explanation import crosses, where_in_x0
@@ -26,7 +27,6 @@ from models.networks import predict, predict_rows
 from models.preprocessing import Encoded, Number, Preprocessing, encode, predictions
 from models.rows import InMemory, of_numbers
 from models.schema import TableSchema, Task
-from models.starts import OnStep
 from models.table import Table
 from models.training import Trained
 

@@ -19,12 +19,15 @@ from models.side_by_side import SideBySide
 
 
 class Epoch(NamedTuple):
-    """What one pass over the rows says of each network; both `(networks,)`."""
+    """What one pass over the rows says of each network; all are `(networks,)`."""
 
     losses: NDArray[Any]
     """The mean squared error, as met while training."""
     learning: NDArray[np.bool_]
     """Whether a gradient reached the first layer; none does while all units of a layer are dead."""
+    validation_losses: NDArray[Any] | None = None
+    running: NDArray[np.bool_] | None = None
+    """Of which networks the epoch counts; None: of all."""
 
 
 class Descent:

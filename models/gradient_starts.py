@@ -7,10 +7,11 @@ import keras
 import numpy as np
 
 from models.config import GradientDescent, TrainConfig
+from models.courses import Born, OnStep, Step
 from models.data import Split
 from models.gradient_descent import Descent, Epoch
 from models.rows import Sides
-from models.starts import OnStep, Run, Start
+from models.starts import Run, Start
 from models.stopping import DIVERGED
 from models.table_descent import TableDescent
 
@@ -32,7 +33,7 @@ def descent_starts(
     """Gradient descent from all seeds side by side; if `hopeful`, stops when all are dead."""
     descent: Descent | None = None
 
-    def train(seeds: list[int], networks: list[keras.Model], hopeful: bool) -> list[Start]:
+    def train(born: tuple[Born, ...], networks: list[keras.Model], hopeful: bool) -> list[Start]:
         nonlocal descent
         descent = descent or Descent(
             networks[0],
@@ -43,13 +44,13 @@ def descent_starts(
             dropout=config.dropout,
             weight_decay=config.weight_decay,
         )
-        watch = _Watch(config.epochs, optimizer, hopeful, on_step)
+        watch = _Watch(born, config.epochs, optimizer, hopeful, on_step)
         losses = np.nan_to_num(
-            descent.fit(networks, config.epochs, watch, seed=seeds[0]), nan=DIVERGED
+            descent.fit(networks, config.epochs, watch, seed=born[0].seed), nan=DIVERGED
         )
         return [
-            Start(seed, network, of_one.tolist(), float(np.sqrt(of_one[-1])), watch.gave_up)
-            for seed, network, of_one in zip(seeds, networks, losses.T, strict=True)
+            Start(start.seed, network, of_one.tolist(), float(np.sqrt(of_one[-1])), watch.gave_up)
+            for start, network, of_one in zip(born, networks, losses.T, strict=True)
         ]
 
     return _all_groups(build, train)
@@ -65,7 +66,7 @@ def table_starts(
     """As `descent_starts`, on a table; the first seed draws the order of the rows, for all."""
     descent: TableDescent | None = None
 
-    def train(seeds: list[int], networks: list[keras.Model], hopeful: bool) -> list[Start]:
+    def train(born: tuple[Born, ...], networks: list[keras.Model], hopeful: bool) -> list[Start]:
         nonlocal descent
         descent = descent or TableDescent(
             networks[0],
@@ -76,12 +77,12 @@ def table_starts(
             dropout=config.dropout,
             weight_decay=config.weight_decay,
         )
-        watch = _Watch(config.epochs, optimizer, hopeful, on_step)
-        draw = np.random.default_rng(seeds[0])
+        watch = _Watch(born, config.epochs, optimizer, hopeful, on_step)
+        draw = np.random.default_rng(born[0].seed)
         courses = descent.fit(networks, config.epochs, config.patience, draw, watch)
         return [
             Start(
-                seed,
+                start.seed,
                 network,
                 course.losses,
                 min(course.validation_losses),
@@ -89,20 +90,22 @@ def table_starts(
                 course.validation_losses,
                 course.best_epoch,
             )
-            for seed, network, course in zip(seeds, networks, courses, strict=True)
+            for start, network, course in zip(born, networks, courses, strict=True)
         ]
 
     return _all_groups(build, train)
 
 
 def _all_groups(
-    build: Build, train: Callable[[list[int], list[keras.Model], bool], list[Start]]
+    build: Build, train: Callable[[tuple[Born, ...], list[keras.Model], bool], list[Start]]
 ) -> Run:
     """Trains the seeds of all repeats together."""
 
     def run(groups: list[list[int]], hopeful: bool) -> list[list[Start]]:
-        seeds = [seed for group in groups for seed in group]
-        starts = iter(train(seeds, [build(seed) for seed in seeds], hopeful))
+        born = tuple(
+            Born(repeat, seed) for repeat, seeds in enumerate(groups, start=1) for seed in seeds
+        )
+        starts = iter(train(born, [build(each.seed) for each in born], hopeful))
         return [list(islice(starts, len(group))) for group in groups]
 
     return run
@@ -112,9 +115,14 @@ class _Watch:
     """Looks at every epoch of starts that are trained side by side; says whether to go on."""
 
     def __init__(
-        self, epochs: int, optimizer: GradientDescent, hopeful: bool, on_step: OnStep
+        self,
+        born: tuple[Born, ...],
+        epochs: int,
+        optimizer: GradientDescent,
+        hopeful: bool,
+        on_step: OnStep,
     ) -> None:
-        self.epochs, self.optimizer, self.hopeful = epochs, optimizer, hopeful
+        self.born, self.epochs, self.optimizer, self.hopeful = born, epochs, optimizer, hopeful
         self.on_step = on_step
         self.step = 0
         self.gave_up = False
@@ -122,11 +130,14 @@ class _Watch:
     def __call__(self, epoch: Epoch) -> bool:
         """Reports the epoch; false if all are dead and other starts may be made."""
         self.step += 1
+        losses, learning, validation_losses, running = epoch
+        self.on_step(
+            Step(self.step, self.epochs, self.born, losses, validation_losses, learning, running)
+        )
         if not np.isfinite(epoch.losses).any():
             raise TrainingDiverged(
                 f"the loss of epoch {self.step} is not finite; "
                 f"try a learning rate below {self.optimizer.learning_rate:g}"
             )
-        self.on_step(self.step, self.epochs, float(np.nanmin(epoch.losses)))
         self.gave_up = self.hopeful and not epoch.learning.any()
         return not self.gave_up

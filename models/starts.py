@@ -10,9 +10,6 @@ from models.config import TrainConfig
 NO_BETTER = 0.99
 """A start whose error is above this part of the mean predictor's has learned nothing."""
 
-OnStep = Callable[[int, int, float], None]
-"""Called with an epoch's or evaluation's number, how many there may be, and the loss."""
-
 
 class Start(NamedTuple):
     """A trained start, and the error by which it competes with others."""

@@ -84,15 +84,18 @@ class TableDescent:
         best = BestEpochs(self.stack.weights(), patience)
         for number in range(epochs):
             self.stack.begin_epoch(number, epochs)
-            epoch = self._epoch(draw)
-            best.add(epoch.losses, self.validate(), self.stack.weights())
+            losses, learning = self._epoch(draw)
+            validation_losses = self.validate()
+            epoch = Epoch(losses, learning, validation_losses, best.running.copy())
+            best.add(losses, validation_losses, self.stack.weights())
             if not (go_on(epoch) and best.running.any()):
                 break
         for network, *weights in zip(networks, *best.weights, strict=True):
             network.set_weights(weights)
         return best.courses()
 
-    def _epoch(self, draw: np.random.Generator) -> Epoch:
+    def _epoch(self, draw: np.random.Generator) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """One pass over the rows: the loss, and whether a gradient came through, of each."""
         total = largest = np.zeros(self.stack.width)
         batches = 0
         for block in self.train.blocks(self.block_rows, draw):
@@ -103,7 +106,7 @@ class TableDescent:
                 total = total + losses.numpy()
                 largest = np.maximum(largest, gradients.numpy())
                 batches += whole
-        return Epoch(total / batches, largest > 0)
+        return total / batches, largest > 0
 
     def validate(self) -> NDArray[np.float64]:
         """The mean loss of each network over the validation rows, `(networks,)`."""

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from models.config import LevenbergMarquardt, ModelName, TrainConfig
+from models.courses import OnStep
 from models.data import Split
 from models.evaluation import BLOCK_ROWS
 from models.exact_starts import exact_starts
@@ -18,7 +19,7 @@ from models.losses import cross_entropies, squared_errors
 from models.networks import build, ensemble, predict, predict_rows
 from models.rows import InMemory, Rows, Sides, of_numbers
 from models.schema import Task
-from models.starts import OnStep, Start, choose
+from models.starts import Start, choose
 
 
 class Attempt(NamedTuple):
@@ -66,7 +67,7 @@ def train(
     name: ModelName,
     split: Split,
     config: TrainConfig,
-    on_step: OnStep = lambda step, steps, loss: None,
+    on_step: OnStep = lambda step: None,
 ) -> Trained[Attempt]:
     """Trains the network called `name` as `models.starts.choose` says.
 
@@ -99,7 +100,7 @@ def train_table(
     name: ModelName,
     table: Sides,
     config: TrainConfig,
-    on_step: OnStep = lambda step, steps, loss: None,
+    on_step: OnStep = lambda step: None,
 ) -> Trained[TableAttempt]:
     """Trains the network called `name` on the training rows of a table.
 

@@ -57,6 +57,7 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("admin", "GET", "/livez%0A"),
     ("train", "GET", "/jobs"),
     ("train", "GET", f"/jobs/{JOB}"),
+    ("train", "GET", f"/jobs/{JOB}/curves"),
     ("train", "GET", f"/jobs/{JOB}/events"),
     ("train", "POST", f"/jobs/{JOB}/cancel"),
     ("admin", "GET", "/docs/"),

@@ -42,7 +42,7 @@ GROUND = {
 """The files of `service/` that rooms may import."""
 
 
-LIGHT = ("comparison", "config", "exactness", "losses", "schema", "verdicts")
+LIGHT = ("comparison", "config", "courses", "exactness", "losses", "schema", "verdicts")
 """The files of `models/` that also processes without TensorFlow import."""
 
 

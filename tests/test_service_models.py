@@ -253,6 +253,7 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/jobs",
         "/jobs/{job_id}",
         "/jobs/{job_id}/cancel",
+        "/jobs/{job_id}/curves",
         "/jobs/{job_id}/events",
         "/metrics",
         "/monitoring/prometheus/metrics",

@@ -14,6 +14,7 @@ from models.config import SyntheticDataset, TrainConfig
 from service.api.dependencies import TheJobs, TheSettings
 from service.api.json_route import JsonRoute
 from service.errors import RETRY_LATER, Invalid, Unavailable
+from service.jobs.curves import Curves, curves_of
 from service.jobs.rows import CURSOR, ENDED
 from service.schemas import Job, Jobs, JobStatus
 
@@ -96,6 +97,16 @@ async def _stream(request: Request, settings: TheSettings) -> AsyncIterator[None
 async def get_job(job: TheJob) -> Job:
     """One job: its status, progress and results."""
     return job
+
+
+@router.get("/jobs/{job_id}/curves")
+async def get_curves(jobs: TheJobs, job: TheJob) -> Curves:
+    """The losses of a job's networks: of all starts, while it runs and afterwards.
+
+    They are thinned by the least and the greatest of a few epochs, up to 200 points a curve and
+    about 4,000 a job.
+    """
+    return curves_of(job.id, await jobs.losses(job.id))
 
 
 @router.post("/jobs/{job_id}/cancel")

@@ -1,8 +1,8 @@
 """The child process of a job, seen from both ends of the pipe between it and the worker.
 
 The worker sends nothing: the pipe's closing tells the child that the worker is gone. The child
-sends JSON messages with one member each: `progress` any number of times, then one of `results`,
-`failed` and `cancelled`.
+sends JSON messages with one member each: `progress` and `losses` any number of times, then one of
+`results`, `failed` and `cancelled`.
 """
 
 import asyncio
@@ -15,24 +15,29 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from models.config import TrainConfig
+from service.jobs.curves import Losses
 from service.registry.staging import Staging
+from service.schemas import Progress
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-OnProgress = Callable[[dict[str, Any]], Awaitable[None]]
+OnNews = Callable[[str, Any], None]
+"""Called with `progress` or `losses`, and what the child tells of them."""
 
 REASON_LENGTH = 500
 
 START_ATTEMPTS = 20
 START_AGAIN_SECONDS = 0.1
 PUBLISH_AGAIN_SECONDS = 0.5
+
+KINDS: dict[type, str] = {Progress: "progress", Losses: "losses"}
 
 WORKER = "_CROSSCHECK_WORKER"
 """The variable that tells the fork server the process id of its worker."""
@@ -90,7 +95,7 @@ def _try_out(worker: Connection) -> None:
 
 
 async def run(
-    job_id: str, config: TrainConfig, settings: Settings, on_progress: OnProgress
+    job_id: str, config: TrainConfig, settings: Settings, on_news: OnNews
 ) -> list[dict[str, Any]]:
     """Runs a job in a fresh child; returns its results. The child ends when this call does.
 
@@ -104,7 +109,7 @@ async def run(
     staging = Staging(settings.artifacts_dir)
     while True:
         try:
-            return await _run_once(job_id, config, settings, on_progress)
+            return await _run_once(job_id, config, settings, on_news)
         except JobFailed as failure:
             if staging.decision(job_id) != "publish":
                 raise
@@ -113,18 +118,18 @@ async def run(
 
 
 async def _run_once(
-    job_id: str, config: TrainConfig, settings: Settings, on_progress: OnProgress
+    job_id: str, config: TrainConfig, settings: Settings, on_news: OnNews
 ) -> list[dict[str, Any]]:
     ours, child = await _start(job_id, config, settings)
     try:
         while True:
-            message = json.loads(await asyncio.to_thread(ours.recv_bytes))
-            if "progress" in message:
-                await on_progress(message["progress"])
-            elif "results" in message:
-                return list(message["results"])
-            elif "failed" in message:
-                raise JobFailed(message["failed"])
+            ((kind, told),) = json.loads(await asyncio.to_thread(ours.recv_bytes)).items()
+            if kind in ("progress", "losses"):
+                on_news(kind, told)
+            elif kind == "results":
+                return list(told)
+            elif kind == "failed":
+                raise JobFailed(told)
             else:
                 raise JobCancelled
     except (EOFError, ConnectionResetError):
@@ -201,7 +206,7 @@ def _main(
             parsed,
             registry,
             memory_bytes,
-            lambda progress: send(progress=progress.model_dump()),
+            lambda told: send(**{KINDS[type(told)]: told.model_dump()}),
         )
     except trainer.Cancelled:
         send(cancelled=True)

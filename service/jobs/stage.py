@@ -1,8 +1,6 @@
 """What a job stages: it trains on some rows, measures on others, and seals what is published."""
 
 import math
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -21,6 +19,7 @@ from models.export import load_onnx
 from models.gradient_starts import TrainingDiverged
 from models.training import Trained
 from models.verdicts import summary
+from service.jobs.recorder import Recorder, Report
 from service.registry.manifest import COMPARISON, HELD_OUT, INTERACTIONS, seal
 from service.registry.shapes import (
     Importance,
@@ -33,9 +32,6 @@ from service.registry.shapes import (
 )
 from service.schemas import Attempt, Metadata, Progress, Repeat, Scores, Tenth
 
-PROGRESS_SECONDS = 0.2
-"""The least time between two reports of progress."""
-
 LIBRARIES = {
     library.__name__: library.__version__ for library in (tensorflow, keras, np, onnxruntime)
 }
@@ -45,8 +41,6 @@ HELD_OUT_ROWS = 10_000
 
 PAIRS = 1000
 """So many of the strongest pairs of features are told; a wide table has half a million."""
-
-Report = Callable[[Progress], None]
 
 
 class Network(NamedTuple):
@@ -74,7 +68,9 @@ def stage(
         report(Progress(model=baseline, epoch=0, epochs=1, loss=0))
         if (made := experiment.baseline(baseline)) is not None:
             baselines[baseline] = made
-    trained = {name: _train(name, experiment, folder / name, report) for name in config.models}
+    binary = experiment.table is not None and experiment.table.task == "binary"
+    recorder = Recorder("cross-entropy" if binary else "mean squared error", report)
+    trained = {name: _train(name, experiment, folder / name, recorder) for name in config.models}
 
     mean = experiment.mean()
     beside = {
@@ -97,16 +93,15 @@ def stage(
         seal(folder / name, _metadata(name, job_id, config, experiment, network, mean.scores))
 
 
-def _train(name: ModelName, experiment: Experiment, folder: Path, report: Report) -> Trained[Any]:
-    reported = 0.0
-
-    def on_step(step: int, steps: int, loss: float) -> None:
-        nonlocal reported
-        if step == steps or time.monotonic() - reported > PROGRESS_SECONDS:
-            reported = time.monotonic()
-            report(Progress(model=name, epoch=step, epochs=steps, loss=loss))
-
-    trained = experiment.train(name, on_step)
+def _train(
+    name: ModelName, experiment: Experiment, folder: Path, recorder: Recorder
+) -> Trained[Any]:
+    recorder.begin(name)
+    try:
+        trained = experiment.train(name, recorder)
+        recorder.end(_attempts(trained))
+    finally:
+        recorder.tell()
     experiment.export(trained.network, folder)
     return trained
 
@@ -124,6 +119,10 @@ def _measure(trained: Trained[Any], experiment: Experiment, folder: Path) -> Net
         for kept in trained.repeats
     ]
     return Network(trained, predict, version, repeats)
+
+
+def _attempts(trained: Trained[Any]) -> list[Attempt]:
+    return [Attempt(**attempt._asdict()) for attempt in trained.attempts]
 
 
 def _row(evaluation: Evaluation, **about: Any) -> Row:
@@ -190,7 +189,7 @@ def _metadata(
         losses=trained.losses,
         validation_losses=list(trained.validation_losses),
         best_epoch=trained.best_epoch,
-        attempts=[Attempt(**attempt._asdict()) for attempt in trained.attempts],
+        attempts=_attempts(trained),
         repeats=[
             Repeat(
                 seed=kept.seed,

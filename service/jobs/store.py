@@ -18,6 +18,7 @@ from service.errors import (
     QueueFull,
 )
 from service.jobs import database, worker_state
+from service.jobs.curves import KEY, Losses
 from service.jobs.database import within
 from service.jobs.rows import (
     ENDED,
@@ -108,6 +109,12 @@ class JobStore:
             raise NotFound(f"there is no job {job_id}")
         (job,) = await self._with_reasons([job_of(found)])
         return job
+
+    @within(ANSWER_SECONDS)
+    async def losses(self, job_id: str) -> Losses | None:
+        """The losses of a job, as far as they are known."""
+        kept = await self.client.get_event_async(job_id, KEY, timeout_seconds=0)
+        return None if kept is None else Losses.model_validate(kept)
 
     @within(ANSWER_SECONDS)
     async def has_ended(self, job_id: str) -> bool:

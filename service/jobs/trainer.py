@@ -13,7 +13,8 @@ from models.config import ModelName, SyntheticDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
 from models.table import prepare
 from service.jobs import compile_cache
-from service.jobs.stage import Report, stage
+from service.jobs.recorder import Report
+from service.jobs.stage import stage
 from service.registry import promotion
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry

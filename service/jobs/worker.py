@@ -8,10 +8,11 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat
+from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat, error
 
 from models.config import TrainConfig
-from service.jobs import child, database, spans, temporary_folder
+from service.jobs import child, curves, database, spans, temporary_folder
+from service.jobs.news import News
 from service.jobs.store import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore
 from service.jobs.worker_state import WorkerState
 from service.settings import Settings
@@ -94,22 +95,31 @@ def _register_workflow(
         await _tidy_up(store)
         await store.note(job_id, started_at=_now(), progress=None)
 
+        async def keep(kind: str, told: Any) -> None:
+            if kind == "progress":
+                await store.note(job_id, progress=told)
+            else:
+                await _keep_losses(job_id, told)
+
+        news = News(keep)
         running.add(job_id)
         try:
             parsed = TrainConfig.model_validate(config)
             above = await store.traceparent(job_id) if tracing else None
             with spans.of_job(tracing, job_id, parsed, above) as come_to:
 
-                async def on_progress(progress: dict[str, Any]) -> None:
-                    come_to(progress["model"])
-                    await store.note(job_id, progress=progress)
+                def tell(kind: str, told: Any) -> None:
+                    if kind == "progress":
+                        come_to(told["model"])
+                    news.tell(kind, told)
 
-                return await child.run(job_id, parsed, settings, on_progress)
+                return await child.run(job_id, parsed, settings, tell)
         except child.JobCancelled:
             await store.client.cancel_workflow_async(job_id)
             raise
         finally:
             running.discard(job_id)
+            await news.end()
             await store.note(job_id, finished_at=_now())
 
     @DBOS.workflow(
@@ -120,6 +130,16 @@ def _register_workflow(
     async def train(config: dict[str, Any]) -> list[dict[str, Any]]:
         assert DBOS.workflow_id is not None
         return await run_child(DBOS.workflow_id, config)
+
+
+async def _keep_losses(job_id: str, losses: dict[str, Any]) -> None:
+    """Keeps them with the job that this step is of; to lose them must not cost the job."""
+    try:
+        await DBOS.set_event_async(curves.KEY, losses)
+    except error.DBOSWorkflowConflictIDError:
+        pass  # it was cancelled just now, or belongs to another worker
+    except Exception:
+        logger.exception("could not keep the losses of job %s", job_id)
 
 
 async def _tidy_up(store: JobStore) -> None:

@@ -19,10 +19,10 @@ class Started(Exception):
 
 
 async def run(artifacts: Path) -> Any:
-    async def on_progress(_: dict[str, Any]) -> None:
+    def on_news(kind: str, told: Any) -> None:
         raise AssertionError
 
-    return await child.run(JOB, TrainConfig(), Settings(artifacts_dir=artifacts), on_progress)
+    return await child.run(JOB, TrainConfig(), Settings(artifacts_dir=artifacts), on_news)
 
 
 @pytest.fixture

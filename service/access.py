@@ -21,7 +21,7 @@ PAGE = frozenset({"/", "/whoami"})
 """The page asks for a key itself. Below `/page/` are its files, and nothing else."""
 
 READABLE = (
-    *("/predict", "/metrics", "/models", "/datasets"),
+    *("/predict", "/metrics", "/models", "/datasets", "/serving"),
     *("/v1/models", "/v2/models", "/v2/repository/index", "/monitoring/prometheus/metrics"),
 )
 """What begins so is for everybody with a key; what nobody has thought of is for few."""

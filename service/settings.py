@@ -47,7 +47,7 @@ _is_service_link = re.compile(r"(tcp|udp|sctp)://").match
 OWN_PATHS = frozenset(
     (
         *("datasets", "docs", "jobs", "livez", "metrics", "models", "monitoring", "openapi.json"),
-        *("page", "predict", "readyz", "train", "v1", "v2", "whoami"),
+        *("page", "predict", "readyz", "serving", "train", "v1", "v2", "whoami"),
         *("health", "invocations", "ping", "score", "version"),
     )
 )

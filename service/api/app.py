@@ -24,6 +24,7 @@ from service.api import (
     models,
     recipe,
     scrape,
+    serving,
     whoami,
 )
 from service.api.readiness import Readiness, Subject
@@ -31,7 +32,9 @@ from service.errors import CrosscheckError, NotFound, Refuse, TooLarge, problem
 from service.jobs import database
 from service.jobs.store import JobStore
 from service.predict import formats
+from service.predict.answers import Answers
 from service.predict.predictor import Predictor
+from service.predict.residuals import ResidualsOf
 from service.predict.shapes import PredictResponse, PredictRows, PredictTriples
 from service.protocols import ExchangeAt
 from service.protocols.refusals import Wording
@@ -178,6 +181,8 @@ def create_app(settings: Settings, given: slots.Given | None = None) -> Crossche
     app.state.access_log = AccessLog(settings.access_log, app.state.counting.noted)
     app.predictor = Predictor(app.state.registry, settings, app.state.access_log)
     app.state.predictor = app.predictor
+    app.state.residuals = ResidualsOf()
+    app.state.answers = Answers(app.state.registry, Tables(settings.artifacts_dir))
     app.exchange_at = protocols.exchange_at(settings)
     app.wording_at = protocols.wording_at(settings)
     app.state.jobs = JobStore(settings)
@@ -191,8 +196,8 @@ def create_app(settings: Settings, given: slots.Given | None = None) -> Crossche
         app.include_router(router)
     # They document the key; `Crosscheck` has asked for it before a request comes to a router.
     keys = [Security(BEARER), Security(API_KEY)] if settings.api_keys else []
-    own = [datasets.router, example.router, recipe.router, jobs.router, models.router]
-    own.append(scrape.router)
+    nouns = (datasets, example, recipe, jobs, models, serving, scrape)
+    own = [noun.router for noun in nouns]
     for router in (*own, *protocols.routers(settings)):
         app.include_router(router, dependencies=keys)
     document_predict(app, keys)

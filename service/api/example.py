@@ -43,8 +43,9 @@ async def get_example(
 
 def _example(default: Default | None, registry: Registry, tables: Tables) -> Example:
     name = registry.dataset
-    if default is not None and (kept := held_out(default.loaded, registry)).targets:
-        schema = default.loaded.intake.schema
+    loaded = default and default.loaded
+    if loaded and (kept := held_out(registry, loaded.model, loaded.version)).targets:
+        schema = loaded.intake.schema
         names = [feature.name for feature in schema.features]
         rows = [dict(zip(names, row, strict=True)) for row in _decode(kept.instances)[:ROWS]]
     elif name == TRIPLES:

@@ -15,6 +15,7 @@ from service.api.json_route import JsonRoute
 from service.errors import NotFound, Unavailable
 from service.jobs.store import JobStore
 from service.predict.predictor import Predictor
+from service.predict.residuals import Residuals, ResidualsOf
 from service.registry import comparison, promotion
 from service.registry.shapes import Comparison, Interactions
 from service.registry.versions import Registry
@@ -121,6 +122,15 @@ def get_interactions(
 ) -> Interactions:
     """Which features a version depends on, and which ones its cross layers multiply."""
     return comparison.interactions(models, network, number)
+
+
+@router.get("/models/{dataset}/{network}/versions/{number}/residuals")
+async def get_residuals(
+    request: Request, models: TheModelsOf, network: ModelName, number: VersionNumber
+) -> Residuals:
+    """Predicted against true on the rows that a version held out, and what is off over features."""
+    residuals: ResidualsOf = request.app.state.residuals
+    return await residuals.version(models, network, number)
 
 
 @router.get("/models/{dataset}/{network}/history")

@@ -184,6 +184,11 @@ api.connection.addEventListener("back", async () => {
 
 api.connection.addEventListener("locked", () => who.needs_key && who.role && start());
 
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // behind the # stands what is shown
+  main.focus();
+});
+
 let last = location.hash;
 window.addEventListener("hashchange", () => {
   if (!who.role) return;

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.conftest import LONG, Service, running
-from tests.page.conftest import OpenTab, Tab
+from tests.page.conftest import OpenTab, Tab, succeeded
 
 MANY = 10_000
 
@@ -152,7 +152,7 @@ def test_ten_thousand_jobs_are_shown_page_by_page_and_back_goes_back(
 ) -> None:
     small = {"dataset": {"size": 1000}, "epochs": 1, "models": ["cross"], "baselines": []}
     job = busy.train(**small)
-    assert busy.wait_for(job)["status"] == "succeeded"
+    succeeded(busy, job)
     multiply(busy, job, MANY)
     tab = open_tab(busy)
     tab.go()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.conftest import Service, running
-from tests.page.conftest import OpenTab, Tab, houses
+from tests.page.conftest import OpenTab, Tab, houses, succeeded
 
 KEYS = {role: f"a-key-that-has-the-role-{role}" for role in ("predict", "train", "admin")}
 
@@ -20,14 +20,12 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         service.client.put("/datasets/houses?target=price", content=houses()).raise_for_status()
         quick = {"epochs": 2, "repeats": 1, "baselines": ["linear"]}
         for _ in range(2):
-            assert (
-                service.wait_for(service.train(dataset="houses", **quick))["status"] == "succeeded"
-            )
+            succeeded(service, service.train(dataset="houses", **quick))
         yield service
 
 
 def enter(tab: Tab, key: str) -> None:
-    tab.page.get_by_label("Key").fill(key)
+    tab.page.get_by_role("textbox", name="Key").fill(key)
     tab.page.get_by_role("button", name="Go on").click()
 
 

@@ -30,7 +30,7 @@ def test_from_a_table_to_a_promoted_version_and_back_by_clicks_alone(
     page.get_by_label("Drop a file here").set_input_files(table)
     expect(page.get_by_label("Name of the dataset")).to_have_value("my-houses")
     assert "Tromsø" in tab.text("upload")
-    expect(page.get_by_label("Target")).to_have_value("price")
+    expect(page.get_by_label("Target", exact=True)).to_have_value("price")
     page.get_by_role("button", name="Upload").click()
 
     page.wait_for_selector("section#profile td")

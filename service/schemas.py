@@ -165,6 +165,7 @@ class Model(Schema):
     name: ModelName
     serving: int | None
     versions: list[VersionSummary]
+    next_cursor: int | None = Field(default=None, description="Of older ones, if there are any.")
 
 
 class Default(Schema):

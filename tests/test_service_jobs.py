@@ -89,6 +89,13 @@ def test_jobs_are_listed_newest_first_page_by_page(service: Service, trained: An
     assert trained["id"] in listed
 
 
+def test_jobs_are_listed_by_dataset(service: Service, trained: dict[str, Any]) -> None:
+    jobs = service.get("/jobs", dataset="triples", limit=100)["jobs"]
+    assert trained["id"] in [job["id"] for job in jobs]
+    assert service.get("/jobs", dataset="nothing") == {"jobs": [], "next_cursor": None}
+    assert service.client.get("/jobs?dataset=../x").status_code == 422
+
+
 def test_jobs_are_listed_by_status(service: Service, trained: dict[str, Any]) -> None:
     jobs = service.get("/jobs", status="succeeded", limit=100)["jobs"]
     assert trained["id"] in [job["id"] for job in jobs]

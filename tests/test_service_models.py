@@ -207,6 +207,43 @@ def test_both_models_list_their_versions_newest_first(
         assert model["serving"] in numbers
 
 
+def test_the_versions_of_a_network_come_page_by_page(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    every = service.get("/models/triples/cross")
+    assert every["next_cursor"] is None
+    numbers: list[int] = []
+    cursor: dict[str, int] = {}
+    while True:
+        page = service.get("/models/triples/cross", limit=1, **cursor)
+        assert page["serving"] == every["serving"]
+        numbers += [version["version"] for version in page["versions"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert numbers == [version["version"] for version in every["versions"]]
+
+
+def test_it_is_told_what_answers_in_each_dataset(service: Service, trained: dict[str, Any]) -> None:
+    (triples,) = service.get("/serving", q="triple")["datasets"]
+    assert triples["default"] == service.get("/models")["default"]
+    row = service.get("/metrics")["models"][triples["default"]["model"]]
+    assert (triples["score"], triples["error"]) == ("eval_rmse", row["eval_rmse"])
+    assert triples["baselines"].keys() >= {"mean", "linear", "products", "trees"}
+    assert triples["since"] is not None
+
+
+def test_residuals_are_those_of_the_reported_error(
+    service: Service, trained: dict[str, Any]
+) -> None:
+    cross = trained["results"][1]
+    told = service.get(f"/models/triples/cross/versions/{cross['version']}/residuals")
+    assert (told["rows"], told["split"], len(told["sample"])) == (200, "eval", 200)
+    errors = [true - predicted for true, predicted in told["sample"]]
+    rmse = math.sqrt(sum(error**2 for error in errors) / 200)
+    assert rmse == pytest.approx(cross["scores"]["eval_rmse"], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -221,6 +258,10 @@ def test_both_models_list_their_versions_newest_first(
         ("GET", "/models/triples/linear/history", None, 422),
         ("GET", "/models/triples/cross/history?limit=0", None, 422),
         ("GET", "/models/triples/cross/history?limit=1001", None, 422),
+        ("GET", "/models/triples/cross?limit=0", None, 422),
+        ("GET", "/models/triples/cross?cursor=0", None, 422),
+        ("GET", "/serving?limit=101", None, 422),
+        ("GET", "/serving?cursor=../x", None, 422),
         ("GET", "/metrics?job_id=1", None, 422),
         ("GET", "/nowhere", None, 404),
     ],

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Depends, Header, HTTPException, Query, Requ
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.config import SyntheticDataset, TrainConfig
+from models.schema import DatasetName
 from service.api.dependencies import TheJobs, TheSettings
 from service.api.json_route import JsonRoute
 from service.errors import RETRY_LATER, Invalid, Unavailable
@@ -58,9 +59,13 @@ async def list_jobs(
     status: JobStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(pattern=CURSOR)] = None,
+    dataset: DatasetName | None = None,
 ) -> Jobs:
-    """The jobs, newest first."""
-    return await jobs.page(status, limit, cursor)
+    """The jobs, newest first; those of one dataset, if asked for.
+
+    Of a dataset with few of many jobs, a page may have fewer than `limit` and yet a next one.
+    """
+    return await jobs.page(status, limit, cursor, dataset)
 
 
 async def _job(jobs: TheJobs, job_id: UUID) -> Job:

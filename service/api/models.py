@@ -2,6 +2,7 @@
 
 from asyncio import to_thread
 from contextlib import suppress
+from itertools import islice
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -88,12 +89,19 @@ async def _default(request: Request, dataset: str) -> Default | None:
 
 
 @router.get("/models/{dataset}/{network}")
-def get_model(models: TheModelsOf, network: ModelName) -> Model:
+def get_model(
+    models: TheModelsOf,
+    network: ModelName,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    cursor: VersionNumber | None = None,
+) -> Model:
     """One network and its versions, newest first."""
-    return _model(models, network)
+    return _model(models, network, limit, cursor)
 
 
-def _model(models: Registry, network: ModelName) -> Model:
+def _model(
+    models: Registry, network: ModelName, limit: int = 1000, cursor: int | None = None
+) -> Model:
     versions = [
         VersionSummary(
             version=version.version,
@@ -103,10 +111,14 @@ def _model(models: Registry, network: ModelName) -> Model:
             refused=version.metadata.refused,
             **version.metadata.scores,
         )
-        for version in models.versions(network)
+        for version in islice(models.versions(network, cursor), limit + 1)
     ]
     return Model(
-        dataset=models.dataset, name=network, serving=models.serving(network), versions=versions
+        dataset=models.dataset,
+        name=network,
+        serving=models.serving(network),
+        versions=versions[:limit],
+        next_cursor=versions[limit - 1].version if len(versions) > limit else None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from dbos import WorkflowStatus
 
 from models.config import TrainConfig
+from models.schema import TRIPLES
 from service.schemas import Job, JobStatus, Progress, Result
 
 ENDED: set[JobStatus] = {"succeeded", "failed", "cancelled"}
@@ -64,6 +65,13 @@ def ended_of(row: WorkflowStatus) -> Ended:
     seconds = max(0.0, ended_at - datetime.fromisoformat(began).timestamp()) if began else None
     attempts = row.recovery_attempts or 0
     return Ended(row.workflow_id, STATUS_OF[row.status], ended_at, seconds, attempts)
+
+
+def dataset_of(row: WorkflowStatus) -> str:
+    """The name of the dataset that the job of a row is about."""
+    assert row.input is not None
+    name: str = row.input["args"][0]["dataset"].get("name", TRIPLES)
+    return name
 
 
 def _submitted(row: WorkflowStatus) -> datetime:

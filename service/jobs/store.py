@@ -25,7 +25,9 @@ from service.jobs.rows import (
     STATUS_OF,
     STATUSES,
     Ended,
+    Place,
     cursor_at,
+    dataset_of,
     ended_of,
     job_of,
     place_at,
@@ -45,6 +47,9 @@ APPLICATION_VERSION = "1"
 ANSWER_SECONDS = 10.0
 CHECK_SECONDS = 2.0
 FORGOTTEN_AT_ONCE = 1000
+
+LOOKED_AT = 2000
+"""So many jobs, for those of one dataset, in one page."""
 
 _IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
 
@@ -124,29 +129,41 @@ class JobStore:
 
     @within(ANSWER_SECONDS)
     async def page(
-        self, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
+        self,
+        status: JobStatus | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+        dataset: str | None = None,
     ) -> Jobs:
-        """A page of jobs, newest first; `cursor` is the last page's `next_cursor`."""
+        """A page of jobs, newest first; `cursor` is the last page's `next_cursor`.
+
+        DBOS cannot look for a dataset in SQLite: after `LOOKED_AT` jobs the page ends, however few
+        of the dataset were among them, and the next one goes on there.
+        """
         after = place_at(cursor) if cursor else None
         rows: list[WorkflowStatus] = []
+        looked_at: list[Place] = []
         until = after[0] if after else None
+        at_once = limit if dataset is None else LOOKED_AT // 4
         while True:
             # SQLite stamps whole seconds. So that a second is never cut in two, all of the last
             # one is read, and our own time of submission orders the jobs within it.
-            batch = await self._list(status, until=until, limit=limit + 1)
-            last = batch[-1].created_at if len(batch) > limit else None
+            batch = await self._list(status, until=until, limit=at_once + 1)
+            last = batch[-1].created_at if len(batch) > at_once else None
             if last is not None:
                 batch = [row for row in batch if row.created_at != last]
                 batch += await self._list(status, since=last, until=last)
-            rows += [row for row in batch if after is None or place_of(row) < after]
-            if last is None or len(rows) > limit:
+            batch = [row for row in batch if after is None or place_of(row) < after]
+            looked_at += map(place_of, batch)
+            rows += [row for row in batch if dataset in (None, dataset_of(row))]
+            if last is None or len(rows) > limit or len(looked_at) >= LOOKED_AT:
                 break
             until = last - 1
         rows.sort(key=place_of, reverse=True)
-        more = len(rows) > limit
+        end = place_of(rows[limit - 1]) if len(rows) > limit else last and min(looked_at)
         return Jobs(
             jobs=await self._with_reasons([job_of(row) for row in rows[:limit]]),
-            next_cursor=cursor_at(place_of(rows[limit - 1])) if more else None,
+            next_cursor=cursor_at(end) if end else None,
         )
 
     @within(ANSWER_SECONDS)

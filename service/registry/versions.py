@@ -120,10 +120,13 @@ class Registry:
             raise NotFound(f"version {number} of the model {model} is damaged: {damage}") from None
         return Version(version=number, serving=number == self.serving(name), metadata=metadata)
 
-    def versions(self, name: ModelName) -> Iterator[Version]:
-        """All whole versions, newest first, one at a time: there may be thousands."""
+    def versions(self, name: ModelName, before: int | None = None) -> Iterator[Version]:
+        """All whole versions, newest first, one at a time: there may be thousands.
+
+        With `before`, only those that are older than that one.
+        """
         serving = self.serving(name)
-        for number, metadata in self.whole(name):
+        for number, metadata in self.whole(name, before):
             yield Version(version=number, serving=number == serving, metadata=metadata)
 
     def serving(self, name: ModelName) -> int | None:
@@ -189,8 +192,10 @@ class Registry:
             if metadata.job_id == job_id
         }
 
-    def whole(self, name: ModelName) -> Iterator[tuple[int, Metadata]]:
+    def whole(self, name: ModelName, before: int | None = None) -> Iterator[tuple[int, Metadata]]:
         for number in self.numbers(name):
+            if before is not None and number >= before:
+                continue
             try:
                 yield number, self.metadata(name, number)
             except (Damaged, NotFound):

@@ -14,11 +14,11 @@ from service.http import static_files
 FOLDER = Path(__file__).parent
 
 PANELS = (
-    *("answers", "comparison", "job", "jobs", "profile", "serving", "train"),
-    *("try", "upload", "version", "versions"),
+    *("answers", "comparison", "curves", "features", "job", "jobs", "profile", "residuals"),
+    *("serving", "train", "try", "upload", "version", "versions"),
 )
 
-MODULES = ("api", "dom", "format", "main", "panel", "state", "views")
+MODULES = ("api", "dom", "format", "main", "panel", "plot", "state", "views")
 
 FILES = {
     "/page/style.css": FOLDER / "style.css",

@@ -69,9 +69,13 @@ async def _dataset_of(job_id: str, jobs: JobStore) -> str:
 
 
 @router.get("/models")
-async def list_models(request: Request, models: TheModels) -> Models:
-    """A dataset's networks and their versions, and which one answers where none is named."""
-    found = [await to_thread(_model, models, name) for name in MODEL_NAMES]
+async def list_models(
+    request: Request,
+    models: TheModels,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Versions of each.")] = 1000,
+) -> Models:
+    """A dataset's networks and their newest versions, and which one answers where none is named."""
+    found = [await to_thread(_model, models, name, limit) for name in MODEL_NAMES]
     default = await _default(request, models.dataset)
     return Models(dataset=models.dataset, models=found, default=default)
 

@@ -114,8 +114,13 @@ async function lookUp({ dataset, job, version }, signal) {
     return { dataset: config.dataset.name ?? "triples", status, published: results.length > 0 };
   }
   if (!dataset || version) return {};
-  const { default: chosen } = await api.get(`models?dataset=${encodeURIComponent(dataset)}`, { signal });
-  return chosen ? { network: chosen.model, version: String(chosen.version) } : {};
+  const { default: chosen, models } = await api.get(`models?dataset=${encodeURIComponent(dataset)}&limit=1`, { signal });
+  const crosses = models.filter(({ name, serving }) => name !== "dense" && serving);
+  const crossing = crosses.find(({ name }) => name === chosen?.model) ?? crosses[0];
+  return {
+    ...(chosen && { network: chosen.model, version: String(chosen.version) }),
+    ...(crossing && { crossing: { network: crossing.name, version: String(crossing.serving) } }),
+  };
 }
 
 function excuse(error) {

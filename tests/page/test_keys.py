@@ -49,6 +49,23 @@ def test_a_key_shows_what_its_role_may_do(locked: Service, open_tab: OpenTab, ro
     tab.check()
 
 
+def test_a_refused_promotion_shows_the_words_of_the_service(
+    locked: Service, open_tab: OpenTab
+) -> None:
+    (locked.artifacts / "houses" / "dense" / "1" / "saved_model.pb").write_bytes(b"damaged")
+    tab = open_tab(locked)
+    tab.page.goto(f"{tab.address}/crosscheck/#dataset=houses")
+    enter(tab, KEYS["admin"])
+    tab.page.get_by_role("button", name="Roll back version 1 of dense").click()
+    tab.page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    refused = tab.panel("versions").get_by_role("alert")
+    expect(refused).to_contain_text("version 1")
+    path = "/models/houses/dense/serving"
+    said = locked.client.put(path, json={"version": 1}).json()["detail"]
+    expect(refused).to_have_text(said)
+    tab.check(refusals=(404, 409, 503))
+
+
 def test_a_key_is_kept_for_the_session_alone_and_stands_in_no_url(
     locked: Service, open_tab: OpenTab
 ) -> None:

@@ -10,7 +10,7 @@ export const answers = {
   id: "answers",
   title: "What answers",
   sources: ({ dataset, network }) => [
-    `models?dataset=${path(dataset)}`,
+    `models?dataset=${path(dataset)}&limit=1`,
     `metrics?dataset=${path(dataset)}`,
     network ? `models/${path(dataset)}/${network}/history?limit=1` : null,
   ],

@@ -6,7 +6,7 @@ import * as state from "../state.js";
 const NETWORKS = ["dense", "cross", "deep_cross"];
 const BASELINES = ["linear", "products", "trees", "biases"];
 const OPTIMIZERS = ["adagrad", "adam", "adamw", "nadam", "rmsprop", "sgd", "levenberg_marquardt"];
-const PROMOTE = [["if_better", "if it is no worse than what serves"], ["always", "always"], ["never", "never"]];
+const PROMOTE = [["if_better", "if it is no worse"], ["always", "always"], ["never", "never"]];
 
 // Of each: its place in the config, its label, how it is written, and what to know of it.
 const FIRST = [

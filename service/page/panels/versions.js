@@ -1,7 +1,7 @@
 // The versions of each network, what served when, and who may serve next.
 
 import { announce, ask, attempt, h, table, unseen } from "../dom.js";
-import { moment, number, score, several, tested } from "../format.js";
+import { moment, number, score, tested } from "../format.js";
 import * as state from "../state.js";
 
 const FEW = 8;
@@ -10,24 +10,30 @@ const NETWORKS = ["dense", "cross", "deep_cross"];
 export const versions = {
   id: "versions",
   title: "Versions",
-  sources: ({ dataset }) => [
-    `models?dataset=${encodeURIComponent(dataset)}`,
-    ...NETWORKS.map((network) => `models/${encodeURIComponent(dataset)}/${network}/history`),
-  ],
-  draw(body, [{ models }, ...histories], context) {
-    const known = models.map((model, index) => ({ ...model, history: histories[index].changes })).filter((model) => model.versions.length);
-    body.replaceChildren(...(known.length ? known.flatMap((model) => network(model, context)) : [h("p", { class: "quiet" }, "There are none yet.")]));
+  sources: ({ dataset }) => {
+    const path = encodeURIComponent(dataset);
+    const all = state.get("all");
+    return [
+      `models?dataset=${path}&limit=${FEW}`,
+      ...NETWORKS.map((network) => `models/${path}/${network}/history`),
+      NETWORKS.includes(all) ? `models/${path}/${all}` : null,
+    ];
+  },
+  draw(body, [{ models }, ...others], context) {
+    const all = others.pop();
+    const known = models
+      .map((model, index) => ({ ...model, ...(all?.name === model.name && all), history: others[index].changes }))
+      .filter(({ versions }) => versions.length);
+    body.replaceChildren(...(known.length ? known.map((model) => network(model, context)) : [h("p", { class: "quiet" }, "There are none yet.")]));
   },
 };
 
 function network(model, context) {
   const { name, versions, history, serving } = model;
   const said = h("div");
-  const all = state.get("all") === name;
   const key = tested(versions[0]);
-  const served = new Map(history.toReversed().map((change) => [change.version, change.changed_at]));
-  const shown = all ? versions : versions.slice(0, FEW);
-  const rows = shown.map((version) => [
+  const served = new Set(history.map(({ version }) => version));
+  const rows = versions.map((version) => [
     h("a", { href: state.link({ dataset: model.dataset, network: name, version: version.version }) }, `version ${version.version}`),
     moment(version.created_at),
     number(version[key]),
@@ -35,17 +41,19 @@ function network(model, context) {
     told(version, served),
     context.may("admin") && !version.serving ? promote(model, version, said, context) : "",
   ]);
-  const more = versions.length > FEW && h("button", { id: `all-${name}`, class: "plain", on: { click: () => showAll(body, model, context, all ? null : name) } }, all ? "Show the newest alone" : `Show all ${versions.length}`);
-  const body = h("div", null,
-    h("h3", null, h("span", { class: `series ${name}` }, name), h("small", null, serving ? ` version ${serving} serves` : " none serves", `, ${several(versions.length, "version")}`)),
-    table(`Versions of ${name}`, ["Version", "Made", score(key), "By the job", "State", unseen("Action")], rows, [2]), more, said, past(name, history));
-  return [body];
+  return h("div", null,
+    h("h3", null, h("span", { class: `series ${name}` }, name), h("small", null, serving ? ` version ${serving} serves` : " none serves")),
+    table(`Versions of ${name}`, ["Version", "Made", score(key), "By the job", "State", unseen("Action")], rows, [2]), more(model, context), said, past(name, history));
 }
 
-function showAll(body, model, context, name) {
-  state.set({ all: name });
-  body.replaceWith(...network(model, context));
-  document.getElementById(`all-${model.name}`)?.focus();
+function more({ name, next_cursor }, context) {
+  const isAll = state.get("all") === name;
+  if (!isAll && !next_cursor) return null;
+  const click = () => {
+    state.set({ all: isAll ? null : name });
+    context.refresh("versions");
+  };
+  return h("button", { id: `all-${name}`, class: "plain", on: { click } }, isAll ? `Show the newest of ${name} alone` : `Show all of ${name}`);
 }
 
 function told(version, served) {

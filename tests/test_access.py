@@ -46,6 +46,7 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("predict", "GET", "/datasets/triples"),
     ("predict", "GET", "/datasets/triples/rows"),
     ("predict", "GET", "/datasets/triples/example"),
+    ("predict", "GET", "/datasets/triples/recipe"),
     ("train", "PUT", "/datasets/triples"),
     ("train", "PUT", "/datasets/houses?target=price"),
     ("admin", "DELETE", "/datasets/triples"),
@@ -63,11 +64,14 @@ REQUESTS: list[tuple[str, str, str]] = [
     ("train", "GET", f"/jobs/{JOB}/events"),
     ("train", "POST", f"/jobs/{JOB}/cancel"),
     ("admin", "GET", "/docs/"),
+    ("admin", "GET", "/page"),
+    ("admin", "GET", "/pages/main.js"),
+    ("admin", "GET", "/whoami/"),
     ("admin", "GET", "/docs/LICENSE"),
     ("admin", "GET", "/docs/%2e%2e/train"),
     ("admin", "GET", "/openapi.json%0A"),
     ("admin", "GET", "/nowhere"),
-    ("admin", "GET", "//livez"),
+    ("admin", "GET", "/%2Flivez"),
     ("predict", "OPTIONS", "/predict"),
     ("admin", "DELETE", "/livez/"),
     *(
@@ -118,7 +122,7 @@ def test_every_documented_path_is_asked_for_here(locked: Service) -> None:
         for path, operations in document["paths"].items()
         for method in operations
     }
-    health = {("GET", path) for path in (*HEALTH, "/alive")}
+    health = {("GET", path) for path in (*HEALTH, "/alive", "/whoami")}
     assert documented - health <= {(method, path) for _, method, path in REQUESTS}
 
 

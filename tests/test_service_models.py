@@ -291,6 +291,7 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/datasets/{name}",
         "/datasets/{name}/rows",
         "/datasets/{name}/example",
+        "/datasets/{name}/recipe",
         "/train",
         "/jobs",
         "/jobs/{job_id}",
@@ -310,6 +311,7 @@ def test_every_endpoint_is_documented(service: Service) -> None:
         "/models/{dataset}/{network}/serving",
         "/livez",
         "/readyz",
+        "/whoami",
         *(
             f"/v1/models/{{model}}{place}{below}"
             for place in ("", "/versions/{version}", "/labels/{label}")

@@ -12,6 +12,7 @@ RULES = (
     "`ensemble` takes the mean of starts, `restarts` the best: choose one",
     "`experts` needs `rank`: only kernels of low rank are mixed",
     "is for gradient descent, not levenberg_marquardt",
+    "seed is for the dataset triples",
     "the optimizer levenberg_marquardt",
     "its prediction is not a finite number",
     "the Idempotency-Key was used before, with another body",

@@ -60,6 +60,14 @@ def test_a_browser_gets_all_it_needs_without_a_key(locked: tuple[Service, str]) 
     assert service.client.get(f"{root_path}/datasets").status_code == 401
 
 
+def test_no_other_path_is_reached_through_the_files(locked: tuple[Service, str]) -> None:
+    service, root_path = locked
+    for path in ("/page/%2e%2e/train", "/page//train", "/page/main.js/train", "/page/train"):
+        for method in ("GET", "POST", "PUT"):
+            answer = service.client.request(method, root_path + path)
+            assert answer.status_code == 404, (method, path)
+
+
 def test_modules_import_what_is_served() -> None:
     for path, file in FILES.items():
         for module in re.findall(r'^import .* from "(.+)";$', file.read_text(), re.MULTILINE):

@@ -52,11 +52,11 @@ def test_a_key_shows_what_its_role_may_do(locked: Service, open_tab: OpenTab, ro
 def test_a_refused_promotion_shows_the_words_of_the_service(
     locked: Service, open_tab: OpenTab
 ) -> None:
-    (locked.artifacts / "houses" / "dense" / "1" / "saved_model.pb").write_bytes(b"damaged")
     tab = open_tab(locked)
     tab.page.goto(f"{tab.address}/crosscheck/#dataset=houses")
     enter(tab, KEYS["admin"])
     tab.page.get_by_role("button", name="Roll back version 1 of dense").click()
+    (locked.artifacts / "houses" / "dense" / "1" / "saved_model.pb").write_bytes(b"damaged")
     tab.page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
     refused = tab.panel("versions").get_by_role("alert")
     expect(refused).to_contain_text("version 1")

@@ -117,7 +117,7 @@ def test_a_version_shows_where_it_is_off_and_what_it_has_found(
     residuals = plotted.get(f"/models/{task}/cross/versions/1/residuals")
     plots = tab.panel("residuals").locator("svg.plot")
     assert plots.nth(0).locator("circle").count() == len(residuals["sample"])
-    tab.panel("residuals").get_by_label("Residuals over").select_option("city")
+    tab.page.locator("#feature").select_option("city")
     city = residuals["features"][1]["bins"]
     assert plots.nth(1).locator("rect").count() == len(city)
     expect(tab.panel("residuals").locator("figcaption").nth(1)).to_contain_text("over city")

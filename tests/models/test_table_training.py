@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.config import TrainConfig
+from models.courses import Step
 from models.gradient_starts import TrainingDiverged
 from models.networks import predict_rows
 from models.training import train_table
@@ -27,8 +28,8 @@ def validation_loss(network: Any, table: Sample) -> float:
 @pytest.mark.parametrize(("task", "least"), [("regression", 0.05), ("binary", 0.3)])
 def test_what_is_kept_has_the_validation_loss_that_is_told(task: Any, least: float) -> None:
     table = sample(task, rows=3000)
-    reports: list[tuple[int, int, float]] = []
-    trained = train_table("cross", table, config(epochs=30), lambda *of: reports.append(of))
+    steps: list[Step] = []
+    trained = train_table("cross", table, config(epochs=30), steps.append)
 
     assert min(trained.validation_losses) < least
     assert validation_loss(trained.network, table) == pytest.approx(
@@ -37,7 +38,10 @@ def test_what_is_kept_has_the_validation_loss_that_is_told(task: Any, least: flo
     assert trained.best_epoch == int(np.argmin(trained.validation_losses)) + 1
     (attempt,) = trained.attempts
     assert attempt == (42, min(trained.validation_losses), "kept", 1)
-    assert reports == [(n, 30, loss) for n, loss in enumerate(trained.losses, start=1)]
+    reports = [(step.number, step.of, step.losses.tolist()) for step in steps]
+    assert reports == [(n, 30, [loss]) for n, loss in enumerate(trained.losses, start=1)]
+    validated = [step.validation_losses for step in steps]
+    np.testing.assert_array_equal(np.array(validated).ravel(), trained.validation_losses)
 
 
 def test_of_several_starts_the_best_in_validation_is_kept() -> None:

@@ -15,6 +15,7 @@ from models.config import (
     OptimizerName,
     TrainConfig,
 )
+from models.courses import Step
 from models.data import Split, synthetic_triples
 from models.gradient_descent import Descent, Epoch
 from models.gradient_starts import TrainingDiverged
@@ -152,11 +153,11 @@ def test_fit_calls_back_after_every_epoch_and_stops_when_told_to() -> None:
 
 
 def test_every_epoch_of_a_training_is_reported_once_with_its_loss() -> None:
-    reports: list[tuple[int, int, float]] = []
+    steps: list[Step] = []
     config = TrainConfig.model_validate({"epochs": 4, "batch_size": 1015})
-    trained = train("cross", ROWS, config, lambda *report: reports.append(report))
-    assert [(step, steps) for step, steps, _ in reports] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert [loss for _, _, loss in reports] == trained.losses
+    trained = train("cross", ROWS, config, steps.append)
+    assert [(step.number, step.of) for step in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [step.losses.tolist() for step in steps] == [[loss] for loss in trained.losses]
 
 
 def test_a_learning_rate_that_is_too_high_names_the_epoch_of_the_divergence() -> None:
@@ -165,14 +166,16 @@ def test_a_learning_rate_that_is_too_high_names_the_epoch_of_the_divergence() ->
     config = TrainConfig.model_validate(
         {"epochs": 50, "batch_size": ONE_BATCH, "optimizer": optimizer, "max_restarts": 0}
     )
-    epochs: list[int] = []
+    steps: list[Step] = []
 
     with pytest.raises(TrainingDiverged) as diverged:
-        train("cross", ROWS, config, lambda *report: epochs.append(report[0]))
+        train("cross", ROWS, config, steps.append)
 
     (epoch,) = re.findall(r"the loss of epoch (\d+) is not finite", str(diverged.value))
-    assert epochs == list(range(1, int(epoch)))
-    assert len(epochs) > 1
+    assert [step.number for step in steps] == list(range(1, int(epoch) + 1))
+    assert len(steps) > 2
+    finite = [bool(np.isfinite(step.losses).all()) for step in steps]
+    assert finite == [True] * (len(steps) - 1) + [False]
     assert "below 1000" in str(diverged.value)
 
 
@@ -192,7 +195,7 @@ def rmse(network: keras.Model) -> float:
 def test_a_dead_start_is_given_up_early_and_made_again_from_the_next_seed() -> None:
     config = TrainConfig.model_validate({**SMALL_DENSE, "seed": 1})
     epochs: list[int] = []
-    trained = train("dense", ROWS, config, lambda *report: epochs.append(report[0]))
+    trained = train("dense", ROWS, config, lambda step: epochs.append(step.number))
 
     dead, kept = trained.attempts
     assert (dead.seed, dead.outcome) == (1, "dead after epoch 1")
@@ -234,8 +237,8 @@ def test_seeds_begin_again_after_the_last_one() -> None:
 
 def test_of_several_starts_the_best_in_training_is_kept() -> None:
     config = TrainConfig.model_validate({**SMALL_DENSE, "seed": 1, "restarts": 4})
-    reported: list[float] = []
-    trained = train("dense", ROWS, config, lambda *report: reported.append(report[2]))
+    steps: list[Step] = []
+    trained = train("dense", ROWS, config, steps.append)
 
     assert [one.seed for one in trained.attempts] == [1, 2, 3, 4]
     errors = [one.train_rmse for one in trained.attempts]
@@ -245,7 +248,7 @@ def test_of_several_starts_the_best_in_training_is_kept() -> None:
     outcomes[best] = "kept"
     assert [one.outcome for one in trained.attempts] == outcomes
     assert trained.losses[-1] == pytest.approx(min(errors) ** 2)
-    assert reported[-1] == trained.losses[-1]
+    assert min(steps[-1].losses) == steps[-1].losses[best] == trained.losses[-1]
 
     seed = trained.attempts[best].seed
     alone = train("dense", ROWS, TrainConfig.model_validate({**SMALL_DENSE, "seed": seed}))
@@ -261,8 +264,8 @@ def test_several_exact_starts_compete_on_a_sample_and_the_best_goes_on_to_all_ro
     }
     fields = {**SMALL_DENSE, "optimizer": exact, "seed": 1, "restarts": 4}
     config = TrainConfig.model_validate(fields)
-    reports: list[tuple[int, int, float]] = []
-    trained = train("dense", ROWS, config, lambda *report: reports.append(report))
+    reports: list[Step] = []
+    trained = train("dense", ROWS, config, reports.append)
 
     assert [one.seed for one in trained.attempts] == [1, 2, 3, 4]
     (kept,) = [one for one in trained.attempts if one.outcome == "kept"]
@@ -270,8 +273,8 @@ def test_several_exact_starts_compete_on_a_sample_and_the_best_goes_on_to_all_ro
     assert kept.train_rmse == rmse(trained.network)
     assert kept.train_rmse**2 == pytest.approx(min(trained.losses), rel=1e-9)
     # Four rounds of screening and the last on all rows; steps only ever go forward.
-    assert {steps for _, steps, _ in reports} == {5 * 15}
-    steps = [step for step, _, _ in reports]
+    assert {report.of for report in reports} == {5 * 15}
+    steps = [report.number for report in reports]
     assert steps == sorted(set(steps))
     assert 4 * 15 < steps[-1] <= 5 * 15
 

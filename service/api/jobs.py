@@ -19,7 +19,7 @@ from service.jobs.curves import Curves, curves_of
 from service.jobs.rows import CURSOR, ENDED
 from service.schemas import Job, Jobs, JobStatus
 
-EVENT_SECONDS = 0.25
+EVENT_SECONDS = 0.5
 """How often a stream of events looks at its job, if there are few."""
 
 LOOK_SECONDS = 2.0

@@ -74,6 +74,12 @@ def test_modules_import_what_is_served() -> None:
             assert (file.parent / module).resolve() in FILES.values(), (path, module)
 
 
+def test_every_module_is_asked_for_at_once() -> None:
+    linked = re.findall(r'(?:modulepreload" href|module" src)="(.*)"', INDEX.read_text())
+    modules = {path for path in FILES if path.endswith(".js") and "vendored" not in path}
+    assert {f"/{link}" for link in linked} == modules
+
+
 def test_links_hold_where_the_slash_behind_the_root_path_is_left_out(
     locked: tuple[Service, str],
 ) -> None:

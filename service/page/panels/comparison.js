@@ -4,6 +4,7 @@ import { h, svg, table, unseen } from "../dom.js";
 import { count, number, score, seconds, tested } from "../format.js";
 import { lasting } from "../panel.js";
 import * as state from "../state.js";
+import { ENDED } from "./jobs.js";
 
 const FAR_APART = 50; // the greatest error is so many times the least: a linear axis shows one bar
 
@@ -18,7 +19,8 @@ export const comparison = {
     const { models = {}, verdict } = compared ?? {};
     const rows = Object.entries(models);
     if (!rows.length) {
-      body.replaceChildren(h("p", { class: "quiet" }, "There is nothing to compare yet."));
+      const ended = ENDED.includes(context.subject.status);
+      body.replaceChildren(h("p", { class: "quiet" }, ended ? "The job has published nothing." : "There is nothing to compare yet."));
       return;
     }
     const name = verdict?.score ?? tested(rows[0][1]);

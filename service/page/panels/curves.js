@@ -17,7 +17,7 @@ export const curves = {
   title: "Losses",
   needs: "train",
   sources: ({ job }) => [`jobs/${job}/curves`],
-  live: 2,
+  live: 4,
   async draw(body, [told], context) {
     if (!told.curves.length) {
       body.replaceChildren(h("p", { class: "quiet" }, "There are no losses: nothing has been trained yet."));

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -25,6 +26,7 @@ async def test_the_jobs_of_a_dataset_are_found_among_many_others_page_by_page(
         await jobs._enqueue(
             str(UUID(int=seed)),
             TrainConfig.model_validate(config if name_of[seed] == "odd" else {"seed": seed}),
+            {"submitted_at": datetime.now(UTC).isoformat()},
         )
     for name, its in seeds.items():
         for limit in (1, 2, 20):

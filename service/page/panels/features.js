@@ -10,13 +10,19 @@ const path = encodeURIComponent;
 export const features = {
   id: "features",
   title: "What it has found in the features",
-  sources: ({ dataset, network, version }) => [`models/${path(dataset)}/${network}/versions/${version}/interactions`],
+  sources: ({ dataset, network, version, crossing }) => {
+    const found = (name, number) => `models/${path(dataset)}/${name}/versions/${number}/interactions`;
+    const isOther = crossing && crossing.network !== network;
+    return [found(network, version), isOther ? found(crossing.network, crossing.version) : null];
+  },
   missing: "This version is from before this was kept; train again.",
-  draw(body, [{ importances, interactions }], { subject }) {
+  draw(body, [{ importances, interactions: own }, other], { subject }) {
+    const interactions = own?.length ? own : other?.interactions;
+    const whose = own?.length || !other ? "it" : `${subject.crossing.network}, version ${subject.crossing.version},`;
     body.replaceChildren(
       h("h3", null, "How much it depends on each"),
       important(importances, subject.network),
-      h("h3", null, "What it multiplies"),
+      h("h3", null, `What ${whose} multiplies`),
       interactions?.length ? multiplied(interactions) : h("p", { class: "quiet" }, "It has no cross layers that tell of pairs of features."));
   },
 };

@@ -83,12 +83,19 @@ async function show() {
   const panels = all.filter(({ needs }) => !needs || may(needs));
   document.title = title === "Crosscheck" ? title : `${title} – Crosscheck`;
   guide({ ...found, ...named }, title, named);
-  const opened = open(panels, { ...found, ...named }, { signal, may });
+  const opened = open(panels, { ...found, ...named }, { signal, may, reopen });
   await unfold(heading(panels, title), opened.sections, signal);
   if (signal.aborted) return;
   shown = opened;
   if (named.at) document.getElementById(named.at)?.scrollIntoView();
   for (const { id, every } of panels) if (every) repeat(() => opened.refresh(id), every, signal);
+}
+
+/** Shows it anew at the same place: what was looked up before has changed. */
+async function reopen() {
+  const top = window.scrollY;
+  await show();
+  window.scrollTo(0, top);
 }
 
 /** Shows sections from top to bottom as they are drawn, so that nothing moves that is shown; one that

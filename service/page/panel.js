@@ -16,9 +16,9 @@ export function lasting(body, make) {
 
 /** Opens panels on a subject: a section for each, with the promise of its first drawing, and what
  * fetches and draws them again. */
-export function open(panels, subject, { signal, may }) {
+export function open(panels, subject, { signal, may, reopen }) {
   const opened = panels.map((panel) => section(panel, subject));
-  const context = { subject, signal, may, api, state, refresh, follow };
+  const context = { subject, signal, may, reopen, api, state, refresh, follow };
   for (const each of opened) each.again = () => refresh(each.panel.id);
 
   /** Fetches and draws these panels, by default all. What they share is asked for once. */

@@ -94,6 +94,19 @@ def test_what_the_service_says_against_a_table_stands_where_it_was_sent(
     tab.check(refusals=(422,))
 
 
+def test_a_view_takes_notice_when_its_dataset_has_been_trained_elsewhere(
+    fresh: Service, open_tab: OpenTab
+) -> None:
+    fresh.client.put("/datasets/watched?target=price", content=houses(100)).raise_for_status()
+    tab = open_tab(fresh)
+    tab.go("#dataset=watched")
+    assert tab.panel("comparison").count() == 0
+    fresh.train(dataset="watched", epochs=1, repeats=1, baselines=[], promote="always")
+    expect(tab.panel("comparison")).to_contain_text("dense")
+    expect(tab.panel("answers")).to_contain_text("version 1, since")
+    tab.check()
+
+
 def test_the_same_call_from_elsewhere_gives_the_same_prediction(
     shown: Service, open_tab: OpenTab
 ) -> None:

@@ -14,7 +14,8 @@ export const answers = {
     `metrics?dataset=${path(dataset)}`,
     network ? `models/${path(dataset)}/${network}/history?limit=1` : null,
   ],
-  draw(body, [{ default: chosen }, { models }, history], { subject, may }) {
+  draw(body, [{ default: chosen }, { models }, history], { subject, may, reopen }) {
+    if (chosen?.model !== subject.network || (chosen && String(chosen.version) !== subject.version)) return reopen();
     if (!chosen) {
       body.replaceChildren(h("p", { class: "lead" }, "Nothing is trained on it yet."),
         may("train") && h("p", null, "The form below has a recipe filled in: press ", h("strong", null, "Train"), "."));

@@ -36,7 +36,7 @@ def python() -> Path:
     if not made.exists() or made.read_text() != wanted:
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
         pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--no-deps", "--requirement", str(REQUIREMENTS)], check=True)
+        subprocess.run([*pip, "--require-hashes", "--requirement", str(REQUIREMENTS)], check=True)
         made.write_text(wanted)
     return interpreter
 

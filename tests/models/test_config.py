@@ -46,7 +46,7 @@ def test_an_empty_config_is_the_experiment() -> None:
         "epochs": 100,
         "batch_size": 1000,
         "seed": 42,
-        "optimizer": {"name": "adagrad", "learning_rate": 0.4},
+        "optimizer": {"name": "adagrad", "learning_rate": 0.4, "schedule": "constant"},
         "precision": "float32",
         "restarts": 1,
         "max_restarts": 10,
@@ -248,6 +248,7 @@ def test_the_preset_best_is_the_exact_optimizer_and_many_lively_starts() -> None
         "precision": "float64",
         "restarts": 40,
         "dense": {"hidden_units": [3, 3, 3], "initializer": "lively"},
+        "deep_cross": {**TrainConfig().deep_cross.model_dump(), "hidden_units": [16, 16]},
     }
 
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 HALF_BYTES = 4 * 2**20
 """A slot has two halves. What is not written to takes no memory."""
 
-READ_ATTEMPTS = 5
+READ_ATTEMPTS = 20
+"""As long as a half is not whole. It stays so where a writer has died, and the other one counts."""
 
 _head = struct.Struct("<QQ")
 """The number of the writing, and the length of what was written. A checksum stands before them."""
@@ -72,11 +73,13 @@ class Writer:
 
 
 def _newest(descriptor: int) -> tuple[int, bytes]:
-    for _ in range(READ_ATTEMPTS):  # both halves may be written to while they are read
+    halves: list[tuple[int, bytes] | None] = []
+    for _ in range(READ_ATTEMPTS):
         halves = [_half(descriptor, start) for start in (0, HALF_BYTES)]
-        if whole := [half for half in halves if half is not None]:
-            return max(whole)
-    return 0, b""
+        if None not in halves:
+            break
+        # The one that is whole may be older than what was there before the other was begun.
+    return max((half for half in halves if half is not None), default=(0, b""))
 
 
 def _half(descriptor: int, start: int) -> tuple[int, bytes] | None:

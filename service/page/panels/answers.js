@@ -9,6 +9,7 @@ const path = encodeURIComponent;
 export const answers = {
   id: "answers",
   title: "What answers",
+  every: 10,
   sources: ({ dataset, network }) => [
     `models?dataset=${path(dataset)}&limit=1`,
     `metrics?dataset=${path(dataset)}`,

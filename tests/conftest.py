@@ -208,3 +208,13 @@ def trained(service: Service) -> dict[str, Any]:
     job = service.wait_for(service.train(**SMALL))
     assert job["status"] == "succeeded", job
     return job
+
+
+@pytest.fixture(scope="module", params=["", "/crosscheck"], ids=["at the root", "below a path"])
+def locked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Service, str]]:
+    """A service that asks for keys, and its root path."""
+    settings = {"api_keys": "me:admin:0123456789abcdef", "root_path": request.param}
+    with running(tmp_path_factory.mktemp("locked"), "--no-worker", **settings) as service:
+        yield service, request.param

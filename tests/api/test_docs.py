@@ -4,27 +4,14 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from service.access import DOCUMENTATION
 from service.api.docs import FILES, FOLDER
-from tests.conftest import Service, running
+from tests.conftest import Service
 
 VENDORED = json.loads((FOLDER / "vendored.json").read_text())
 OURS = {"__init__.py", "index.html", "start.js", "vendored.json"}
-
-
-@pytest.fixture(scope="module", params=["", "/crosscheck"], ids=["at the root", "below a path"])
-def locked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Service, str]]:
-    """A service that asks for keys, and its root path."""
-    settings = {"api_keys": "me:admin:0123456789abcdef", "root_path": request.param}
-    with running(tmp_path_factory.mktemp("locked"), "--no-worker", **settings) as service:
-        yield service, request.param
 
 
 def test_every_file_that_is_not_ours_is_as_it_came() -> None:

@@ -121,10 +121,19 @@ class Version(Schema):
     metadata: Metadata
 
 
+class Canary(Schema):
+    """A version that answers a share of those who name a key, beside the one that serves."""
+
+    version: Annotated[VersionNumber, Field(strict=True)]
+    percent: Annotated[float, Field(strict=True, gt=0, le=100)]
+
+
 class Change(Schema):
     """A change of what serves: `serving.json` holds the last one, `history.jsonl` all."""
 
     version: int = Field(description="Which serves from then on.")
+    canary: Canary | None = Field(default=None, description="Which is tried beside it.")
+    epoch: int = Field(default=0, description="How many changes there were, this one included.")
     previous: int | None = Field(default=None, description="Which served before.")
     changed_at: datetime | None = None
     job_id: str | None = Field(default=None, description="The job whose version took over, …")
@@ -188,6 +197,9 @@ class Promotion(Schema):
     """Which version is to be the serving one."""
 
     version: Annotated[VersionNumber, Field(strict=True)]
+    canary: Canary | None = Field(
+        default=None, description="Which is to be tried beside it; null ends what is tried."
+    )
 
 
 class Progress(Schema):

@@ -111,11 +111,12 @@ def _with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
         allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
         allow_headers=[
             *("Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key"),
-            *("Inference-Header-Content-Length", "Last-Event-ID", "X-API-Key", "X-Request-Id"),
+            *("Inference-Header-Content-Length", "Last-Event-ID", "X-API-Key", "X-Canary-Key"),
+            *("X-Request-Id", "X-Serving-Epoch"),
         ],
         expose_headers=[
             *("Inference-Header-Content-Length", "Location", "Retry-After"),
-            *("X-Model", "X-Model-Version", "X-Request-Id"),
+            *("X-Model", "X-Model-Version", "X-Request-Id", "X-Serving-Epoch"),
         ],
     )
 

@@ -257,6 +257,19 @@ class Settings(BaseSettings):
     refresh_seconds: float = Field(
         default=0.2, gt=0, description="How often an API process looks for new versions."
     )
+    staleness_seconds: float = Field(
+        default=5,
+        ge=1,
+        le=3600,
+        description="How long an API process may go without a look at what serves and be ready.",
+    )
+    balancer_seconds: float = Field(
+        default=3,
+        ge=0.5,
+        le=3600,
+        description="How long a balancer may go on to ask a process that is not ready; "
+        "`?wait=fleet` waits for both.",
+    )
 
     access_log: bool = True
     otlp_endpoint: Annotated[str, AfterValidator(_collector)] = Field(

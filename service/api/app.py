@@ -179,8 +179,10 @@ def create_app(settings: Settings, given: slots.Given | None = None) -> Crossche
         settings.max_metrics_datasets,
     )
     app.state.access_log = AccessLog(settings.access_log, app.state.counting.noted)
-    app.predictor = Predictor(app.state.registry, settings, app.state.access_log)
-    app.state.predictor = app.predictor
+    app.predictor = Predictor(
+        app.state.registry, settings, app.state.access_log, app.state.counting.tried
+    )
+    app.state.following = app.predictor.following
     app.state.residuals = ResidualsOf()
     app.state.answers = Answers(app.state.registry, Tables(settings.artifacts_dir))
     app.exchange_at = protocols.exchange_at(settings)
@@ -216,7 +218,7 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
     counting: Counting = app.state.counting
     tasks = [
         preparing,
-        asyncio.create_task(app.predictor.keep_fresh()),
+        asyncio.create_task(app.predictor.following.keep_fresh()),
         asyncio.create_task(app.state.access_log.keep_writing()),
         asyncio.create_task(counting.keep_counting()),
     ]
@@ -248,14 +250,31 @@ def document_predict(app: FastAPI, keys: list[Any]) -> None:
     headers = {
         "X-Model": {"schema": {"type": "string"}, "description": "Who made the predictions."},
         "X-Model-Version": {"schema": {"type": "integer"}},
+        **models.EPOCH_HEADER,
     }
+    asking: list[dict[str, Any]] = [
+        {
+            "name": "X-Serving-Epoch",
+            "in": "header",
+            "schema": {"type": "integer", "minimum": 0, "maximum": 10**15 - 1},
+            "description": "As an answer has told it: by no older state it is to be answered.",
+        },
+        {
+            "name": "X-Canary-Key",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "Of whom it is about. Where a version is tried, the key decides whether "
+            "that one answers.",
+        },
+    ]
 
     @app.post(
         "/predict",
         tags=["models"],
         dependencies=keys,
         openapi_extra={
-            "requestBody": {"content": {"application/json": {"examples": examples}, **others}}
+            "parameters": asking,
+            "requestBody": {"content": {"application/json": {"examples": examples}, **others}},
         },
         responses={200: {"content": others, "headers": headers}},
     )

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from models.schema import TRIPLES, Column, DatasetName, TableSchema, Type
 from service.api.dependencies import TheRegistry, TheTables
 from service.predict.default import Default, held_out
+from service.predict.following import Following
 from service.predict.formats.intake import OF_TRIPLES
-from service.predict.predictor import Predictor
 from service.predict.shapes import Example
 from service.registry.versions import Registry
 from service.tables.rows import first_rows
@@ -36,8 +36,8 @@ async def get_example(
     request: Request, registry: TheRegistry, tables: TheTables, name: DatasetName
 ) -> Example:
     """A body for `POST /predict` that works once a network serves, and which columns there are."""
-    predictor: Predictor = request.app.state.predictor
-    default = (await predictor.of(name)).default
+    following: Following = request.app.state.following
+    default = (await following.of(name)).default
     return await asyncio.to_thread(_example, default, registry.of(name), tables)
 
 

@@ -10,15 +10,15 @@ from fastapi import APIRouter, Query, Request, Response
 
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES, DatasetName
-from service.api import scrape
+from service.api import fleet, scrape
 from service.api.dependencies import TheJobs, TheModels, TheModelsOf
 from service.api.json_route import JsonRoute
 from service.errors import NotFound, Unavailable
 from service.jobs.store import JobStore
-from service.predict.predictor import Predictor
+from service.predict.following import EPOCH, Following
 from service.predict.residuals import Residuals, ResidualsOf
 from service.registry import comparison, promotion
-from service.registry.shapes import Comparison, Interactions
+from service.registry.shapes import Comparison, Interactions, Trial
 from service.registry.versions import Registry
 from service.schemas import (
     Default,
@@ -30,9 +30,20 @@ from service.schemas import (
     VersionNumber,
     VersionSummary,
 )
+from service.telemetry import trials
+from service.telemetry.counting import Counting
 from service.telemetry.negotiation import is_scrape
+from service.telemetry.tally import total
 
 router = APIRouter(tags=["models"], route_class=JsonRoute)
+
+EPOCH_HEADER = {
+    "X-Serving-Epoch": {
+        "schema": {"type": "integer"},
+        "description": "How many changes of what serves of the dataset there were. Who sends it "
+        "with a question is not answered by an older state.",
+    }
+}
 
 
 @router.get("/metrics", response_model=Comparison, responses={200: scrape.DOCUMENTED})
@@ -55,10 +66,31 @@ async def metrics(
         return await scrape.answer(request)
     response.headers["Vary"] = "Accept"
     if job_id is None:
-        return await to_thread(comparison.of_serving, models)
+        found = await to_thread(comparison.of_serving, models)
+        tried = await _trials(models, request.app.state.counting)
+        return found.model_copy(update={"trials": tried})
     if dataset is None:
         models = models.of(await _dataset_of(str(job_id), jobs))
     return await to_thread(comparison.of_job, models, str(job_id))
+
+
+async def _trials(models: Registry, counting: Counting) -> list[Trial]:
+    """What is tried beside what serves, and what it has answered on this machine."""
+    last = await to_thread(lambda: {name: models.last_change(name) for name in MODEL_NAMES})
+    tried = [(name, change) for name, change in last.items() if change and change.canary]
+    if not tried:
+        return []
+    counted = total(told.tally for told in counting.all())
+    return [
+        Trial(
+            network=name,
+            version=change.version,
+            canary=change.canary,
+            since=change.changed_at,
+            rows=trials.rows(counted, models.dataset, name, change.epoch),
+        )
+        for name, change in tried
+    ]
 
 
 async def _dataset_of(job_id: str, jobs: JobStore) -> str:
@@ -81,9 +113,9 @@ async def list_models(
 
 
 async def _default(request: Request, dataset: str) -> Default | None:
-    predictor: Predictor = request.app.state.predictor
+    following: Following = request.app.state.following
     try:
-        serving = await predictor.of(dataset)
+        serving = await following.of(dataset)
     except NotFound:  # a version that vanished as it was looked at; the next look is soon
         return None
     if serving.default is None:
@@ -159,9 +191,25 @@ def get_history(
     return History(changes=models.changes(network, limit))
 
 
-@router.put("/models/{dataset}/{network}/serving")
-def promote(
-    request: Request, models: TheModelsOf, network: ModelName, wanted: Promotion
+@router.put("/models/{dataset}/{network}/serving", responses={200: {"headers": EPOCH_HEADER}})
+async def promote(
+    request: Request,
+    response: Response,
+    models: TheModelsOf,
+    network: ModelName,
+    wanted: Promotion,
+    wait: Annotated[Literal["fleet"] | None, Query()] = None,
 ) -> Version:
-    """Makes a version the serving one: promotes a new one or rolls back to an old one."""
-    return promotion.promote(models, network, wanted.version, request.scope.get("key"))
+    """Makes a version the serving one: promotes a new one or rolls back to an old one.
+
+    With a `canary`, that version answers so many percent of those who name an `X-Canary-Key`.
+    With `wait=fleet`, the answer comes when nobody who is ready answers as before any more.
+    """
+    number, key = wanted.version, request.scope.get("key")
+    await to_thread(promotion.promote, models, network, number, key, wanted.canary)
+    if wait is not None:
+        await fleet.wait(request.app.state)
+    following: Following = request.app.state.following
+    serving = await following.of(models.dataset)
+    response.headers[EPOCH.decode()] = str(serving.epoch)
+    return await to_thread(models.version, network, number)

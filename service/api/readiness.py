@@ -52,7 +52,7 @@ class Readiness:
         return self._found
 
     async def _look(self) -> Ready:
-        predictor, root = self._state.predictor, self._state.registry.artifacts
+        following, root = self._state.following, self._state.registry.artifacts
         missing: list[str] = []
         damaged: list[str] = []
         try:
@@ -66,21 +66,23 @@ class Readiness:
         ]
         missing_there = [each for each in not_training if each]
         training = Training(ready=not missing_there, missing=missing_there)
-        if not predictor.has_looked:
+        if not following.has_looked:
             missing.append("the versions that serve are not loaded yet")
+        elif (seconds := following.unconfirmed_seconds()) > self._state.settings.staleness_seconds:
+            missing.append(f"for {seconds:.0f} s it could not be looked up what serves")
         if self._subject == "jobs":
             missing = training.missing
         return Ready(
             ready=not missing,
             missing=missing,
             damaged=damaged,
-            serving={name: loaded.version for name, loaded in predictor.triples.networks.items()},
+            serving={name: loaded.version for name, loaded in following.triples.networks.items()},
             training=training,
         )
 
     def _damaged(self) -> list[str]:
         registry: Registry = self._state.registry
-        tables = {*self._state.predictor.tables, *registry.known_damaged()} - {TRIPLES}
+        tables = {*self._state.following.tables, *registry.known_damaged()} - {TRIPLES}
         return registry.damaged() + self._inspection.look(tables)
 
     async def _ask_database(self) -> str | None:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from service.errors import CrosscheckError, problem
 from service.predict import formats
+from service.predict.following import ANYBODY
 from service.predict.formats import json_format
 from service.predict.formats.intake import Intake
 from service.predict.formats.question import Features, Limits, Predictions, Question
@@ -25,6 +26,9 @@ class Exchange:
 
     large_bytes = 100_000
     """A body above this is worked on in a thread, so that others need not wait, and few at once."""
+
+    client = ANYBODY
+    """Who asks."""
 
     by_arrow = False
     """Whether it needs pyarrow, which is imported for the first one."""

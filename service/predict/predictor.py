@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,14 +17,11 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from models.config import ModelName
-from models.schema import TRIPLES
 from service import access, access_log
 from service.access_log import AccessLog, Answerer
 from service.errors import (
     FAULT,
     BadRequest,
-    Conflict,
     CrosscheckError,
     Invalid,
     TooLarge,
@@ -32,13 +29,13 @@ from service.errors import (
     of_disk,
 )
 from service.http import content_coding
+from service.predict.canary import TrialAnswer
 from service.predict.exchange import Answer, Exchange
-from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits, Question
-from service.predict.loaded import TOGETHER_ROWS, Loaded, load, rows_of
-from service.predict.serving import NOTHING, Serving, look
+from service.predict.following import EPOCH, Following, Found, client
+from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits, Predictions, Question
+from service.predict.loaded import TOGETHER_ROWS, Loaded, rows_of
 from service.registry.versions import Registry
 from service.settings import Settings
-from service.tables.store import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +43,7 @@ T = TypeVar("T")
 
 Headers = list[tuple[bytes, bytes]]
 
-Answered = tuple[Answer, Loaded, int]
+Answered = tuple[Answer, Found, int]
 """An answer, who has predicted, and how many rows."""
 
 VALUES_AT_ONCE = 300_000
@@ -55,28 +52,28 @@ VALUES_AT_ONCE = 300_000
 MOST_VALUES = 10_000_000
 """In one request: a row takes as much memory as its table has columns, however few it names."""
 
-KEPT_DATASETS = 64
-"""Of how many tables stays loaded what serves: those that were asked for last."""
-
-KEPT_LOADED = 8
-"""How many versions that do not serve stay loaded for requests that name them."""
-
 
 class Predictor:
     """Answers with the versions that the registry says are serving, or that are named."""
 
-    def __init__(self, registry: Registry, settings: Settings, log: AccessLog) -> None:
-        self.registry = registry
+    def __init__(
+        self,
+        registry: Registry,
+        settings: Settings,
+        log: AccessLog,
+        tried: deque[TrialAnswer] | None = None,
+    ) -> None:
+        """
+        Args:
+            tried: Where others find what was answered while a version is tried.
+        """
+        self.tried = deque[TrialAnswer](maxlen=0) if tried is None else tried
         self.log = log
         self.settings = settings
-        self.triples = NOTHING
-        self._tables = Tables(settings.artifacts_dir)
-        self._of_tables: OrderedDict[str, Serving] = OrderedDict()
-        self._others: dict[tuple[str, ModelName, float], Loaded] = {}
-        self._looking = asyncio.Lock()
         self._large = 0
         # Of its own: a database that does not answer holds the threads that all others share.
         self._threads = ThreadPoolExecutor(settings.max_large_requests)
+        self.following = Following(registry, settings, self._threads)
 
     async def __call__(
         self, exchange: Exchange, scope: Scope, receive: Receive, send: Send
@@ -90,6 +87,7 @@ class Predictor:
         try:
             status = 200
             access.admit(self.settings, scope, given)
+            exchange.client = client(given)
             exchange.begin(given, scope["query_string"])
             body, headers, answerer, rows = await self._respond(exchange, given, receive)
         except CrosscheckError as refusal:
@@ -123,17 +121,19 @@ class Predictor:
             answering = self._answer_parts(message, receive, exchange)
         else:
             answering = self._answer(exchange, message["body"])
-        (answer, headers), loaded, rows = await answering
+        (answer, headers), (loaded, serving, _), rows = await answering
         headers = [*headers, (b"content-length", b"%d" % len(answer)), *loaded.headers]
+        headers.append((EPOCH, b"%d" % serving.epoch))
         return answer, headers, loaded.named, rows
 
     async def _answer(self, exchange: Exchange, body: bytes) -> Answered:
         question = exchange.ask(body)
-        loaded = self._at_hand(question) or await self._fetch(question)
+        found = await self.following.find(question, exchange.client)
+        loaded = found.loaded
         columns = len(loaded.intake.names)
         if exchange.most_rows(body) * columns > VALUES_AT_ONCE:
             with self._place():
-                return await self._answer_in_thread(exchange, question, loaded)
+                return await self._answer_in_thread(exchange, question, found)
         features = self._read(exchange, question, loaded)
         rows = rows_of(features)
         if rows * columns > VALUES_AT_ONCE:
@@ -143,7 +143,12 @@ class Predictor:
             predictions = loaded.predict(features)
         else:
             predictions = await loaded.predict_together(features)
-        return exchange.write(predictions, loaded), loaded, rows
+        return self._written(exchange, predictions, found)
+
+    def _written(self, exchange: Exchange, predictions: Predictions, found: Found) -> Answered:
+        if found.trial is not None:
+            self.tried.append(TrialAnswer.of(predictions, found.loaded, found.trial))
+        return exchange.write(predictions, found.loaded), found, len(predictions)
 
     async def _answer_parts(
         self, message: Message, receive: Receive, exchange: Exchange
@@ -179,15 +184,16 @@ class Predictor:
             return exchange.ask(body)
 
         question = await self._in_thread(ask)
-        loaded = self._at_hand(question) or await self._fetch(question)
-        return await self._answer_in_thread(exchange, question, loaded)
+        found = await self.following.find(question, exchange.client)
+        return await self._answer_in_thread(exchange, question, found)
 
     async def _answer_in_thread(
-        self, exchange: Exchange, question: Question, loaded: Loaded
+        self, exchange: Exchange, question: Question, found: Found
     ) -> Answered:
         def answer() -> Answered:
+            loaded = found.loaded
             predictions = loaded.predict(self._read(exchange, question, loaded))
-            return exchange.write(predictions, loaded), loaded, len(predictions)
+            return self._written(exchange, predictions, found)
 
         return await self._in_thread(answer)
 
@@ -218,109 +224,6 @@ class Predictor:
         if rows > most:
             raise TooLarge(TOO_MANY_ROWS.format(most))
         return features
-
-    async def find(self, question: Question) -> Loaded:
-        """The version that is asked for.
-
-        Raises:
-            NotFound: There is no such dataset or version, or it is damaged.
-            Conflict: Nothing serves yet.
-        """
-        return self._at_hand(question) or await self._fetch(question)
-
-    def _at_hand(self, question: Question) -> Loaded | None:
-        """The version that is asked for, if it is loaded."""
-        dataset = question.dataset
-        if dataset == TRIPLES:
-            serving = self.triples
-        elif dataset in self._of_tables:
-            self._of_tables.move_to_end(dataset)
-            serving = self._of_tables[dataset]
-        else:
-            return None
-        model, version = serving.resolve(question.model, question.version)
-        if found := serving.at_hand(model, version):
-            return found
-        return self._others.get((dataset, model, version)) if model and version else None
-
-    async def _fetch(self, question: Question) -> Loaded:
-        """The version that is asked for, loaded first."""
-        dataset = question.dataset
-        serving = await self.of(dataset)
-        model, version = serving.resolve(question.model, question.version)
-        if found := serving.at_hand(model, version):
-            return found
-        registry = self.registry.of(dataset)
-        if model is not None and version is not None:
-            loaded = await self._in_thread(load, registry, model, int(version))
-            while len(self._others) >= KEPT_LOADED:
-                self._others.pop(next(iter(self._others)))
-            self._others[dataset, model, version] = loaded
-            return loaded
-        what = f"the model {model} has" if model else "there is"
-        of = "" if dataset == TRIPLES else f" of the dataset {dataset}"
-        how = "POST /train" if dataset == TRIPLES else f'POST /train {{"dataset": "{dataset}"}}'
-        raise Conflict(f"{what} no serving version{of} yet: train one with {how}")
-
-    @property
-    def has_looked(self) -> bool:
-        """Whether what the registry served of triples, now or a while ago, is loaded."""
-        return self.triples is not NOTHING
-
-    @property
-    def tables(self) -> list[str]:
-        """The tables of which it is loaded what serves."""
-        return list(self._of_tables)
-
-    async def of(self, dataset: str = TRIPLES) -> Serving:
-        """What serves of a dataset now. It is loaded, and followed from then on.
-
-        Raises:
-            NotFound: There is no such dataset.
-        """
-        registry = self.registry.of(dataset)
-        async with self._looking:
-            before = self.triples if dataset == TRIPLES else self._of_tables.get(dataset, NOTHING)
-            if before is NOTHING:
-                await self._in_thread(self._tables.require, dataset)
-            now = await self._in_thread(look, registry, before)
-            if now is not before:
-                self._swap(dataset, now)
-        return now
-
-    def _swap(self, dataset: str, now: Serving) -> None:
-        for key in [key for key in self._others if key[0] == dataset]:
-            del self._others[key]
-        if dataset == TRIPLES:
-            self.triples = now
-            return
-        if now.networks:
-            self._of_tables[dataset] = now
-        else:  # it costs nothing to look again, and anybody can ask for it
-            self._of_tables.pop(dataset, None)
-        while len(self._of_tables) > KEPT_DATASETS:
-            self._of_tables.popitem(last=False)
-
-    async def keep_fresh(self) -> None:
-        """Follows the registry until cancelled: triples, and the tables that are loaded."""
-        known: set[str] = set()
-        while True:
-            faults = set()
-            for dataset in (TRIPLES, *self.tables):
-                if dataset != TRIPLES and dataset not in self._of_tables:
-                    continue  # meanwhile, others took its place
-                try:
-                    await self.of(dataset)
-                except Exception as error:
-                    fault = f"{dataset}: {error!r}"
-                    faults.add(fault)
-                    if fault not in known:  # say it once, not five times a second
-                        logger.exception(
-                            "could not read the versions of %s; still serving what is loaded",
-                            dataset,
-                        )
-            known = faults
-            await asyncio.sleep(self.settings.refresh_seconds)
 
 
 def _import_pyarrow() -> None:

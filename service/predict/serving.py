@@ -8,11 +8,13 @@ from typing import NamedTuple
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES
 from service.errors import NotFound
+from service.predict.canary import Trial
 from service.predict.default import Default, choose
 from service.predict.formats.question import PREVIOUS, Version
 from service.predict.loaded import Loaded, load
 from service.registry.history import last_change
 from service.registry.versions import Registry
+from service.schemas import Change
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,10 @@ class Serving(NamedTuple):
     """Of the registry, as these were loaded; empty before that."""
     previous: Mapping[ModelName, int] = MappingProxyType({})
     """Which versions served before these."""
+    trials: Mapping[ModelName, Trial] = MappingProxyType({})
+    """Which versions are tried beside these."""
+    epoch: int = 0
+    """How many changes of what serves there were, of all networks."""
 
     def resolve(
         self, model: ModelName | None, version: Version | None
@@ -41,12 +47,21 @@ class Serving(NamedTuple):
             version = self.previous[model]
         return model, version
 
-    def at_hand(self, model: ModelName | None, version: float | None) -> Loaded | None:
-        """The version that is asked for, if it is one of these."""
-        if model is None:
-            return self.default and self.default.loaded
-        found = self.networks.get(model)
-        return found if found and version in (None, found.version) else None
+    def at_hand(
+        self, model: ModelName | None, version: float | None, key: bytes | None = None
+    ) -> Loaded | None:
+        """The version that is asked for, if it is one of these.
+
+        Args:
+            key: By which it is decided whether one that is tried answers; it does not without.
+        """
+        default = self.default and self.default.loaded
+        found = default if model is None else self.networks.get(model)
+        if found is None or version not in (None, found.version):
+            return None
+        if key is not None and version is None and (trial := self.trials.get(found.model)):
+            return trial.loaded if trial.takes(key) else found
+        return found
 
 
 NOTHING = Serving({}, None, ())
@@ -62,7 +77,7 @@ def look(registry: Registry, before: Serving) -> Serving:
     if state == before.state:
         return before
     is_gone = registry.dataset != TRIPLES and not registry.root.is_dir()
-    networks, previous = {}, {}
+    networks, previous, trials, epoch = {}, {}, {}, 0
     for name in MODEL_NAMES:
         loaded, number = before.networks.get(name), registry.serving(name)
         if number is not None:
@@ -74,6 +89,30 @@ def look(registry: Registry, before: Serving) -> Serving:
         if loaded is not None and (number is not None or not is_gone):
             networks[name] = loaded
         change = last_change(registry.root / name)
-        if change is not None and change.previous not in (None, number):
+        if change is None:
+            continue
+        epoch += change.epoch
+        if change.previous not in (None, number):
             previous[name] = change.previous
-    return Serving(networks, choose(networks.values(), registry), state, previous)
+        if trial := _trial(registry, name, change, before):
+            trials[name] = trial
+    default = choose(networks.values(), registry)
+    return Serving(networks, default, state, previous, trials, epoch)
+
+
+def _trial(registry: Registry, name: ModelName, change: Change, before: Serving) -> Trial | None:
+    """What is tried of a network; nothing, where that version is gone or damaged."""
+    if change.canary is None:
+        return None
+    number, known = change.canary.version, before.trials.get(name)
+    try:
+        job_id = registry.version(name, number).metadata.job_id
+    except NotFound as error:
+        logger.error("what is to be tried of %s cannot be: %s", registry.dataset, error.detail)
+        return None
+    if known is not None and (known.loaded.version, known.loaded.job_id) == (number, job_id):
+        loaded = known.loaded
+    else:
+        loaded = load(registry, name, number)
+        logger.info("trying %s of %s", loaded, registry.dataset)
+    return Trial(loaded, change.canary.percent, change.epoch)

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from starlette.datastructures import State
 
+from service.predict.following import Following
 from service.predict.formats.question import Question
 from service.predict.loaded import Loaded
-from service.predict.predictor import Predictor
 from service.schemas import Ready
 
 UNREADY: dict[int | str, dict[str, Any]] = {
@@ -36,9 +36,9 @@ def output(loaded: Loaded) -> Tensor:
 
 
 async def find(state: State, question: Question) -> Loaded:
-    """The version that is asked for; raises as `Predictor.find` does."""
-    predictor: Predictor = state.predictor
-    return await predictor.find(question)
+    """The version that is asked for; raises as `Following.find` does."""
+    following: Following = state.following
+    return (await following.find(question)).loaded
 
 
 async def versions(state: State, dataset: str, loaded: Loaded) -> list[int]:

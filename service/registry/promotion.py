@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.config import MODEL_NAMES, ModelName
-from service.errors import RETRY_LATER, Unavailable
+from service.errors import RETRY_LATER, Invalid, Unavailable
 from service.file_lock import Locked, locked
 from service.registry import history
 from service.registry.manifest import METADATA, seal, sync
 from service.registry.versions import Registry
-from service.schemas import Change, Metadata, Version
+from service.schemas import Canary, Change, Metadata, Version
 
 LOCK_SECONDS = 5.0
 """How long a promotion by hand waits for a job that is just being judged."""
@@ -78,27 +78,48 @@ def _take_up(registry: Registry, name: ModelName, job_id: str, judge: Judge) -> 
             _point(registry, name, number, champion, judgement.reason, job_id)
 
 
-def promote(registry: Registry, name: ModelName, number: int, key: str | None = None) -> Version:
+def promote(
+    registry: Registry,
+    name: ModelName,
+    number: int,
+    key: str | None = None,
+    canary: Canary | None = None,
+) -> Version:
     """Makes a version the serving one, whether it is newer or older than the one before.
 
     Args:
         key: The name of the key of whoever asks for it.
+        canary: What is tried beside it; what was tried before ends.
 
     Raises:
-        NotFound: There is no such version, or it is damaged.
+        NotFound: There is no such version, or it is damaged; or no such canary.
+        Invalid: The canary is the version itself.
         Unavailable: Another process has been deciding for too long.
     """
     registry.version(name, number)
+    if canary is not None:
+        registry.version(name, canary.version)
+        if canary.version == number:
+            raise Invalid("canary.version: it is the version that is to serve")
     with _locked(registry, name, LOCK_SECONDS):
         last = history.last_change(registry.root / name)
-        if last is not None and last.version == number:
+        if last is not None and (last.version, last.canary) == (number, canary):
             history.record(registry.root / name, last)  # no change, but a damaged pointer is mended
         else:
             champion = registry.serving(name)
-            back = champion is not None and number < champion
-            reason = "rolled back by hand" if back else "promoted by hand"
-            _point(registry, name, number, champion, reason, key=key)
+            reason = _reason(number, champion, canary)
+            _point(registry, name, number, champion, reason, key=key, canary=canary)
     return registry.version(name, number)
+
+
+def _reason(number: int, champion: int | None, canary: Canary | None) -> str:
+    """What was done by hand, in words."""
+    if canary is not None:
+        return f"version {canary.version} is tried on {canary.percent:g}% by hand"
+    if number == champion:
+        return "what was tried was ended by hand"
+    back = champion is not None and number < champion
+    return "rolled back by hand" if back else "promoted by hand"
 
 
 def _point(
@@ -109,11 +130,17 @@ def _point(
     reason: str,
     job_id: str | None = None,
     key: str | None = None,
+    canary: Canary | None = None,
 ) -> None:
+    last = history.last_change(registry.root / name)
+    if last is not None and last.version == number:
+        champion = last.previous  # what is tried beside it changes, and nothing else
     change = Change(
         changed_at=datetime.now(UTC),
         previous=champion,
         version=number,
+        canary=canary,
+        epoch=last.epoch + 1 if last else 1,
         job_id=job_id,
         key=key,
         reason=reason,

@@ -1,11 +1,12 @@
 """The shapes of a comparison: its rows, and the verdict."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from models.config import BaselineName, Dataset, ModelName
-from service.schemas import Repeat, Schema, Scored, Scores, Tenth
+from service.schemas import Canary, Repeat, Schema, Scored, Scores, Tenth
 
 RowName = Literal["mean"] | BaselineName | ModelName
 
@@ -63,6 +64,29 @@ class Measured(Schema):
     verdict: Verdict
 
 
+class LiveRow(Schema):
+    """What a version has answered to those who name a key, while another is tried beside it."""
+
+    version: int
+    requests: int
+    rows: int
+    mean: float | None = Field(description="Of its predictions.")
+    standard_deviation: float | None
+
+
+class Trial(Schema):
+    """A version that is tried on live traffic beside the one that serves."""
+
+    network: ModelName
+    version: int
+    canary: Canary
+    since: datetime | None
+    rows: list[LiveRow] = Field(
+        description="As the API processes of this machine have counted them; a Prometheus adds up "
+        "those of all machines."
+    )
+
+
 class Comparison(Schema):
     """The baselines and the networks, as far as there are any, and the verdict."""
 
@@ -71,6 +95,7 @@ class Comparison(Schema):
     verdict: Verdict | None = Field(
         default=None, description="Of rows of the same job; null where there are none."
     )
+    trials: list[Trial] = Field(default=[], description="What is tried beside what serves.")
 
 
 class Importance(Schema):

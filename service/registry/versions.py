@@ -179,6 +179,10 @@ class Registry:
             )
         )
 
+    def last_change(self, name: ModelName) -> Change | None:
+        """The change that stands, if there was one."""
+        return history.last_change(self.root / name)
+
     def changes(self, name: ModelName, limit: int) -> list[Change]:
         """The newest changes of what serves, newest first."""
         return history.changes(self.root / name, limit)

@@ -16,7 +16,8 @@ import msgspec
 from service.access_log import KEPT_LINES, Answerer, Ended
 from service.errors import Reason
 from service.jobs.rows import ENDED
-from service.telemetry import slots
+from service.predict.canary import TrialAnswer
+from service.telemetry import slots, trials
 from service.telemetry.routes import KEPT_PATHS, OTHER
 from service.telemetry.tally import (
     JOB_ATTEMPTS,
@@ -100,6 +101,8 @@ class Counting:
         """
         self.noted: deque[Ended] = deque(maxlen=KEPT_LINES)
         """Requests that have ended and are not counted yet."""
+        self.tried: deque[TrialAnswer] = deque(maxlen=KEPT_LINES)
+        """What was answered while a version is tried, and is not counted yet."""
         if given is None:
             given = slots.alone()
             weakref.finalize(self, os.close, given.own)
@@ -131,6 +134,9 @@ class Counting:
             tally.add(counted, len(all_ended))
             tally.observe(timed, [ended[3] for ended in all_ended])
             self._count_rows_and_refusals(all_ended)
+        if self.tried:
+            answers = [self.tried.popleft() for _ in range(len(self.tried))]
+            trials.count(tally, answers, self._most_datasets)
 
     def _count_rows_and_refusals(self, all_ended: list[Ended]) -> None:
         tally = self.told.tally

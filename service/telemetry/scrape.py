@@ -14,7 +14,7 @@ from starlette.datastructures import State
 from service.registry.versions import Registry
 from service.schemas import JobStatus, Ready
 from service.settings import Settings
-from service.telemetry import standing
+from service.telemetry import standing, trials
 from service.telemetry.counting import Counting, Told, runs
 from service.telemetry.kept import Kept
 from service.telemetry.standing import Served
@@ -62,7 +62,7 @@ class Scrape:
             counted = total(each.tally for each in told)
 
             def write() -> bytes:
-                found = [*metrics(counted), *_of_processes(told)]
+                found = [*metrics(counted), *trials.metrics(counted), *_of_processes(told)]
                 found += self._standing(ready, served, jobs)
                 return generate_latest(_Found(found))
 

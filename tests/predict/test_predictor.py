@@ -15,7 +15,7 @@ import pytest
 
 from models.config import ModelName
 from service.api.app import Crosscheck, create_app
-from service.predict import predictor, serving
+from service.predict import following, predictor, serving
 from service.predict.loaded import Loaded, load
 from service.registry.versions import Registry
 from service.settings import Settings
@@ -44,7 +44,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ModelName, int]]:
         found.append((registry.dataset, model, version))
         return load(registry, model, version)
 
-    for module in (predictor, serving):
+    for module in (following, serving):
         monkeypatch.setattr(module, "load", count)
     return found
 
@@ -124,7 +124,7 @@ async def test_who_asks_first_at_the_same_time_waits_for_one_load(
 async def test_the_datasets_that_were_asked_for_last_stay_loaded(
     app: Crosscheck, tmp_path: Path, loads: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictor, "KEPT_DATASETS", 2)
+    monkeypatch.setattr(following, "KEPT_DATASETS", 2)
     for name in ("a", "b", "c"):
         publish(tmp_path, dataset=name)
     for name in ("a", "b", "a", "c", "a", "c", "b"):
@@ -135,7 +135,7 @@ async def test_the_datasets_that_were_asked_for_last_stay_loaded(
 async def test_who_asks_for_what_there_is_not_takes_no_place(
     app: Crosscheck, tmp_path: Path, loads: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictor, "KEPT_DATASETS", 1)
+    monkeypatch.setattr(following, "KEPT_DATASETS", 1)
     publish(tmp_path)
     (tmp_path / ".datasets" / "flats" / "1").mkdir(parents=True)
     for name in ("houses", "flats", "nothing", "houses"):
@@ -153,7 +153,7 @@ async def test_a_version_that_does_not_serve_is_loaded_once_and_not_kept_beyond_
         assert (await ask(app, ROW, **asked)).json()["version"] == 1
     assert loads == [("houses", "dense", 2), ("houses", "dense", 1)]
     shutil.rmtree(tmp_path / "houses" / "dense" / "1")
-    await app.predictor.of("houses")
+    await app.predictor.following.of("houses")
     assert (await ask(app, ROW, **asked)).status_code == 404
 
 
@@ -161,9 +161,9 @@ async def test_what_is_loaded_is_followed(app: Crosscheck, tmp_path: Path) -> No
     publish(tmp_path)
     before = (await ask(app, ROW, dataset="houses")).json()
     publish(tmp_path, version=2, bias=1, job_id=OTHER_JOB)
-    following = asyncio.create_task(app.predictor.keep_fresh())
+    task = asyncio.create_task(app.predictor.following.keep_fresh())
     now = await answer_of_version(2, app)
-    following.cancel()
+    task.cancel()
     assert now["predictions"] == [before["predictions"][0] + 1]
 
 
@@ -175,9 +175,9 @@ async def test_one_dataset_that_cannot_be_read_does_not_keep_others_from_being_f
         await ask(app, ROW, dataset=name)
     (tmp_path / "broken" / "dense" / "serving.json").symlink_to("serving.json")  # a loop
     publish(tmp_path, version=2, job_id=OTHER_JOB)
-    following = asyncio.create_task(app.predictor.keep_fresh())
+    task = asyncio.create_task(app.predictor.following.keep_fresh())
     await answer_of_version(2, app)
-    following.cancel()
+    task.cancel()
     assert (await ask(app, ROW, dataset="broken")).status_code == 200
     assert caplog.text.count("could not read the versions of broken") == 1
 

@@ -161,7 +161,7 @@ async def test_it_answers_with_an_empty_body_whether_it_can_predict(
     app: Crosscheck, client: httpx.AsyncClient, path: str
 ) -> None:
     assert (await client.get(path)).status_code == 503
-    await app.predictor.of()
+    await app.predictor.following.of()
     app.state.readiness["predictions"]._looked_at = float("-inf")
     answer = await client.get(path)
     assert (answer.status_code, answer.content) == (200, b"")

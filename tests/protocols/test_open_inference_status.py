@@ -20,7 +20,7 @@ async def test_the_server_is_live_and_ready_once_it_has_looked(
     assert (await client.get("/v2/health/live")).json() == {"live": True}
     before = await client.get("/v2/health/ready")
     assert (before.status_code, before.json()) == (503, {"ready": False})
-    await app.predictor.of()
+    await app.predictor.following.of()
     app.state.readiness["predictions"]._looked_at = float("-inf")
     after = await client.get("/v2/health/ready")
     assert (after.status_code, after.json()) == (200, {"ready": True})

@@ -120,7 +120,7 @@ async def test_a_version_is_named_by_its_number_or_its_label(
         assert await version(f"{model}/versions/1") == "1"
         assert await version(f"{model}/versions/02") == "2"
     promotion.promote(registry, "cross", 1)
-    await app.predictor.of()
+    await app.predictor.following.of()
     assert await version("cross/labels/previous") == "2"
 
 

@@ -72,7 +72,7 @@ async def test_its_health_route_says_whether_it_can_predict(
     app: Crosscheck, client: httpx.AsyncClient, routes: tuple[str, str]
 ) -> None:
     assert (await client.get(routes[0])).status_code == 503
-    await app.predictor.of()
+    await app.predictor.following.of()
     app.state.readiness["predictions"]._looked_at = float("-inf")
     assert (await client.get(routes[0], headers={"Host": "10.0.0.1"})).status_code == 200
 

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import Unavailable
+from service.errors import Invalid, NotFound, Unavailable
 from service.registry import promotion
 from service.registry.manifest import METADATA, write_whole
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
-from service.schemas import Metadata
+from service.schemas import Canary, Metadata
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
 
 
@@ -147,3 +147,40 @@ def test_a_folder_in_the_place_of_the_pointer_is_a_damaged_pointer(registry: Reg
     promotion.promote(registry, "cross", 1)
     assert pointer.is_file()
     assert len(registry.changes("cross", 10)) == 1
+
+
+def test_each_change_has_the_next_epoch(registry: Registry) -> None:
+    publish(registry, metadata(job_id=JOB))
+    publish(registry, metadata(job_id=OTHER_JOB))
+    promotion.promote(registry, "cross", 1)
+    promotion.promote(registry, "cross", 1)  # changes nothing
+    assert [change.epoch for change in registry.changes("cross", 10)] == [3, 2, 1]
+
+
+def test_a_version_is_tried_until_the_next_change_and_what_served_before_stays_known(
+    registry: Registry,
+) -> None:
+    publish(registry, metadata(job_id=JOB))
+    publish(registry, metadata(job_id=OTHER_JOB))
+    canary = Canary(version=1, percent=5)
+    promotion.promote(registry, "cross", 2, canary=canary)
+    promotion.promote(registry, "cross", 2, canary=canary)  # changes nothing
+    promotion.promote(registry, "cross", 2)
+    promotion.promote(registry, "cross", 1)
+    told = [
+        (change.previous, change.version, change.canary, change.reason)
+        for change in registry.changes("cross", 3)
+    ]
+    assert told == [
+        (2, 1, None, "rolled back by hand"),
+        (1, 2, None, "what was tried was ended by hand"),
+        (1, 2, canary, "version 1 is tried on 5% by hand"),
+    ]
+
+
+def test_a_version_is_not_tried_beside_itself_and_must_be_there(registry: Registry) -> None:
+    publish(registry, metadata(job_id=JOB))
+    with pytest.raises(Invalid, match=r"canary\.version"):
+        promotion.promote(registry, "cross", 1, canary=Canary(version=1, percent=5))
+    with pytest.raises(NotFound, match="version 2"):
+        promotion.promote(registry, "cross", 1, canary=Canary(version=2, percent=5))

@@ -1,0 +1,234 @@
+"""What serves, loaded, as an API process follows it; and which of it answers a question."""
+
+import asyncio
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, NamedTuple, TypeVar
+
+from models.config import ModelName
+from models.schema import TRIPLES
+from service.errors import RETRY_LATER, BadRequest, Conflict, Unavailable
+from service.predict.canary import Trial
+from service.predict.formats.question import Question
+from service.predict.loaded import Loaded, load
+from service.predict.serving import NOTHING, Serving, look
+from service.registry.versions import Registry
+from service.settings import Settings
+from service.tables.store import Tables
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+KEPT_DATASETS = 64
+"""Of how many tables stays loaded what serves: those that were asked for last."""
+
+KEPT_LOADED = 8
+"""How many versions that do not serve stay loaded for requests that name them."""
+
+EPOCH = b"x-serving-epoch"
+CANARY_KEY = b"x-canary-key"
+
+_is_epoch = re.compile(rb"[0-9]{1,15}").fullmatch
+
+
+class Client(NamedTuple):
+    """What a client says of itself."""
+
+    epoch: int = 0
+    """The changes of what serves of which it knows: by no older state it is to be answered."""
+    key: bytes | None = None
+    """By which it is decided whether a version answers it that is tried."""
+
+
+ANYBODY = Client()
+
+
+def client(given: dict[bytes, bytes]) -> Client:
+    """Reads it from the headers of a request. Raises BadRequest if it has no such epoch."""
+    epoch, key = given.get(EPOCH), given.get(CANARY_KEY)
+    if epoch is None and key is None:
+        return ANYBODY
+    if epoch is not None and not _is_epoch(epoch):
+        raise BadRequest("X-Serving-Epoch: it must be a number, as an answer has told it")
+    return Client(int(epoch or 0), key)
+
+
+class Found(NamedTuple):
+    """A version that answers, and what serves beside it."""
+
+    loaded: Loaded
+    serving: Serving
+    trial: Trial | None = None
+    """What is tried, where that could have answered as well."""
+
+
+class Following:
+    """What serves of triples, and of the tables that were asked for last."""
+
+    def __init__(self, registry: Registry, settings: Settings, threads: Executor) -> None:
+        """
+        Args:
+            threads: Where it looks and loads.
+        """
+        self.registry = registry
+        self.triples = NOTHING
+        self._settings = settings
+        self._threads = threads
+        self._tables = Tables(settings.artifacts_dir)
+        self._of_tables: OrderedDict[str, Serving] = OrderedDict()
+        self._others: dict[tuple[str, ModelName, float], Loaded] = {}
+        self._looking = asyncio.Lock()
+        self._confirmed: dict[str, float] = {}
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether what the registry served of triples, now or a while ago, is loaded."""
+        return self.triples is not NOTHING
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables of which it is loaded what serves."""
+        return list(self._of_tables)
+
+    def unconfirmed_seconds(self) -> float:
+        """For how long what is loaded might not be what serves any more."""
+        now = time.monotonic()
+        return max(now - self._confirmed.get(name, now) for name in (TRIPLES, *self.tables))
+
+    def at_hand(self, question: Question, asking: Client = ANYBODY) -> Found | None:
+        """The version that is asked for, if it is loaded, and surely not an old one."""
+        dataset = question.dataset
+        if dataset == TRIPLES:
+            serving = self.triples
+        elif dataset in self._of_tables:
+            self._of_tables.move_to_end(dataset)
+            serving = self._of_tables[dataset]
+        else:
+            return None
+        if asking.epoch > serving.epoch or self._is_stale(dataset):
+            return None
+        return self._among(serving, question, asking)
+
+    def _is_stale(self, dataset: str) -> bool:
+        age = time.monotonic() - self._confirmed.get(dataset, 0.0)
+        return age > self._settings.staleness_seconds
+
+    def _among(self, serving: Serving, question: Question, asking: Client) -> Found | None:
+        model, version = serving.resolve(question.model, question.version)
+        loaded = serving.at_hand(model, version, asking.key)
+        if loaded is None and model and version:
+            loaded = self._others.get((question.dataset, model, version))
+        if loaded is None:
+            return None
+        is_open = asking.key is not None and version is None
+        return Found(loaded, serving, serving.trials.get(loaded.model) if is_open else None)
+
+    async def find(self, question: Question, asking: Client = ANYBODY) -> Found:
+        """The version that is asked for.
+
+        Raises:
+            NotFound: There is no such dataset or version, or it is damaged.
+            Conflict: Nothing serves yet.
+            Unavailable: It cannot be told whether what is loaded is older than what the client
+                knows of.
+        """
+        return self.at_hand(question, asking) or await self._fetch(question, asking)
+
+    async def _fetch(self, question: Question, asking: Client) -> Found:
+        """The version that is asked for, after a look, and loaded first."""
+        dataset = question.dataset
+        serving = await self._look_or_keep(dataset, asking)
+        if found := self._among(serving, question, asking):
+            return found
+        model, version = serving.resolve(question.model, question.version)
+        if model is not None and version is not None:
+            loaded = await self._in_thread(load, self.registry.of(dataset), model, int(version))
+            while len(self._others) >= KEPT_LOADED:
+                self._others.pop(next(iter(self._others)))
+            self._others[dataset, model, version] = loaded
+            return Found(loaded, serving)
+        what = f"the model {model} has" if model else "there is"
+        of = "" if dataset == TRIPLES else f" of the dataset {dataset}"
+        how = "POST /train" if dataset == TRIPLES else f'POST /train {{"dataset": "{dataset}"}}'
+        raise Conflict(f"{what} no serving version{of} yet: train one with {how}")
+
+    async def _look_or_keep(self, dataset: str, asking: Client) -> Serving:
+        """What serves now; what is loaded, where that cannot be found out."""
+        before = self._loaded(dataset)
+        try:
+            return await self.of(dataset)
+        except (OSError, Unavailable) as error:
+            if before is NOTHING:
+                raise
+            if asking.epoch > before.epoch:
+                detail = f"what serves since epoch {asking.epoch} cannot be found out now"
+                raise Unavailable(detail, RETRY_LATER) from error
+            return before
+
+    def _loaded(self, dataset: str) -> Serving:
+        return self.triples if dataset == TRIPLES else self._of_tables.get(dataset, NOTHING)
+
+    async def of(self, dataset: str = TRIPLES) -> Serving:
+        """What serves of a dataset now. It is loaded, and followed from then on.
+
+        Raises:
+            NotFound: There is no such dataset.
+        """
+        registry = self.registry.of(dataset)
+        async with self._looking:
+            before = self._loaded(dataset)
+            if before is NOTHING:
+                await self._in_thread(self._tables.require, dataset)
+            looked_at = time.monotonic()
+            now = await self._in_thread(look, registry, before)
+            if now is not before:
+                self._swap(dataset, now)
+            if self._loaded(dataset) is not NOTHING:
+                self._confirmed[dataset] = looked_at
+        return now
+
+    def _swap(self, dataset: str, now: Serving) -> None:
+        for key in [key for key in self._others if key[0] == dataset]:
+            del self._others[key]
+        if dataset == TRIPLES:
+            self.triples = now
+            return
+        if now.networks:
+            self._of_tables[dataset] = now
+        else:  # it costs nothing to look again, and anybody can ask for it
+            self._forget(dataset)
+        while len(self._of_tables) > KEPT_DATASETS:
+            self._forget(next(iter(self._of_tables)))
+
+    def _forget(self, dataset: str) -> None:
+        self._of_tables.pop(dataset, None)
+        self._confirmed.pop(dataset, None)
+
+    async def keep_fresh(self) -> None:
+        """Follows the registry until cancelled: triples, and the tables that are loaded."""
+        known: set[str] = set()
+        while True:
+            faults = set()
+            for dataset in (TRIPLES, *self.tables):
+                if dataset != TRIPLES and dataset not in self._of_tables:
+                    continue  # meanwhile, others took its place
+                try:
+                    await self.of(dataset)
+                except Exception as error:
+                    fault = f"{dataset}: {error!r}"
+                    faults.add(fault)
+                    if fault not in known:  # say it once, not five times a second
+                        logger.exception(
+                            "could not read the versions of %s; still serving what is loaded",
+                            dataset,
+                        )
+            known = faults
+            await asyncio.sleep(self._settings.refresh_seconds)
+
+    async def _in_thread(self, do: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, do, *arguments)

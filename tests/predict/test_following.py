@@ -1,0 +1,128 @@
+"""Which version answers, what it costs to be sure of it, and what is tried beside it."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from service.errors import BadRequest, Unavailable
+from service.predict import following as module
+from service.predict.following import ANYBODY, Client, Following, client
+from service.predict.formats.question import Question
+from service.predict.serving import Serving
+from service.registry import promotion
+from service.registry.versions import Registry
+from service.schemas import Canary
+from service.settings import Settings
+from tests.predict.tables import publish
+from tests.registry.versions import OTHER_JOB
+
+pytestmark = pytest.mark.anyio
+
+HOUSES = Question("houses", None, None, None)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    publish(tmp_path)
+    return publish(tmp_path, version=2, bias=1, job_id=OTHER_JOB)
+
+
+@pytest.fixture
+def following(registry: Registry, tmp_path: Path) -> Iterator[Following]:
+    settings = Settings(artifacts_dir=tmp_path, staleness_seconds=1)
+    with ThreadPoolExecutor(1) as threads:
+        yield Following(registry, settings, threads)
+
+
+async def version(following: Following, asking: Client = ANYBODY) -> int:
+    return (await following.find(HOUSES, asking)).loaded.version
+
+
+async def test_who_knows_of_a_change_is_not_answered_by_what_served_before(
+    following: Following, registry: Registry
+) -> None:
+    promotion.promote(registry, "dense", 1)
+    before = await following.find(HOUSES)
+    promotion.promote(registry, "dense", 2)
+    assert await version(following) == 1  # nobody has told this process yet
+    assert await version(following, Client(before.serving.epoch)) == 1
+    assert await version(following, Client(before.serving.epoch + 1)) == 2
+
+
+async def test_who_knows_of_a_change_is_refused_where_it_cannot_be_looked_up(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch = (await following.find(HOUSES)).serving.epoch
+    monkeypatch.setattr(module, "look", _cannot)
+    assert await version(following, Client(epoch)) == 2
+    with pytest.raises(Unavailable, match=f"since epoch {epoch + 1}"):
+        await version(following, Client(epoch + 1))
+
+
+def _cannot(registry: Registry, before: Serving) -> Serving:
+    raise OSError(5, "Input/output error")
+
+
+async def test_an_epoch_that_there_never_was_is_answered_by_what_serves(
+    following: Following,
+) -> None:
+    assert await version(following, Client(10**14)) == 2
+
+
+async def test_who_has_not_looked_for_long_looks_before_it_answers(
+    following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await following.find(HOUSES)
+    promotion.promote(registry, "dense", 1)
+    assert await version(following) == 2
+    await asyncio.sleep(1.1)  # the process stood still
+    assert following.unconfirmed_seconds() > 1
+    assert await version(following) == 1
+    assert following.unconfirmed_seconds() < 1
+
+
+async def test_where_nothing_can_be_looked_up_what_is_loaded_goes_on_to_answer(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await following.find(HOUSES)
+    monkeypatch.setattr(module, "look", _cannot)
+    await asyncio.sleep(1.1)
+    assert await version(following) == 2
+    assert following.unconfirmed_seconds() > 1
+
+
+async def test_a_version_is_tried_on_those_who_name_a_key_alone(
+    following: Following, registry: Registry
+) -> None:
+    promotion.promote(registry, "dense", 1, canary=Canary(version=2, percent=50))
+    keys = [str(number).encode() for number in range(20)]
+    found = [await following.find(HOUSES, Client(key=key)) for key in keys]
+    assert {each.loaded.version for each in found} == {1, 2}
+    assert all(each.trial for each in found)
+    nobody = await following.find(HOUSES)
+    assert (nobody.loaded.version, nobody.trial) == (1, None)
+    named = await following.find(Question("houses", "dense", 1, None), Client(key=keys[0]))
+    assert (named.loaded.version, named.trial) == (1, None)
+
+
+async def test_a_version_that_is_tried_and_gone_costs_nobody_an_answer(
+    following: Following, registry: Registry
+) -> None:
+    promotion.promote(registry, "dense", 1, canary=Canary(version=2, percent=100))
+    (registry.folder("dense", 2) / "saved_model.pb").unlink()
+    assert await version(following, Client(key=b"me")) == 1
+
+
+@pytest.mark.parametrize("epoch", [b"", b"-1", b"1.5", b"x", b"1" * 16])
+def test_what_is_no_epoch_is_refused(epoch: bytes) -> None:
+    with pytest.raises(BadRequest, match="X-Serving-Epoch"):
+        client({b"x-serving-epoch": epoch})
+
+
+def test_who_says_nothing_of_itself_is_anybody() -> None:
+    assert client({}) is ANYBODY
+    assert client({b"x-serving-epoch": b"12"}) == Client(12)
+    assert client({b"x-canary-key": b"me"}) == Client(0, b"me")

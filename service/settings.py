@@ -159,16 +159,12 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_database)] = Field(
         default="",
         validate_default=True,
-        description="`postgresql://host/database`. Empty: an SQLite file in the artifacts folder.",
+        description="`postgresql://host/database`, of Postgres 14 or later, and not through "
+        "PgBouncer in transaction mode: a worker lives by a lock of its session. "
+        "Empty: an SQLite file in the artifacts folder.",
     )
     worker: bool = Field(
         default=True, description="Whether `crosscheck serve` runs a worker for training jobs, too."
-    )
-    executor_id: str = Field(
-        default="local",
-        pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="Name of this machine's worker. It must be the same after a restart, and "
-        "another one on each machine.",
     )
     host: str = "127.0.0.1"
     port: Annotated[int, BeforeValidator(_port)] = Field(default=DEFAULT_PORT, ge=0, le=65535)
@@ -248,7 +244,7 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=0.5,
         ge=0,
-        le=5,
+        le=30,
         description="How long `/readyz` says 503 before the service stops to listen.",
     )
     max_job_attempts: Count = Field(

@@ -16,6 +16,9 @@ import httpx
 import psutil
 import pytest
 
+from tests.postgres import Postgres
+from tests.postgres import running as running_postgres
+
 # As in the worker: least squares on small matrices is slow with more threads than one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # As in every process of the service: nobody is told of what runs here.
@@ -193,6 +196,19 @@ def running(
 def anyio_backend() -> str:
     """Asynchronous tests run on asyncio, as the service does."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> str:
+    """An empty database."""
+    return postgres.database()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,6 @@ from starlette.datastructures import State
 
 from models.schema import TRIPLES
 from service.errors import Unavailable
-from service.jobs import worker_state
 from service.registry.damage import Inspection
 from service.registry.versions import Registry
 from service.schemas import Ready, Training
@@ -34,7 +34,7 @@ class Readiness:
         self._inspection = Inspection(state.registry)
         self._looking = asyncio.Lock()
         self._looked_at = -KEPT_SECONDS
-        self._asking: asyncio.Task[str | None] | None = None
+        self._asking: dict[str, asyncio.Task[str | None]] = {}
 
     async def check(self) -> Ready:
         """What is missing or damaged. Damaged versions do not make the service unready.
@@ -59,12 +59,12 @@ class Readiness:
             damaged = await to_thread.run_sync(self._damaged)
         except OSError as error:
             missing.append(f"the artifacts folder cannot be used: {error.strerror}")
-        not_training = [
-            await self._ask_database(),
-            await to_thread.run_sync(worker_state.why_down, root),
-            await to_thread.run_sync(_why_read_only, root),
-        ]
-        missing_there = [each for each in not_training if each]
+        not_training = await asyncio.gather(
+            self._ask("the database", self._state.jobs.check),
+            self._ask("the workers", self._state.jobs.why_down),
+            to_thread.run_sync(_why_read_only, root),
+        )
+        missing_there = list(dict.fromkeys(each for each in not_training if each))
         training = Training(ready=not missing_there, missing=missing_there)
         if not following.has_looked:
             missing.append("the versions that serve are not loaded yet")
@@ -85,20 +85,20 @@ class Readiness:
         tables = {*self._state.following.tables, *registry.known_damaged()} - {TRIPLES}
         return registry.damaged() + self._inspection.look(tables)
 
-    async def _ask_database(self) -> str | None:
-        """What is wrong with the job database; it is asked one question at a time, if it hangs."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._database())
+    async def _ask(self, whom: str, question: Callable[[], Awaitable[str | None]]) -> str | None:
+        """What is wrong with them; they are asked one question at a time, if the database hangs."""
+        if whom not in self._asking or self._asking[whom].done():
+            self._asking[whom] = asyncio.create_task(_answer(question))
         seconds = DATABASE_SECONDS[self._subject]
-        answered, _ = await asyncio.wait([self._asking], timeout=seconds)
-        return self._asking.result() if answered else "the job database does not answer"
+        answered, _ = await asyncio.wait([self._asking[whom]], timeout=seconds)
+        return self._asking[whom].result() if answered else "the job database does not answer"
 
-    async def _database(self) -> str | None:
-        try:
-            await self._state.jobs.check()
-        except Unavailable as error:
-            return error.detail
-        return None
+
+async def _answer(question: Callable[[], Awaitable[str | None]]) -> str | None:
+    try:
+        return await question()
+    except Unavailable as error:
+        return error.detail
 
 
 def _why_read_only(root: Path) -> str | None:

@@ -1,8 +1,9 @@
 """The child process of a job, seen from both ends of the pipe between it and the worker.
 
-The worker sends nothing: the pipe's closing tells the child that the worker is gone. The child
-sends JSON messages with one member each: `progress` and `losses` any number of times, then one of
-`results`, `failed` and `cancelled`.
+The child sends JSON messages with one member each: `progress` and `losses` any number of times,
+`asks` when it is about to decide to publish, then one of `results`, `failed` and `cancelled`. For
+each `asks` the worker sends the time, by `clock`, until which the job is its own; the pipe's closing
+tells the child that the worker is gone.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import contextlib
 import gc
 import json
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -18,9 +20,11 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from models.config import TrainConfig
+from service.jobs.clock import now
 from service.jobs.curves import Losses
 from service.registry.staging import Staging
 from service.schemas import Progress
@@ -30,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 OnNews = Callable[[str, Any], None]
 """Called with `progress` or `losses`, and what the child tells of them."""
+
+Hold = Callable[[], float]
+"""Returns until when, by `clock`, this worker's jobs are its own, once that is sure."""
 
 REASON_LENGTH = 500
 
@@ -43,6 +50,7 @@ WORKER = "_CROSSCHECK_WORKER"
 """The variable that tells the fork server the process id of its worker."""
 
 _processes = multiprocessing.get_context("forkserver")
+_ending = threading.Event()
 
 
 class CannotTrain(Exception):
@@ -95,7 +103,7 @@ def _try_out(worker: Connection) -> None:
 
 
 async def run(
-    job_id: str, config: TrainConfig, settings: Settings, on_news: OnNews
+    job_id: str, config: TrainConfig, settings: Settings, on_news: OnNews, hold: Hold
 ) -> list[dict[str, Any]]:
     """Runs a job in a fresh child; returns its results. The child ends when this call does.
 
@@ -109,7 +117,7 @@ async def run(
     staging = Staging(settings.artifacts_dir)
     while True:
         try:
-            return await _run_once(job_id, config, settings, on_news)
+            return await _run_once(job_id, config, settings, on_news, hold)
         except JobFailed as failure:
             if staging.decision(job_id) != "publish":
                 raise
@@ -117,8 +125,15 @@ async def run(
             await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
 
 
+def end_all() -> None:
+    """Kills all children, for a process that ends next: until then no job of theirs fails."""
+    _ending.set()
+    for process in multiprocessing.active_children():
+        process.kill()
+
+
 async def _run_once(
-    job_id: str, config: TrainConfig, settings: Settings, on_news: OnNews
+    job_id: str, config: TrainConfig, settings: Settings, on_news: OnNews, hold: Hold
 ) -> list[dict[str, Any]]:
     ours, child = await _start(job_id, config, settings)
     try:
@@ -126,13 +141,17 @@ async def _run_once(
             ((kind, told),) = json.loads(await asyncio.to_thread(ours.recv_bytes)).items()
             if kind in ("progress", "losses"):
                 on_news(kind, told)
+            elif kind == "asks":
+                ours.send_bytes(json.dumps(await asyncio.to_thread(hold)).encode())
             elif kind == "results":
                 return list(told)
             elif kind == "failed":
                 raise JobFailed(told)
             else:
                 raise JobCancelled
-    except (EOFError, ConnectionResetError):
+    except (EOFError, ConnectionError):
+        if _ending.is_set():
+            await asyncio.Event().wait()
         await asyncio.to_thread(child.join, 1)
         raise JobFailed(f"the training process {_end_of(child.exitcode)}") from None
     finally:
@@ -189,10 +208,18 @@ def _main(
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
     gc.freeze()  # or each collection walks all of TensorFlow: a quarter of a short job
-    threading.Thread(target=_end_with, args=(worker,), daemon=True).start()
+    answers: SimpleQueue[float] = SimpleQueue()
+    threading.Thread(target=_listen, args=(worker, answers), daemon=True).start()
 
     def send(**message: Any) -> None:
         worker.send_bytes(json.dumps(message).encode())
+
+    def confirm() -> None:
+        """Returns at a time at which the job is its worker's."""
+        until = -math.inf
+        while now() >= until:  # was this process stopped before it read the answer?
+            send(asks=True)
+            until = answers.get()
 
     try:
         # By a relative path: TensorFlow would take some signs in an absolute one for a pattern.
@@ -207,6 +234,7 @@ def _main(
             registry,
             memory_bytes,
             lambda told: send(**{KINDS[type(told)]: told.model_dump()}),
+            confirm,
         )
     except trainer.Cancelled:
         send(cancelled=True)
@@ -217,10 +245,11 @@ def _main(
         send(results=[result.model_dump(mode="json") for result in results])
 
 
-def _end_with(worker: Connection) -> None:
-    """Ends this process as soon as the worker's end of the pipe is closed."""
+def _listen(worker: Connection, answers: SimpleQueue[float]) -> None:
+    """Hands on what the worker answers; ends this process as soon as its end is closed."""
     with contextlib.suppress(EOFError, OSError):
-        worker.recv_bytes()
+        while True:
+            answers.put(json.loads(worker.recv_bytes()))
     os._exit(1)
 
 

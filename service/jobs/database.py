@@ -21,6 +21,7 @@ from dbos import DBOS
 from sqlalchemy.engine import ExceptionContext
 
 from service.errors import RETRY_AFTER_SECONDS, RETRY_LATER, Unavailable
+from service.jobs import workers
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,12 @@ def url(settings: Settings) -> str:
         return sqlalchemy.URL.create("sqlite", database=str(file)).render_as_string()
     given = sqlalchemy.make_url(settings.database_url)
     return given.update_query_dict({**LIVELY, **given.query}).render_as_string(hide_password=False)
+
+
+def engine(settings: Settings) -> sqlalchemy.Engine:
+    """Connections to a Postgres database for what DBOS does not do."""
+    driven = sqlalchemy.make_url(url(settings)).set(drivername="postgresql+psycopg")
+    return sqlalchemy.create_engine(driven, pool_size=1, pool_pre_ping=True)
 
 
 async def prepare(settings: Settings) -> None:
@@ -110,6 +117,11 @@ def _make_tables(settings: Settings) -> None:
             database.execute("PRAGMA journal_mode=WAL")
         database.close()
     DBOS.migrate(url(settings))
+    if settings.database_url:
+        ours = engine(settings)
+        with ours.begin() as connection:
+            workers.make_table(connection)
+        ours.dispose()
 
 
 def _mark(context: ExceptionContext) -> None:

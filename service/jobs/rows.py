@@ -26,7 +26,7 @@ def job_of(row: WorkflowStatus) -> Job:
     assert row.input is not None
     status = STATUS_OF[row.status]
     known = row.attributes or {}
-    progress = known.get("progress")
+    progress = known.get("progress") if status != "queued" else None  # else of an earlier attempt
     error = None
     if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         error = "given up: the worker died each time that it ran this job"

@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from anyio import to_thread
 from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
 
 from models.config import TableDataset, TrainConfig
@@ -17,7 +18,7 @@ from service.errors import (
     NotFound,
     QueueFull,
 )
-from service.jobs import database, worker_state
+from service.jobs import database, worker_state, workers
 from service.jobs.curves import KEY, Losses
 from service.jobs.database import within
 from service.jobs.rows import (
@@ -64,16 +65,29 @@ class JobStore:
         self.client = DBOSClient(
             system_database_url=database.url(settings), lazy=True, retry_connection_errors=False
         )
+        self._engine = database.engine(settings) if settings.database_url else None
         self._submitting = asyncio.Lock()
 
     def close(self) -> None:
         """Closes the connections to the database."""
         self.client.destroy()
+        if self._engine is not None:
+            self._engine.dispose()
 
     @within(CHECK_SECONDS)
     async def check(self) -> None:
         """Raises Unavailable if the database does not answer, or has no tables yet."""
         await self._list(None, limit=1)
+
+    @within(CHECK_SECONDS)
+    async def why_down(self) -> str | None:
+        """Why no job is taken from the queue; None if there is a worker that does.
+
+        Raises Unavailable if that is in the database, which does not answer.
+        """
+        if self._engine is None:
+            return await to_thread.run_sync(worker_state.why_down, self.settings.artifacts_dir)
+        return await asyncio.to_thread(workers.why_down, self._engine)
 
     @within(ANSWER_SECONDS)
     async def submit(
@@ -219,12 +233,12 @@ class JobStore:
         return await asyncio.to_thread(self.staging.decide, job_id, "cancel") == "publish"
 
     @within(ANSWER_SECONDS)
-    async def put_back(self, job_id: str) -> None:
-        """Queues a running job again. Its worker must end at once."""
-        if (await self.get(job_id)).status != "running":
-            return  # to DBOS, what is cancelled can be resumed
-        await self.note(job_id, progress=None)
-        await self.client.resume_workflow_async(job_id, queue_name=QUEUE)
+    async def put_back(self, job_id: str, worker: str) -> None:
+        """Queues a job again that runs on a worker, which must end at once."""
+        found = await self._find(job_id)
+        # To DBOS, what is cancelled can be resumed; and another may have taken the job for lost.
+        if found is not None and (found.status, found.executor_id) == ("PENDING", worker):
+            await self.client.resume_workflow_async(job_id, queue_name=QUEUE)
 
     @within(ANSWER_SECONDS)
     async def forget_old(self) -> None:
@@ -259,7 +273,7 @@ class JobStore:
         """The same jobs; those that no worker can begin, or go on with, say why."""
         if all(job.status in ENDED for job in jobs):
             return jobs
-        down = await asyncio.to_thread(worker_state.why_down, self.settings.artifacts_dir)
+        down = await self.why_down()
         return [
             job if job.status in ENDED else job.model_copy(update={"waiting_for": down})
             for job in jobs

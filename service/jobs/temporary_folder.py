@@ -12,6 +12,8 @@ import tempfile
 from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
+NAME = ".worker-{}.tmp"
+
 
 def prepare(folder: Path) -> None:
     """Makes `folder` empty; this process and those it starts have their temporary files there.
@@ -30,9 +32,10 @@ def prepare(folder: Path) -> None:
     os.environ.update(TMPDIR=os.fspath(folder.absolute()))
 
 
-def tidy_up() -> None:
-    """Removes what `multiprocessing` would remove at an exit, for a process that ends without."""
+def tidy_up(folder: Path) -> None:
+    """Removes it all: `multiprocessing` would at an exit, for which a worker has no time."""
     shutil.rmtree(get_temp_dir(), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _name_for_sockets(folder: Path) -> str:

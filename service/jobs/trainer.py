@@ -4,6 +4,7 @@ TensorFlow is imported with this module, which the fork server of the worker pre
 here may run an operation on import, since TensorFlow's threads do not survive a fork.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -36,12 +37,18 @@ class Cancelled(Exception):
 
 
 def train(
-    job_id: str, config: TrainConfig, registry: Registry, memory_bytes: int, report: Report
+    job_id: str,
+    config: TrainConfig,
+    registry: Registry,
+    memory_bytes: int,
+    report: Report,
+    confirm: Callable[[], None],
 ) -> list[Result]:
     """Runs a job to its published versions, or on from where a dead child left it.
 
     Args:
         memory_bytes: For the encoded rows of a table; beyond, they are read from disk.
+        confirm: Returns when it is sure that nobody else runs the job now.
 
     Raises:
         NotFound, Damaged, Unsuitable: The table is gone, is damaged, or is not to be trained on.
@@ -57,6 +64,7 @@ def train(
     experiment = _experiment(config, registry, folder / ROWS, memory_bytes)
     if anew:
         stage(job_id, config, experiment, folder, report)
+        confirm()
         registry.staging.decide(job_id, "publish")
         if cache is not None:
             compile_cache.record(cache)

@@ -11,10 +11,11 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat, error
 
 from models.config import TrainConfig
-from service.jobs import child, curves, database, spans, temporary_folder
+from service.jobs import child, curves, database, rescue, spans, temporary_folder
+from service.jobs.lease import Lease
 from service.jobs.news import News
 from service.jobs.store import APPLICATION_VERSION, QUEUE, WORKFLOW, JobStore
-from service.jobs.worker_state import WorkerState
+from service.jobs.worker_state import FILE, WorkerState
 from service.settings import Settings
 from service.tracing import Tracing
 from service.tracing import begin as tracing_of
@@ -22,68 +23,93 @@ from service.tracing import begin as tracing_of
 logger = logging.getLogger(__name__)
 
 POLLING_SECONDS = 0.2
-PUT_BACK_SECONDS = 3.0
+PUT_BACK_SECONDS = 2.5
+
+LIFE_SECONDS = 0.2
+"""How often to look whether the lease is over. After this process was stopped, it is at once."""
 
 
 def work(settings: Settings) -> None:
     """Runs jobs until the process is told to stop. Raises CannotTrain if it never could.
 
-    A job that is running then is queued again. After a crash it runs again at the next start:
-    DBOS has recorded that it is ours and not finished.
+    A job that is running then is queued again. After a crash it runs again: with SQLite at the next
+    start, for DBOS has recorded whose it is; with Postgres as soon as another worker takes notice.
     """
+    life = _begin(settings)
+    folder = settings.artifacts_dir / temporary_folder.NAME.format(life.name)
     try:
-        state = WorkerState(settings.artifacts_dir, settings.executor_id)
-    except OSError as error:  # it belongs to another user, or the file system knows no locks
-        why = f".worker-{settings.executor_id}.lock cannot be used: {error.strerror}"
-        raise child.CannotTrain(why) from None
-    try:
-        temporary_folder.prepare(settings.artifacts_dir / f".worker-{settings.executor_id}.tmp")
+        temporary_folder.prepare(folder)
         child.start_fork_server()
     except (OSError, child.CannotTrain) as error:
-        state.say("failed", str(error))
+        life.say("failed", str(error))
         raise child.CannotTrain(str(error)) from None
-    state.say("starting", "it waits for the job database")
+    life.say("starting", "it waits for the job database")
     asyncio.run(database.prepare(settings))
     store = JobStore(settings)
     asyncio.run(_tidy_up(store))
     running: set[str] = set()
     tracing = tracing_of(settings)
-    _register_workflow(settings, store, running, tracing)
+    _register_workflow(settings, store, life, running, tracing)
     DBOS.listen_queues([QUEUE])
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_SECONDS)
-    state.say("ready")
-    logger.info("worker %s is ready", settings.executor_id)
+    life.say("ready")
+    logger.info("worker %s is ready", life.name)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    stop.wait()
-    state.say("stopped")
+    while not stop.wait(LIFE_SECONDS):
+        if life.is_over:
+            child.end_all()
+            logger.error("worker %s ends: others may take it for dead", life.name)
+            os._exit(1)
+    child.end_all()
+    life.say("stopped")
     # Apart, for a database that hangs would hold it.
-    putting_back = threading.Thread(target=_put_back, args=(store, list(running)), daemon=True)
+    putting_back = threading.Thread(
+        target=_put_back, args=(store, life.name, list(running)), daemon=True
+    )
     putting_back.start()
     putting_back.join(PUT_BACK_SECONDS)
-    temporary_folder.tidy_up()
+    temporary_folder.tidy_up(folder)
     if tracing:
         tracing.close()
-    os._exit(0)  # at once; the child ends with its pipe
+    os._exit(0)  # at once
 
 
-def _put_back(store: JobStore, running: list[str]) -> None:
+def _begin(settings: Settings) -> Lease | WorkerState:
+    if not settings.database_url:
+        try:
+            return WorkerState(settings.artifacts_dir)
+        except OSError as error:  # it belongs to another user, or the file system knows no locks
+            raise child.CannotTrain(f"{FILE} cannot be used: {error.strerror}") from None
+    asyncio.run(database.prepare(settings))
+    engine = database.engine(settings)
+    life = Lease(engine)
+    rescuing = (engine, life.name, QUEUE, settings.artifacts_dir)
+    threading.Thread(target=rescue.keep_rescuing, args=rescuing, daemon=True).start()
+    return life
+
+
+def _put_back(store: JobStore, worker: str, running: list[str]) -> None:
     for job_id in running:
         try:
-            asyncio.run(store.put_back(job_id))
+            asyncio.run(store.put_back(job_id, worker))
         except Exception:
             logger.exception("could not queue job %s again; it runs at the next start", job_id)
 
 
 def _register_workflow(
-    settings: Settings, store: JobStore, running: set[str], tracing: Tracing | None
+    settings: Settings,
+    store: JobStore,
+    life: Lease | WorkerState,
+    running: set[str],
+    tracing: Tracing | None,
 ) -> None:
     options: DBOSConfig = {
         "name": "crosscheck",
         "system_database_url": database.url(settings),
-        "executor_id": settings.executor_id,
+        "executor_id": life.name,
         "application_version": APPLICATION_VERSION,
         "log_level": "WARNING",
     }
@@ -113,7 +139,7 @@ def _register_workflow(
                         come_to(told["model"])
                     news.tell(kind, told)
 
-                return await child.run(job_id, parsed, settings, tell)
+                return await child.run(job_id, parsed, settings, tell, life.hold)
         except child.JobCancelled:
             await store.client.cancel_workflow_async(job_id)
             raise

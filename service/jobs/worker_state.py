@@ -1,14 +1,14 @@
-"""What workers do, as they tell all who share the artifacts folder.
+"""What the worker does where jobs are in SQLite, as it tells all who share the artifacts folder.
 
-    .worker-{name}.lock    locked by the worker of that name as long as it lives; says what it does
+    .worker-local.lock    locked by the worker as long as it lives; says what it does
 
 A lock ends with its process, however that ends: nobody has to tell that a worker has died.
 """
 
 import logging
+import math
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -30,31 +30,39 @@ SAID_BYTES = 1024
 REASON_LENGTH = 200
 
 
-State = Literal["starting", "ready", "failed", "stopped"]
+NAME = "local"
+"""SQLite is for one machine, and one worker: after a crash the next goes on with its jobs."""
+
+FILE = f".worker-{NAME}.lock"
+
+NOBODY = "no worker has been started: `crosscheck worker` is one"
+
+State = Literal["starting", "ready", "failed", "stopped", "died"]
 
 
 class Said(Schema):
-    """What a worker says of itself."""
+    """What a worker says of itself, or another one has found out."""
 
     state: State
     reason: str = ""
 
 
 class WorkerState:
-    """The lock of a worker, in its own hands."""
+    """The lock of the worker, in its own hands."""
 
-    def __init__(self, artifacts: Path, name: str) -> None:
-        """Waits until no other worker of this name runs: the two would take each other's job.
+    name = NAME
+
+    def __init__(self, artifacts: Path) -> None:
+        """Waits until no other worker runs: the two would take each other's job.
 
         Raises OSError if the lock cannot be opened, or not be locked.
         """
-        path = artifacts / f".worker-{name}.lock"
-        self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        self._descriptor = os.open(artifacts / FILE, os.O_CREAT | os.O_RDWR, 0o644)
         attempts = 0
         while not try_lock(self._descriptor):
             attempts += 1
             if attempts == TELLING_ATTEMPTS:
-                logger.info("another worker %s runs; this one stands by", name)
+                logger.info("another worker %s runs; this one stands by", NAME)
             time.sleep(LOCK_AGAIN_SECONDS)
         if (
             _said(self._descriptor).state != "failed"
@@ -69,41 +77,50 @@ class WorkerState:
         except OSError as error:  # it works all the same
             logger.error("could not tell that the worker is %s: %s", state, error)
 
+    def hold(self) -> float:
+        """Until when, by `clock`, the lock is this worker's: its process ends before the lock."""
+        return math.inf
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the lock may be another's."""
+        return False
+
 
 def why_down(artifacts: Path) -> str | None:
     """Why no job is taken from the queue; None if there is a worker that does."""
-    newest, why = 0.0, "no worker has been started: `crosscheck worker` is one"
-    for path in artifacts.glob(".worker-*.lock"):
-        with suppress(OSError):
-            try:
-                reason = _why_down(path)
-            except PermissionError:
-                reason = "cannot be asked: its lock belongs to another user"
-            if reason is None:
-                return None
-            if (written := path.stat().st_mtime) > newest:
-                newest, why = written, f"the worker {path.stem.removeprefix('.worker-')} {reason}"
-    return why
-
-
-def _why_down(path: Path) -> str | None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would hold us
+    try:
+        # A named pipe would hold us.
+        descriptor = os.open(artifacts / FILE, os.O_RDONLY | os.O_NONBLOCK)
+    except PermissionError:
+        return f"the worker {NAME} cannot be asked: its lock belongs to another user"
+    except OSError:
+        return NOBODY
     try:
         is_held = not try_lock(descriptor, shared=True)
-        said = _said(descriptor)
+        return why(NAME, _said(descriptor), is_held)
+    except OSError:
+        return NOBODY
     finally:
         os.close(descriptor)
+
+
+def why(name: str, said: Said, lives: bool) -> str | None:
+    """Why a worker takes no job, by what it has said last; None if it does."""
     match said.state:
         case "failed":
-            return f"cannot train: {said.reason}"
+            reason = f"cannot train: {said.reason}"
         case "stopped":
-            return "was stopped"
-        case "starting" if is_held:
-            return "is starting" + (f": {said.reason}" if said.reason else "")
+            reason = "was stopped"
+        case "starting" if lives:
+            reason = "is starting" + (f": {said.reason}" if said.reason else "")
         case "starting":
-            return "died as it started"
+            reason = "died as it started"
+        case "ready" if lives:
+            return None
         case _:
-            return None if is_held else "died"
+            reason = "died"
+    return f"the worker {name} {reason}"
 
 
 def _said(descriptor: int) -> Said:

@@ -47,23 +47,28 @@ class Scrape:
         self._counting = counting
         self._served = Kept(self._look_at_served, SERVED_SECONDS)
         self._jobs = Kept(state.jobs.numbers, JOBS_SECONDS)
+        self._worker = Kept(self._look_for_worker, JOBS_SECONDS)
         self._answering = asyncio.Lock()
 
     async def text(self) -> bytes:
         """All metrics in Prometheus's text format.
 
-        What cannot be looked up now is left out: the jobs, where their database does not answer.
+        What cannot be looked up now is left out: the jobs, where their database does not answer,
+        and the worker, where that knows of it.
         """
         async with self._answering:
-            ready, served, jobs = await asyncio.gather(
-                self._state.readiness["predictions"].check(), self._served.get(), self._jobs.get()
+            ready, served, jobs, worker = await asyncio.gather(
+                self._state.readiness["predictions"].check(),
+                self._served.get(),
+                self._jobs.get(),
+                self._worker.get(),
             )
             told = self._counting.all()
             counted = total(each.tally for each in told)
 
             def write() -> bytes:
                 found = [*metrics(counted), *trials.metrics(counted), *_of_processes(told)]
-                found += self._standing(ready, served, jobs)
+                found += self._standing(ready, served, jobs, worker)
                 return generate_latest(_Found(found))
 
             return await to_thread.run_sync(write)
@@ -73,11 +78,19 @@ class Scrape:
         most = self._settings.max_metrics_datasets
         return await to_thread.run_sync(standing.served, registry, most)
 
+    async def _look_for_worker(self) -> bool:
+        return await self._state.jobs.why_down() is None
+
     def _standing(
-        self, ready: Ready, found: list[Served] | None, jobs: dict[JobStatus, int] | None
+        self,
+        ready: Ready,
+        found: list[Served] | None,
+        jobs: dict[JobStatus, int] | None,
+        worker: bool | None,
     ) -> Iterator[Metric]:
         yield from standing.of_readiness(ready)
-        yield from standing.of_worker(self._settings.artifacts_dir)
+        if worker is not None:
+            yield from standing.of_worker(worker)
         if found is not None:
             yield from standing.of_served(found)
         if jobs is not None:

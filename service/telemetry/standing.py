@@ -12,7 +12,6 @@ from prometheus_client.core import GaugeMetricFamily
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES
 from service.errors import NotFound
-from service.jobs import worker_state
 from service.registry.manifest import Damaged
 from service.registry.versions import Registry
 from service.schemas import JobStatus, Metadata, Ready
@@ -109,9 +108,8 @@ def of_readiness(ready: Ready) -> Iterator[Metric]:
     )
 
 
-def of_worker(artifacts: Path) -> Iterator[Metric]:
+def of_worker(is_up: bool) -> Iterator[Metric]:
     """Whether there is a worker that takes jobs."""
-    is_up = worker_state.why_down(artifacts) is None
     yield GaugeMetricFamily(
         "crosscheck_worker_up", "1 if a worker takes jobs from the queue.", value=is_up
     )

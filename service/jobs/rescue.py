@@ -1,0 +1,103 @@
+"""What living workers do for dead ones, where jobs are in Postgres: their jobs are queued again.
+
+A worker is dead when its lock is free. Who judges holds that lock meanwhile, so that one that has
+only lost its session either takes it again first, or finds that it has died.
+"""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.jobs.lease import OVER_SECONDS
+from service.jobs.temporary_folder import NAME
+from service.jobs.workers import KEY
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0
+
+OTHERS = text("""
+    SELECT executor_id FROM dbos.workflow_status
+    WHERE status = 'PENDING' AND queue_name = :queue AND executor_id <> :own
+    UNION
+    SELECT name FROM crosscheck.workers WHERE state IN ('starting', 'ready') AND name <> :own
+""")
+
+HAS_SETTLED = text(
+    "SELECT pg_postmaster_start_time() < now() - make_interval(secs => :seconds)"
+)
+LOCK = text(f"SELECT pg_try_advisory_xact_lock({KEY})")
+
+PUT_BACK = text("""
+    UPDATE dbos.workflow_status
+    SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL,
+        updated_at = (extract(epoch FROM now()) * 1000)::bigint
+    WHERE status = 'PENDING' AND queue_name = :queue AND executor_id = :name
+    RETURNING workflow_uuid
+""")
+"""What DBOS does at a worker's start for those of its own name; attempts are counted when taken."""
+
+BURY = text("""
+    UPDATE crosscheck.workers SET state = 'died', said_at = now()
+    WHERE name = :name AND state IN ('starting', 'ready')
+""")
+
+FORGET = text("""
+    DELETE FROM crosscheck.workers
+    WHERE state NOT IN ('starting', 'ready') AND said_at < now() - interval '1 hour'
+""")
+"""Until then it is known why a worker is gone."""
+
+LIVING = text("SELECT name FROM crosscheck.workers WHERE state IN ('starting', 'ready')")
+
+
+def keep_rescuing(engine: Engine, own: str, queue: str, artifacts: Path) -> None:
+    """Looks for dead workers, for ever.
+
+    Args:
+        own: The name of the worker that looks.
+    """
+    while True:
+        try:
+            rescue(engine, own, queue)
+            sweep(engine, own, artifacts)
+        except SQLAlchemyError as error:
+            logger.warning("could not look for workers that have died: %s", error)
+        except Exception:
+            logger.exception("could not look for workers that have died")
+        time.sleep(LOOK_SECONDS)
+
+
+def rescue(engine: Engine, own: str, queue: str, spared_seconds: float = OVER_SECONDS) -> None:
+    """Queues the jobs of dead workers again.
+
+    Args:
+        spared_seconds: For so long after a start of the database nobody is judged: all had lost
+            their locks, and those who live take them again, or end.
+    """
+    with engine.begin() as connection:
+        if not connection.scalar(HAS_SETTLED, {"seconds": spared_seconds}):
+            return
+        names = connection.scalars(OTHERS, {"own": own, "queue": queue}).all()
+        connection.execute(FORGET)
+    for name in names:
+        with engine.begin() as connection:
+            if connection.scalar(LOCK, {"name": name}):
+                for job_id in connection.scalars(PUT_BACK, {"name": name, "queue": queue}):
+                    logger.warning("worker %s has died; job %s is queued again", name, job_id)
+                connection.execute(BURY, {"name": name})
+
+
+def sweep(engine: Engine, own: str, artifacts: Path) -> None:
+    """Removes the folders for temporary files that dead workers have left here."""
+    left = set(artifacts.glob(NAME.format("*")))
+    left.discard(artifacts / NAME.format(own))
+    if left:
+        with engine.connect() as connection:
+            left -= {artifacts / NAME.format(name) for name in connection.scalars(LIVING)}
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)

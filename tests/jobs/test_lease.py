@@ -1,0 +1,76 @@
+"""The lock of a worker, on a real Postgres."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+
+from service.jobs import database
+from service.jobs.clock import now
+from service.jobs.lease import OVER_SECONDS, Lease
+from service.jobs.rescue import rescue
+from service.jobs.workers import why_down
+from service.settings import Settings
+
+END_SESSIONS = text("""
+    SELECT pg_terminate_backend(pid) FROM pg_locks
+    WHERE locktype = 'advisory' AND database = (
+        SELECT oid FROM pg_database WHERE datname = current_database()
+    )
+""")
+LOCKS = text("""
+    SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND database = (
+        SELECT oid FROM pg_database WHERE datname = current_database()
+    )
+""")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Of a database with its tables."""
+    settings = Settings(database_url=database_url)
+    asyncio.run(database.prepare(settings))
+    made = database.engine(settings)
+    yield made
+    made.dispose()
+
+
+def ask(engine: Engine, question: object) -> int:
+    with engine.connect() as connection:
+        return int(connection.scalar(question) or 0)  # type: ignore[call-overload]
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_each_worker_has_a_name_of_its_own_and_its_lock(engine: Engine) -> None:
+    before = now()
+    first, second = Lease(engine), Lease(engine)
+    assert first.name != second.name
+    assert ask(engine, LOCKS) == 2
+    assert before < first.hold() - OVER_SECONDS < now()
+    assert not first.is_over
+
+
+def test_a_lease_is_taken_again_after_its_session_ended(engine: Engine) -> None:
+    mine = Lease(engine)
+    ask(engine, END_SESSIONS)
+    assert mine.hold() > now()
+    assert ask(engine, LOCKS) == 1
+
+
+def test_who_was_taken_for_dead_never_comes_back(engine: Engine) -> None:
+    judged = Lease(engine)
+    ask(engine, END_SESSIONS)
+    rescue(engine, "another", "train", spared_seconds=0)
+    threading.Thread(target=judged.hold, daemon=True).start()
+    until(lambda: judged.is_over)
+    assert why_down(engine) == f"the worker {judged.name} died"

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import LONG, SMALL, WAIT_SECONDS, Service, gone, running
 from tests.postgres import Postgres
 
-MEDIUM = {"dataset": {"size": 100_000}, "epochs": 300}
+MEDIUM = {"dataset": {"size": 20_000}, "epochs": 300, "baselines": []}
 """A job of some seconds."""
 
 RESCUE_SECONDS = 20.0
@@ -34,8 +34,8 @@ def started(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator
     (second / "artifacts").symlink_to(first / "artifacts")
     with ExitStack() as stack:
         yield (
-            stack.enter_context(running(first, database_url=database)),
-            stack.enter_context(running(second, database_url=database)),
+            stack.enter_context(running(first, database_url=database, access_log="false")),
+            stack.enter_context(running(second, database_url=database, access_log="false")),
         )
 
 

@@ -23,8 +23,9 @@ serve: setup
 test: setup .venv/programs
 	$(BIN)/python -m pytest
 
-# What tests need beside Python, and which Debian package has it: a browser, a scraper, checkers of deploy/.
-PROGRAMS := chromium:chromium prometheus:prometheus kubectl:kubernetes-client systemd-analyze:systemd
+# What tests need beside Python, and which Debian package has it: a browser, a scraper, a database,
+# checkers of deploy/. Of Postgres, only psql is on the PATH.
+PROGRAMS := chromium:chromium prometheus:prometheus psql:postgresql kubectl:kubernetes-client systemd-analyze:systemd
 
 .venv/programs: .venv/installed
 	@missing=; for each in $(PROGRAMS); do \

@@ -39,9 +39,9 @@ class Postgres:
         """Returns when it answers."""
         self._control("start", "--log", str(self._folder / "log"))
 
-    def stop(self) -> None:
-        """Ends all sessions, as an operator would."""
-        self._control("stop", "--mode=fast")
+    def stop(self, mode: str = "fast") -> None:
+        """Ends all sessions."""
+        self._control("stop", f"--mode={mode}")
 
     def restart(self) -> None:
         """Ends all sessions, and returns when it answers again."""
@@ -87,7 +87,7 @@ def running() -> Iterator[Postgres]:
     try:
         yield server
     finally:
-        server.stop()
+        server.stop("immediate")
         shutil.rmtree(folder)
 
 

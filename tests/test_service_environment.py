@@ -165,7 +165,7 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             environment.setenv(name, value)
         environment.setenv("CROSSCHECK_PORT", "tcp://10.0.0.1:8000")
         environment.setenv("CROSSCHECK_PROT", "1")
-        environment.setenv("CROSSCHECK_EXECUTOR_ID", "")
+        environment.setenv("CROSSCHECK_DEFAULT_DATASET", "")
         service = Service(tmp_path_factory.mktemp("linked"))
     try:
         yield service

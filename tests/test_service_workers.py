@@ -8,7 +8,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.conftest import LONG, SMALL, WAIT_SECONDS, Service, gone, running
+from tests.conftest import LONG, SMALL, Service, gone, running
 from tests.postgres import Postgres
 
 MEDIUM = {"dataset": {"size": 20_000}, "epochs": 300, "baselines": []}

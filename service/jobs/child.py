@@ -1,9 +1,9 @@
 """The child process of a job, seen from both ends of the pipe between it and the worker.
 
 The child sends JSON messages with one member each: `progress` and `losses` any number of times,
-`asks` when it is about to decide to publish, then one of `results`, `failed` and `cancelled`. For
-each `asks` the worker sends the time, by `clock`, until which the job is its own; the pipe's closing
-tells the child that the worker is gone.
+`asks` when it is about to decide to publish, then one of `results`, `failed` and `cancelled`. The
+worker sends, for each `asks`, the time by `clock` until which the job is its own. The pipe's
+closing tells the child that the worker is gone.
 """
 
 import asyncio

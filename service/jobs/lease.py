@@ -85,7 +85,7 @@ class Lease:
                     self._ping()
                 except (SQLAlchemyError, Locked) as error:
                     if not told:
-                        logger.warning("worker %s lost its lock: %s", self.name, error)
+                        logger.warning("worker %s cannot ping: %s", self.name, in_short(error))
                     told = True
                     self._drop_session()
                     time.sleep(AGAIN_SECONDS)
@@ -133,3 +133,8 @@ class Lease:
         if self._session is not None:
             self._session.invalidate()  # or it would come back from the pool
             self._session = None
+
+
+def in_short(error: Exception) -> str:
+    """The first line of what the database, or its driver, has said."""
+    return str(getattr(error, "orig", error)).partition("\n")[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.jobs.lease import OVER_SECONDS
+from service.jobs.lease import OVER_SECONDS, in_short
 from service.jobs.temporary_folder import NAME
 from service.jobs.workers import KEY
 
@@ -27,9 +27,7 @@ OTHERS = text("""
     SELECT name FROM crosscheck.workers WHERE state IN ('starting', 'ready') AND name <> :own
 """)
 
-HAS_SETTLED = text(
-    "SELECT pg_postmaster_start_time() < now() - make_interval(secs => :seconds)"
-)
+HAS_SETTLED = text("SELECT pg_postmaster_start_time() < now() - make_interval(secs => :seconds)")
 LOCK = text(f"SELECT pg_try_advisory_xact_lock({KEY})")
 
 PUT_BACK = text("""
@@ -66,7 +64,7 @@ def keep_rescuing(engine: Engine, own: str, queue: str, artifacts: Path) -> None
             rescue(engine, own, queue)
             sweep(engine, own, artifacts)
         except SQLAlchemyError as error:
-            logger.warning("could not look for workers that have died: %s", error)
+            logger.warning("could not look for workers that have died: %s", in_short(error))
         except Exception:
             logger.exception("could not look for workers that have died")
         time.sleep(LOOK_SECONDS)

@@ -34,7 +34,7 @@ def queueing(
     for result in trained["results"]:
         place = Path("artifacts", "triples", result["model"], str(result["version"]))
         shutil.copytree(service.artifacts.parent / place, folder / place)
-    WorkerState(folder / "artifacts", "asleep").say("ready")
+    WorkerState(folder / "artifacts").say("ready")
     settings = {"max_queued_jobs": "100000", "api_keys": request.param}
     with running(folder, "--no-worker", **settings) as made:
         yield made

@@ -1,5 +1,6 @@
 """What the worker does when no child can be started; all else is in test_service_faults.py."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ async def run(artifacts: Path) -> Any:
     def on_news(kind: str, told: Any) -> None:
         raise AssertionError
 
-    return await child.run(JOB, TrainConfig(), Settings(artifacts_dir=artifacts), on_news)
+    settings = Settings(artifacts_dir=artifacts)
+    return await child.run(JOB, TrainConfig(), settings, on_news, lambda: math.inf)
 
 
 @pytest.fixture

@@ -1,19 +1,15 @@
 """The lock of a worker, on a real Postgres."""
 
-import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 from sqlalchemy import Engine, text
 
-from service.jobs import database
 from service.jobs.clock import now
 from service.jobs.lease import OVER_SECONDS, Lease
 from service.jobs.rescue import rescue
 from service.jobs.workers import why_down
-from service.settings import Settings
 
 END_SESSIONS = text("""
     SELECT pg_terminate_backend(pid) FROM pg_locks
@@ -27,16 +23,6 @@ LOCKS = text("""
         SELECT oid FROM pg_database WHERE datname = current_database()
     )
 """)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """Of a database with its tables."""
-    settings = Settings(database_url=database_url)
-    asyncio.run(database.prepare(settings))
-    made = database.engine(settings)
-    yield made
-    made.dispose()
 
 
 def ask(engine: Engine, question: object) -> int:

@@ -1,5 +1,7 @@
 import multiprocessing.connection
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -43,6 +45,22 @@ def test_what_others_left_is_removed(tmp_path: Path) -> None:
     (folder / "left").mkdir(parents=True)
     temporary_folder.prepare(folder)
     assert not [*folder.iterdir()]
+
+
+def test_a_worker_that_ends_leaves_nothing(tmp_path: Path) -> None:
+    program = f"""
+import multiprocessing.util, os
+from pathlib import Path
+from service.jobs import temporary_folder
+folder = Path({str(tmp_path / "worker")!r})
+temporary_folder.prepare(folder)
+multiprocessing.util.get_temp_dir()
+assert list(folder.iterdir())
+temporary_folder.tidy_up(folder)
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert not (tmp_path / "worker").exists()
 
 
 def test_where_there_can_be_no_sockets_they_are_left_to_the_machines_own_folder(

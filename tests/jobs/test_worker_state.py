@@ -3,12 +3,13 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from service.jobs import worker_state
-from service.jobs.worker_state import SAID_BYTES, WorkerState, why_down
+from service.jobs.worker_state import FILE, SAID_BYTES, WorkerState, why_down
 
 
 def release(state: WorkerState) -> None:
@@ -21,41 +22,21 @@ def test_without_a_worker_it_is_said_how_to_start_one(tmp_path: Path) -> None:
 
 
 def test_a_worker_is_up_once_it_is_ready(tmp_path: Path) -> None:
-    state = WorkerState(tmp_path, "a")
-    assert why_down(tmp_path) == "the worker a is starting"
+    state = WorkerState(tmp_path)
+    assert why_down(tmp_path) == "the worker local is starting"
     state.say("starting", "it waits")
-    assert why_down(tmp_path) == "the worker a is starting: it waits"
+    assert why_down(tmp_path) == "the worker local is starting: it waits"
     state.say("ready")
     assert why_down(tmp_path) is None
     state.say("stopped")
-    assert why_down(tmp_path) == "the worker a was stopped"
-
-
-def test_one_of_several_workers_is_enough(tmp_path: Path) -> None:
-    WorkerState(tmp_path, "a").say("ready")
-    WorkerState(tmp_path, "b").say("failed", "no memory")
-    assert why_down(tmp_path) is None
-
-
-def test_a_worker_is_found_among_any_number_that_came_later_and_are_gone(tmp_path: Path) -> None:
-    WorkerState(tmp_path, "long-lived").say("ready")
-    for number in range(200):
-        (tmp_path / f".worker-{number}.lock").touch()
-    assert why_down(tmp_path) is None
-
-
-def test_of_several_that_are_down_the_last_to_speak_says_why(tmp_path: Path) -> None:
-    for name, time in (("a", 1e9), ("b", 3e9), ("c", 2e9)):
-        WorkerState(tmp_path, name).say("failed", "no memory")
-        os.utime(tmp_path / f".worker-{name}.lock", (time, time))
-    assert why_down(tmp_path) == "the worker b cannot train: no memory"
+    assert why_down(tmp_path) == "the worker local was stopped"
 
 
 def test_another_user_may_ask_what_a_worker_does(tmp_path: Path) -> None:
     umask = os.umask(0o022)
-    WorkerState(tmp_path, "a")
+    WorkerState(tmp_path)
     os.umask(umask)
-    assert (tmp_path / ".worker-a.lock").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / ".worker-local.lock").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize(
@@ -70,29 +51,29 @@ def test_another_user_may_ask_what_a_worker_does(tmp_path: Path) -> None:
 def test_a_worker_that_is_gone_is_down_for_its_last_reason(
     tmp_path: Path, words: tuple[worker_state.State], why: str
 ) -> None:
-    state = WorkerState(tmp_path, "a")
+    state = WorkerState(tmp_path)
     state.say(*words)
     release(state)
-    assert why_down(tmp_path) == f"the worker a {why}"
+    assert why_down(tmp_path) == f"the worker local {why}"
 
 
 def test_a_worker_that_tries_again_is_down_for_the_reason_it_failed_for(tmp_path: Path) -> None:
-    state = WorkerState(tmp_path, "a")
+    state = WorkerState(tmp_path)
     state.say("failed", "no memory")
     release(state)
-    state = WorkerState(tmp_path, "a")
-    assert why_down(tmp_path) == "the worker a cannot train: no memory"
+    state = WorkerState(tmp_path)
+    assert why_down(tmp_path) == "the worker local cannot train: no memory"
     state.say("ready")
     release(state)
-    WorkerState(tmp_path, "a")
-    assert why_down(tmp_path) == "the worker a is starting"
+    WorkerState(tmp_path)
+    assert why_down(tmp_path) == "the worker local is starting"
 
 
 def test_a_worker_that_is_killed_is_down(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from service.jobs.worker_state import WorkerState
-WorkerState(Path({str(tmp_path)!r}), "a").say("ready")
+WorkerState(Path({str(tmp_path)!r})).say("ready")
 print("ready", flush=True)
 input()
 """
@@ -102,26 +83,33 @@ input()
         worker.stdout.readline()
         assert why_down(tmp_path) is None
         worker.kill()
-    assert why_down(tmp_path) == "the worker a died"
+    assert why_down(tmp_path) == "the worker local died"
 
 
 @pytest.mark.parametrize("said", [b"", b"{", b"\xff" * 5000, b'{"state": "asleep"}', b"[]"])
 def test_a_lock_that_says_nothing_sensible_does_no_harm(tmp_path: Path, said: bytes) -> None:
-    (tmp_path / ".worker-a.lock").write_bytes(said)
-    (tmp_path / ".worker-b.lock").mkdir()
-    (tmp_path / ".worker-c.lock").symlink_to("nowhere")
-    os.mkfifo(tmp_path / ".worker-d.lock")
-    assert why_down(tmp_path) == "the worker a died as it started"
-    WorkerState(tmp_path, "a").say("ready")
+    (tmp_path / FILE).write_bytes(said)
+    assert why_down(tmp_path) == "the worker local died as it started"
+    WorkerState(tmp_path).say("ready")
     assert why_down(tmp_path) is None
+
+
+def make_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, make_link, os.mkfifo])
+def test_what_is_no_file_is_no_lock(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / FILE)
+    assert "worker" in str(why_down(tmp_path))
 
 
 @pytest.mark.parametrize("reason", ["\\" * 1000, "𝔞" * 1000, "\n\x00" * 1000, '"' * 1000])
 def test_the_longest_reason_is_said_in_one_piece(tmp_path: Path, reason: str) -> None:
-    state = WorkerState(tmp_path, "a")
+    state = WorkerState(tmp_path)
     state.say("failed", reason)
-    assert (tmp_path / ".worker-a.lock").stat().st_size == SAID_BYTES
-    assert str(why_down(tmp_path)).startswith("the worker a cannot train: ")
+    assert (tmp_path / ".worker-local.lock").stat().st_size == SAID_BYTES
+    assert str(why_down(tmp_path)).startswith("the worker local cannot train: ")
 
 
 def test_a_second_worker_of_a_name_waits_and_leaves_the_state_of_the_first(
@@ -130,12 +118,12 @@ def test_a_second_worker_of_a_name_waits_and_leaves_the_state_of_the_first(
     told: queue.Queue[str] = queue.Queue()
     monkeypatch.setattr(worker_state, "LOCK_AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(worker_state.logger, "info", lambda *said: told.put(said[0] % said[1:]))
-    first = WorkerState(tmp_path, "a")
+    first = WorkerState(tmp_path)
     first.say("ready")
-    second = threading.Thread(target=WorkerState, args=(tmp_path, "a"), daemon=True)
+    second = threading.Thread(target=WorkerState, args=(tmp_path,), daemon=True)
     second.start()
-    assert told.get(timeout=10) == "another worker a runs; this one stands by"
+    assert told.get(timeout=10) == "another worker local runs; this one stands by"
     assert why_down(tmp_path) is None
     release(first)
     second.join(10)
-    assert why_down(tmp_path) == "the worker a is starting"
+    assert why_down(tmp_path) == "the worker local is starting"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -46,6 +47,19 @@ class Postgres:
     def restart(self) -> None:
         """Ends all sessions, and returns when it answers again."""
         self._control("restart", "--mode=fast", "--log", str(self._folder / "log"))
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Stops every process of it for a while, as a machine that hangs."""
+        postmaster = psutil.Process(int((self._folder / "postmaster.pid").read_text().split()[0]))
+        processes = [postmaster, *postmaster.children()]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def database(self) -> str:
         """Makes a database; returns its URL."""

@@ -1,13 +1,15 @@
 """Workers on one Postgres that die, are stopped, or lose their database in the middle of a job."""
 
+import re
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import psutil
 import psycopg
 import pytest
 
+from service.jobs.lease import LEASE_SECONDS
 from tests.conftest import LONG, SMALL, Service, gone, running
 from tests.postgres import Postgres
 
@@ -67,10 +69,10 @@ def that_runs(pair: Pair, job_id: str) -> Pair:
 
 def trains(service: Service) -> list[psutil.Process]:
     """The child of its worker, if it has one."""
-    workers = [each for each in service.descendants() if "worker" in each.cmdline()]
-    return [
-        child for worker in workers for server in worker.children() for child in server.children()
-    ]
+    with suppress(psutil.NoSuchProcess, StopIteration):
+        servers = service.find("worker").children()
+        return [child for server in servers for child in server.children()]
+    return []
 
 
 def versions_of(service: Service, job_id: str, network: str) -> int:
@@ -152,3 +154,58 @@ def test_the_job_of_a_machine_that_is_gone_runs_elsewhere(pair: Pair, database: 
     folders = [folder.name for folder in other.artifacts.glob(".worker-*.tmp")]
     assert len(folders) == 1  # that of the other's worker
     busy.start()
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Pair]:
+    """A service with a worker and one without, which share a database and no folder."""
+    folders = tmp_path_factory.mktemp("with"), tmp_path_factory.mktemp("without")
+    settings = {"database_url": postgres.database(), "access_log": "false", "max_job_attempts": "1"}
+    with (
+        running(folders[0], **settings) as one,
+        running(folders[1], "--no-worker", **settings) as other,
+    ):
+        yield one, other
+
+
+def is_ready_for_jobs(service: Service) -> bool:
+    return service.client.get("/readyz", params={"for": "jobs"}).status_code == 200
+
+
+def missing(service: Service) -> str:
+    return str(service.get("/readyz")["training"]["missing"])
+
+
+def test_a_worker_that_cannot_reach_its_database_ends_with_its_child_before_it_is_taken_for_dead(
+    apart: Pair, postgres: Postgres
+) -> None:
+    one, other = apart
+    other.until(lambda: is_ready_for_jobs(other))
+    job_id = other.train(**MEDIUM)
+    one.wait_for_progress(job_id)
+    worker, (child,) = one.find("worker"), trains(one)
+    with postgres.suspended():
+        one.until(lambda: gone(worker) and gone(child), seconds=LEASE_SECONDS)
+        assert "the job database does not answer" in missing(other)
+        assert other.client.get("/readyz").json()["training"]["ready"] is False
+    assert other.wait_for(job_id)["status"] == "succeeded"
+    assert "ended with 1" in one.log.read_text()
+
+
+def test_a_job_that_costs_its_worker_again_and_again_is_given_up_as_is_known_everywhere(
+    apart: Pair,
+) -> None:
+    one, other = apart
+    other.until(lambda: is_ready_for_jobs(other))
+    job_id = other.train(**LONG)
+    for _ in range(2):
+        other.until(lambda: is_ready_for_jobs(other))
+        other.until(lambda: trains(one))
+        one.find("worker").kill()
+        why = other.until(
+            lambda: re.search("the worker [0-9a-f]{12} (died|is starting)", missing(other))
+        )
+        assert why
+    job = other.wait_for(job_id)
+    assert job["status"] == "failed"
+    assert job["error"] == "given up: the worker died each time that it ran this job"

@@ -211,3 +211,9 @@ def test_traces_need_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match=r"pip install \.\[otel\]"):
         Settings(otlp_endpoint="http://host:4318")
     assert Settings().otlp_endpoint == ""
+
+
+def test_draining_takes_half_a_minute_at_most() -> None:
+    assert Settings(drain_seconds=30)
+    with pytest.raises(ValidationError, match="less than or equal to 30"):
+        Settings(drain_seconds=31)

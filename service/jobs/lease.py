@@ -32,7 +32,7 @@ OVER_SECONDS = 10.0
 LEASE_SECONDS = 15
 """After so long without a ping the server gives the lock to anybody."""
 
-TELL_SECONDS = 3.0
+TELL_SECONDS = 1.0
 """How long to wait until a word is in the database, which may be away."""
 
 LOCK = text(f"SELECT pg_try_advisory_lock({KEY})")
@@ -70,7 +70,7 @@ class Lease:
         self._to_tell = Said(state=state, reason=printable(reason, REASON_LENGTH))
         self._wake.set()
         if not self._told.wait(TELL_SECONDS):
-            logger.error("the job database could not be told that the worker is %s", state)
+            logger.warning("the job database does not know yet that the worker is %s", state)
 
     def hold(self) -> float:
         """Until when, by `clock`, the lock is this worker's, after the database has confirmed it.
@@ -121,17 +121,20 @@ class Lease:
     def _open_session(self) -> Connection:
         """Raises Locked if somebody holds the lock: one who judges, or a session of ours before."""
         session = self._engine.connect()
-        session.execute(text(f"SET idle_session_timeout = '{LEASE_SECONDS}s'"))
-        if not session.scalar(LOCK, {"name": self.name}):
-            session.invalidate()
-            raise Locked("another session holds it")
-        if session.scalar(HAS_DIED, {"name": self.name}):
-            self._over_at = -math.inf  # its jobs are others' by now
+        try:
+            session.execute(text(f"SET idle_session_timeout = '{LEASE_SECONDS}s'"))
+            if not session.scalar(LOCK, {"name": self.name}):
+                raise Locked("another session holds the lock")
+            if session.scalar(HAS_DIED, {"name": self.name}):
+                self._over_at = -math.inf  # its jobs are others' by now
+        except BaseException:
+            session.invalidate()  # or it would come back from the pool, perhaps with the lock
+            raise
         return session
 
     def _drop_session(self) -> None:
         if self._session is not None:
-            self._session.invalidate()  # or it would come back from the pool
+            self._session.invalidate()
             self._session = None
 
 

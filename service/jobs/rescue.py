@@ -7,6 +7,7 @@ only lost its session either takes it again first, or finds that it has died.
 import logging
 import shutil
 import time
+from collections.abc import Set
 from pathlib import Path
 
 from sqlalchemy import Engine, text
@@ -30,12 +31,16 @@ OTHERS = text("""
 HAS_SETTLED = text("SELECT pg_postmaster_start_time() < now() - make_interval(secs => :seconds)")
 LOCK = text(f"SELECT pg_try_advisory_xact_lock({KEY})")
 
+OF = text("""
+    SELECT workflow_uuid FROM dbos.workflow_status
+    WHERE status = 'PENDING' AND queue_name = :queue AND executor_id = :name
+""")
+
 PUT_BACK = text("""
     UPDATE dbos.workflow_status
     SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL,
         updated_at = (extract(epoch FROM now()) * 1000)::bigint
-    WHERE status = 'PENDING' AND queue_name = :queue AND executor_id = :name
-    RETURNING workflow_uuid
+    WHERE status = 'PENDING' AND executor_id = :name AND workflow_uuid = ANY(:job_ids)
 """)
 """What DBOS does at a worker's start for those of its own name; attempts are counted when taken."""
 
@@ -53,15 +58,18 @@ FORGET = text("""
 LIVING = text("SELECT name FROM crosscheck.workers WHERE state IN ('starting', 'ready')")
 
 
-def keep_rescuing(engine: Engine, own: str, queue: str, artifacts: Path) -> None:
+def keep_rescuing(engine: Engine, own: str, queue: str, running: Set[str], artifacts: Path) -> None:
     """Looks for dead workers, for ever.
 
     Args:
         own: The name of the worker that looks.
+        running: The jobs that it runs now.
     """
+    strays: set[str] = set()
     while True:
         try:
             rescue(engine, own, queue)
+            strays = put_back_strays(engine, own, queue, running, strays)
             sweep(engine, own, artifacts)
         except SQLAlchemyError as error:
             logger.warning("could not look for workers that have died: %s", in_short(error))
@@ -85,9 +93,32 @@ def rescue(engine: Engine, own: str, queue: str, spared_seconds: float = OVER_SE
     for name in names:
         with engine.begin() as connection:
             if connection.scalar(LOCK, {"name": name}):
-                for job_id in connection.scalars(PUT_BACK, {"name": name, "queue": queue}):
+                job_ids = connection.scalars(OF, {"name": name, "queue": queue}).all()
+                for job_id in job_ids:
                     logger.warning("worker %s has died; job %s is queued again", name, job_id)
+                connection.execute(PUT_BACK, {"name": name, "job_ids": job_ids})
                 connection.execute(BURY, {"name": name})
+
+
+def put_back_strays(
+    engine: Engine, own: str, queue: str, running: Set[str], before: set[str]
+) -> set[str]:
+    """Queues jobs again that this worker has taken without coming to know it.
+
+    DBOS does not run what it took from the queue if the database was lost before it said so.
+
+    Args:
+        before: What the last look returned.
+
+    Returns:
+        What looks like it now: a job that is on its way to `running` does for a moment.
+    """
+    with engine.begin() as connection:
+        strays = {*connection.scalars(OF, {"name": own, "queue": queue})} - running
+        if job_ids := sorted(strays & before):
+            logger.warning("jobs that were lost on their way are queued again: %s", job_ids)
+            connection.execute(PUT_BACK, {"name": own, "job_ids": job_ids})
+    return strays
 
 
 def sweep(engine: Engine, own: str, artifacts: Path) -> None:

@@ -35,7 +35,8 @@ def work(settings: Settings) -> None:
     A job that is running then is queued again. After a crash it runs again: with SQLite at the next
     start, for DBOS has recorded whose it is; with Postgres as soon as another worker takes notice.
     """
-    life = _begin(settings)
+    running: set[str] = set()
+    life = _begin(settings, running)
     folder = settings.artifacts_dir / temporary_folder.NAME.format(life.name)
     try:
         temporary_folder.prepare(folder)
@@ -47,7 +48,6 @@ def work(settings: Settings) -> None:
     asyncio.run(database.prepare(settings))
     store = JobStore(settings)
     asyncio.run(_tidy_up(store))
-    running: set[str] = set()
     tracing = tracing_of(settings)
     _register_workflow(settings, store, life, running, tracing)
     DBOS.listen_queues([QUEUE])
@@ -77,7 +77,7 @@ def work(settings: Settings) -> None:
     os._exit(0)  # at once
 
 
-def _begin(settings: Settings) -> Lease | WorkerState:
+def _begin(settings: Settings, running: set[str]) -> Lease | WorkerState:
     if not settings.database_url:
         try:
             return WorkerState(settings.artifacts_dir)
@@ -86,7 +86,7 @@ def _begin(settings: Settings) -> Lease | WorkerState:
     asyncio.run(database.prepare(settings))
     engine = database.engine(settings)
     life = Lease(engine)
-    rescuing = (engine, life.name, QUEUE, settings.artifacts_dir)
+    rescuing = (engine, life.name, QUEUE, running, settings.artifacts_dir)
     threading.Thread(target=rescue.keep_rescuing, args=rescuing, daemon=True).start()
     return life
 
@@ -128,7 +128,6 @@ def _register_workflow(
                 await _keep_losses(job_id, told)
 
         news = News(keep)
-        running.add(job_id)
         try:
             parsed = TrainConfig.model_validate(config)
             above = await store.traceparent(job_id) if tracing else None
@@ -144,7 +143,6 @@ def _register_workflow(
             await store.client.cancel_workflow_async(job_id)
             raise
         finally:
-            running.discard(job_id)
             await news.end()
             await store.note(job_id, finished_at=_now())
 
@@ -155,7 +153,11 @@ def _register_workflow(
     )
     async def train(config: dict[str, Any]) -> list[dict[str, Any]]:
         assert DBOS.workflow_id is not None
-        return await run_child(DBOS.workflow_id, config)
+        running.add(DBOS.workflow_id)
+        try:
+            return await run_child(DBOS.workflow_id, config)
+        finally:
+            running.discard(DBOS.workflow_id)
 
 
 async def _keep_losses(job_id: str, losses: dict[str, Any]) -> None:

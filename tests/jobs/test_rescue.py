@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from models.config import TrainConfig
 from service.jobs.lease import Lease
-from service.jobs.rescue import rescue, sweep
+from service.jobs.rescue import put_back_strays, rescue, sweep
 from service.jobs.store import QUEUE, JobStore
 from service.settings import Settings
 from tests.jobs.test_workers import add
@@ -111,6 +111,18 @@ def test_a_worker_that_stops_puts_back_what_is_its_own_alone(
     asyncio.run(jobs.put_back(job_id, "a"))
     assert row_of(job_id, engine)["status"] == "ENQUEUED"
     asyncio.run(jobs.put_back(str(uuid.uuid4()), "a"))
+
+
+def test_a_job_that_a_worker_has_taken_and_does_not_run_is_queued_again(
+    jobs: JobStore, engine: Engine
+) -> None:
+    runs, lost, of_another = (job_of(name, jobs, engine) for name in ("me", "me", "another"))
+    strays = put_back_strays(engine, "me", QUEUE, {runs}, set())
+    assert strays == {lost}
+    assert row_of(lost, engine)["status"] == "PENDING"
+    put_back_strays(engine, "me", QUEUE, {runs}, strays)
+    found = [row_of(job_id, engine)["status"] for job_id in (runs, lost, of_another)]
+    assert found == ["PENDING", "ENQUEUED", "PENDING"]
 
 
 def test_who_is_gone_for_an_hour_is_forgotten(engine: Engine) -> None:

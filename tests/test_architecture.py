@@ -37,7 +37,7 @@ ROOMS = (
 
 GROUND = {
     *("access", "access_log", "errors", "file_lock", "keys", "log_lines", "loopback"),
-    *("nearest", "origins", "platforms", "schemas", "settings", "tracing"),
+    *("nearest", "origins", "platforms", "schemas", "settings", "taken_folder", "tracing"),
 }
 """The files of `service/` that rooms may import."""
 

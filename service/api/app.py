@@ -12,7 +12,7 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import Message, Receive, Scope, Send
 
-from service import access, access_log, errors, page, protocols
+from service import access, access_log, errors, page, protocols, taken_folder
 from service.access_log import AccessLog
 from service.api import (
     datasets,
@@ -40,7 +40,6 @@ from service.protocols import ExchangeAt
 from service.protocols.refusals import Wording
 from service.registry.versions import Registry
 from service.settings import Settings
-from service.tables import staging
 from service.tables.store import Tables
 from service.tables.uploads import Uploads
 from service.telemetry import ended_jobs, slots
@@ -210,7 +209,7 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
     """Prepares both stores, and follows the registry. Predictions do not need the database."""
     app.state.registry.prepare()
     with suppress(OSError):  # a replica can only read
-        staging.clear(app.state.tables.staging)
+        taken_folder.clear(app.state.tables.staging)
     preparing = asyncio.create_task(database.prepare(app.state.settings))
     await asyncio.wait([preparing], timeout=DATABASE_SECONDS)
     counting: Counting = app.state.counting

@@ -22,7 +22,7 @@ from typing import Any
 
 from models.config import TrainConfig
 from service.jobs.curves import Losses
-from service.registry.staging import Staging
+from service.registry.staging import CANCELLED, Staging
 from service.schemas import Progress
 from service.settings import Settings
 
@@ -111,7 +111,7 @@ async def run(
         try:
             return await _run_once(job_id, config, settings, on_news)
         except JobFailed as failure:
-            if staging.decision(job_id) != "publish":
+            if staging.decision(job_id) in (None, CANCELLED):
                 raise
             logger.error("another child goes on to publish job %s: %s", job_id, failure)
             await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
@@ -200,11 +200,13 @@ def _main(
         parsed = TrainConfig.model_validate_json(config)
         registry = Registry(Path(), parsed.dataset.name)
         # TensorFlow would remove its temporary files at an exit, which this process does not make.
-        tempfile.tempdir = os.fspath(registry.staging.folder(job_id))
+        attempt = registry.staging.begin(job_id)
+        tempfile.tempdir = os.fspath(attempt.folder)
         results = trainer.train(
             job_id,
             parsed,
             registry,
+            attempt,
             memory_bytes,
             lambda told: send(**{KINDS[type(told)]: told.model_dump()}),
         )

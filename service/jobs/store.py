@@ -33,7 +33,7 @@ from service.jobs.rows import (
     place_at,
     place_of,
 )
-from service.registry.staging import Staging
+from service.registry.staging import CANCELLED, Staging
 from service.schemas import Job, Jobs, JobStatus
 from service.settings import Settings
 from service.tables.store import Tables
@@ -216,7 +216,7 @@ class JobStore:
         return await self.get(job_id)
 
     async def _decided_to_publish(self, job_id: str) -> bool:
-        return await asyncio.to_thread(self.staging.decide, job_id, "cancel") == "publish"
+        return await asyncio.to_thread(self.staging.cancel, job_id) != CANCELLED
 
     @within(ANSWER_SECONDS)
     async def put_back(self, job_id: str) -> None:

@@ -17,12 +17,14 @@ from service.jobs.recorder import Report
 from service.jobs.stage import stage
 from service.registry import promotion
 from service.registry.promotion import Judgement
+from service.registry.staging import CANCELLED
 from service.registry.versions import Registry
 from service.schemas import Metadata, Result
 from service.tables.store import DATA, Tables
+from service.taken_folder import Taken
 
 ROWS = "rows"
-"""Where the encoded rows of a table are, in the staging folder of its job."""
+"""Where the encoded rows of a table are, in the folder of an attempt."""
 
 IN_WORDS = {
     "eval_rmse": "eval RMSE",
@@ -36,11 +38,17 @@ class Cancelled(Exception):
 
 
 def train(
-    job_id: str, config: TrainConfig, registry: Registry, memory_bytes: int, report: Report
+    job_id: str,
+    config: TrainConfig,
+    registry: Registry,
+    attempt: Taken,
+    memory_bytes: int,
+    report: Report,
 ) -> list[Result]:
     """Runs a job to its published versions, or on from where a dead child left it.
 
     Args:
+        attempt: The folder of this one.
         memory_bytes: For the encoded rows of a table; beyond, they are read from disk.
 
     Raises:
@@ -50,17 +58,14 @@ def train(
     """
     published = registry.published(job_id)
     cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
-    folder = registry.staging.folder(job_id)
-    anew = registry.staging.decision(job_id) is None and not published
-    if anew:
-        registry.staging.start_over(job_id)
-    experiment = _experiment(config, registry, folder / ROWS, memory_bytes)
-    if anew:
-        stage(job_id, config, experiment, folder, report)
-        registry.staging.decide(job_id, "publish")
+    verdict = registry.staging.decision(job_id)
+    experiment = _experiment(config, registry, attempt.folder / ROWS, memory_bytes)
+    if verdict is None and not published:
+        stage(job_id, config, experiment, attempt.folder, report)
+        verdict = registry.staging.publish(job_id, attempt)
         if cache is not None:
             compile_cache.record(cache)
-    if registry.staging.decision(job_id) == "cancel":
+    if verdict == CANCELLED:
         raise Cancelled
 
     published = promotion.publish(registry, job_id, partial(judge, registry, experiment))

@@ -11,7 +11,6 @@ from service.errors import NotFound
 from service.predict.default import Default, choose
 from service.predict.formats.question import PREVIOUS, Version
 from service.predict.loaded import Loaded, load
-from service.registry.history import last_change
 from service.registry.versions import Registry
 
 logger = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ def look(registry: Registry, before: Serving) -> Serving:
     state = registry.state()
     if state == before.state:
         return before
-    is_gone = registry.dataset != TRIPLES and not registry.root.is_dir()
+    is_gone = registry.dataset != TRIPLES and not registry.is_there
     networks, previous = {}, {}
     for name in MODEL_NAMES:
         loaded, number = before.networks.get(name), registry.serving(name)
@@ -73,7 +72,7 @@ def look(registry: Registry, before: Serving) -> Serving:
                 logger.info("serving %s of %s", loaded, registry.dataset)
         if loaded is not None and (number is not None or not is_gone):
             networks[name] = loaded
-        change = last_change(registry.root / name)
+        change = registry.last_change(name)
         if change is not None and change.previous not in (None, number):
             previous[name] = change.previous
     return Serving(networks, choose(networks.values(), registry), state, previous)

@@ -47,8 +47,9 @@ def as_told(challenger: Metadata, folder: Path, champion: int | None) -> Judgeme
 
 
 def stage(registry: Registry, about: Metadata) -> None:
-    fill(registry.staging.start_over(about.job_id) / about.model, about)
-    registry.staging.decide(about.job_id, "publish")
+    attempt = registry.staging.begin(about.job_id)
+    fill(attempt.folder / about.model, about)
+    registry.staging.publish(about.job_id, attempt)
 
 
 def publish(registry: Registry, about: Metadata) -> int:

@@ -30,7 +30,7 @@ def modules_after(statement: str) -> set[str]:
 
 
 ROOMS = (
-    *("http", "registry", "tables", "jobs", "predict", "export", "protocols", "telemetry"),
+    *("http", "registry", "tables", "store", "jobs", "predict", "export", "protocols", "telemetry"),
     *("page", "api"),
 )
 """Of `service/`, from the ground up: each imports only what stands before it."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from anyio import to_thread
 from starlette.datastructures import State
@@ -16,11 +16,17 @@ from service.registry.damage import Inspection
 from service.registry.versions import Registry
 from service.schemas import Ready, Training
 
+if TYPE_CHECKING:  # imported only where there is one
+    from service.store.store import Store
+
 KEPT_SECONDS = 0.5
 """How long an answer is given again: it needs no key, and each costs a look at every file."""
 
 DATABASE_SECONDS = {"predictions": 0.25, "jobs": 2.0}
 """How long the job database may take to answer; predictions can do without it."""
+
+STORE_SECONDS = 3.0
+"""How long the object store may be silent. It is asked once a second."""
 
 Subject = Literal["predictions", "jobs"]
 
@@ -63,6 +69,7 @@ class Readiness:
             await self._ask_database(),
             await to_thread.run_sync(worker_state.why_down, root),
             await to_thread.run_sync(_why_read_only, root),
+            self._why_away(),
         ]
         missing_there = [each for each in not_training if each]
         training = Training(ready=not missing_there, missing=missing_there)
@@ -82,6 +89,11 @@ class Readiness:
         registry: Registry = self._state.registry
         tables = {*self._state.predictor.tables, *registry.known_damaged()} - {TRIPLES}
         return registry.damaged() + self._inspection.look(tables)
+
+    def _why_away(self) -> str | None:
+        store: Store | None = self._state.places.store
+        is_away = store is not None and store.unconfirmed_seconds() > STORE_SECONDS
+        return "the object store does not answer" if is_away else None
 
     async def _ask_database(self) -> str | None:
         """What is wrong with the job database; it is asked one question at a time, if it hangs."""

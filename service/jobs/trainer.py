@@ -18,8 +18,9 @@ from service.jobs.stage import stage
 from service.registry import promotion
 from service.registry.promotion import Judgement
 from service.registry.staging import CANCELLED
-from service.registry.versions import Registry
+from service.registry.versions import Gone, Registry
 from service.schemas import Metadata, Result
+from service.store.places import Places
 from service.tables.store import DATA, Tables
 from service.taken_folder import Taken
 
@@ -40,7 +41,7 @@ class Cancelled(Exception):
 def train(
     job_id: str,
     config: TrainConfig,
-    registry: Registry,
+    where: Places,
     attempt: Taken,
     memory_bytes: int,
     report: Report,
@@ -56,10 +57,11 @@ def train(
         Cancelled: The job was cancelled; nothing is published.
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
+    registry = where.registry.of(config.dataset.name)
     published = registry.published(job_id)
     cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
     verdict = registry.staging.decision(job_id)
-    experiment = _experiment(config, registry, attempt.folder / ROWS, memory_bytes)
+    experiment = _experiment(config, where.tables, attempt.folder / ROWS, memory_bytes)
     if verdict is None and not published:
         stage(job_id, config, experiment, attempt.folder, report)
         verdict = registry.staging.publish(job_id, attempt)
@@ -68,18 +70,19 @@ def train(
     if verdict == CANCELLED:
         raise Cancelled
 
-    published = promotion.publish(registry, job_id, partial(judge, registry, experiment))
+    try:
+        published = promotion.publish(registry, job_id, partial(judge, registry, experiment))
+    except Gone as gone:
+        raise Cancelled(gone.detail) from None
     return [
         result(name, number, registry.metadata(name, number)) for name, number in published.items()
     ]
 
 
-def _experiment(
-    config: TrainConfig, registry: Registry, folder: Path, memory_bytes: int
-) -> Experiment:
+def _experiment(config: TrainConfig, tables: Tables, folder: Path, memory_bytes: int) -> Experiment:
     if isinstance(config.dataset, SyntheticDataset):
         return TriplesExperiment(config, config.dataset)
-    tables, name = Tables(registry.artifacts), config.dataset.name
+    name = config.dataset.name
     number, stored = tables.find(name, config.dataset.revision)
     tables.verify(name, number)
     table = prepare(

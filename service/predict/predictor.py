@@ -65,12 +65,14 @@ KEPT_LOADED = 8
 class Predictor:
     """Answers with the versions that the registry says are serving, or that are named."""
 
-    def __init__(self, registry: Registry, settings: Settings, log: AccessLog) -> None:
+    def __init__(
+        self, registry: Registry, tables: Tables, settings: Settings, log: AccessLog
+    ) -> None:
         self.registry = registry
         self.log = log
         self.settings = settings
         self.triples = NOTHING
-        self._tables = Tables(settings.artifacts_dir)
+        self._tables = tables
         self._of_tables: OrderedDict[str, Serving] = OrderedDict()
         self._others: dict[tuple[str, ModelName, float], Loaded] = {}
         self._looking = asyncio.Lock()

@@ -32,6 +32,10 @@ KEPT_CHECKED = 10_000
 """Versions of which it is kept in memory that they are whole."""
 
 
+class Gone(NotFound):
+    """A dataset was removed while something was decided about it."""
+
+
 class Out(NamedTuple):
     """A version that is published."""
 
@@ -87,9 +91,13 @@ class Registry:
                     old.rename(self.root / name)
             (self.root / name).mkdir(exist_ok=True)
 
+    def place(self, name: ModelName, number: int) -> Path:
+        """Where a version lies in the folder, if it is there."""
+        return self.root / name / str(number)
+
     def folder(self, name: ModelName, number: int) -> Path:
         """Where a version lies."""
-        return self.root / name / str(number)
+        return self.place(name, number)
 
     def numbers(self, name: ModelName) -> list[int]:
         """The numbers of all version folders, damaged ones too, newest first."""
@@ -109,7 +117,7 @@ class Registry:
             NotFound: There is no such version.
             Damaged: It is not what was published.
         """
-        folder = self.folder(name, number)
+        folder = self.place(name, number)
         if not folder.is_dir():
             raise NotFound(f"there is no version {number} of the model {self.dataset}/{name}")
         now = signature(folder)
@@ -169,7 +177,7 @@ class Registry:
     def pointed(self, name: ModelName) -> int | None:
         """The number of the version that was last made to serve, whole or not."""
         change = self.last_change(name)
-        return change and change.version
+        return change.version if change else None
 
     def damaged(self) -> list[str]:
         """Each damaged version and what is wrong with it."""
@@ -239,7 +247,6 @@ class Registry:
             except (Damaged, NotFound):
                 continue
 
-
     @contextmanager
     def deciding(self, name: ModelName, seconds: float) -> Iterator[None]:
         """Lets one process at a time publish and decide which version of a network serves: it holds
@@ -253,7 +260,9 @@ class Registry:
             with locked(self.root / name, seconds):
                 yield
         except Locked:
-            raise Unavailable("what serves is being changed just now", RETRY_LATER, "busy") from None
+            raise Unavailable(
+                "what serves is being changed just now", RETRY_LATER, "busy"
+            ) from None
 
     def out(self, name: ModelName, job_id: str) -> Out | None:
         """The version that a job has published already."""

@@ -4,16 +4,23 @@ Every change of anything is one swap of it, so everybody who reads it sees one s
 whoever follows it asks for one object. What it names was written before, and never changes.
 """
 
+import uuid
 from typing import Self
 
 import msgspec
 
 from models.schema import TRIPLES
 
-KEY = "head.json"
-
 BUILT_IN = "built-in"
 """The life of the dataset that is always there."""
+
+FIRST = "0"
+"""What is named where there is no change before."""
+
+
+def new_id() -> str:
+    """An id that nothing else below its prefix has."""
+    return uuid.uuid4().hex[:12]
 
 
 class Network(msgspec.Struct, frozen=True, array_like=True):
@@ -24,8 +31,10 @@ class Network(msgspec.Struct, frozen=True, array_like=True):
     """0 before anything serves."""
     epoch: int = 0
     """How often what serves has changed."""
-    change: str = ""
-    """The last change, by its id."""
+    change: str = FIRST
+    """The id of the last change."""
+    before: str = FIRST
+    """And of the one before it."""
 
 
 class Revision(msgspec.Struct, frozen=True, array_like=True):
@@ -40,15 +49,11 @@ class Dataset(msgspec.Struct, frozen=True, omit_defaults=True):
 
     life: str
     revisions: tuple[Revision, ...] = ()
+    """The newest one last."""
     networks: dict[str, Network] = {}
 
-    @property
-    def prefix(self) -> str:
-        """Below which all of its objects are."""
-        return self.life
-
-    def with_network(self, name: str, network: Network) -> Self:
-        return msgspec.structs.replace(self, networks={**self.networks, name: network})
+    def network(self, name: str) -> Network:
+        return self.networks.get(name, Network())
 
 
 class Head(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,16 +61,29 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
 
     swaps: int = 0
     """How often it was swapped: the larger, the newer."""
-    datasets: dict[str, Dataset] = {TRIPLES: Dataset(BUILT_IN)}
+    datasets: dict[str, Dataset] = msgspec.field(
+        default_factory=lambda: {TRIPLES: Dataset(BUILT_IN)}
+    )
     removed: tuple[str, ...] = ()
     """Prefixes of which the objects are still to be deleted."""
 
-    def with_dataset(self, name: str, dataset: Dataset | None, *removed: str) -> Self:
+    def then(self, name: str, dataset: Dataset | None, removed: tuple[str, ...] = ()) -> Self:
         """The next head, with another state of a dataset, or without it."""
-        others = {each: found for each, found in self.datasets.items() if each != name}
+        datasets = {each: found for each, found in self.datasets.items() if each != name}
+        if dataset is not None:
+            datasets[name] = dataset
         return msgspec.structs.replace(
-            self,
-            swaps=self.swaps + 1,
-            datasets=others if dataset is None else {**others, name: dataset},
-            removed=(*self.removed, *removed),
+            self, swaps=self.swaps + 1, datasets=datasets, removed=(*self.removed, *removed)
         )
+
+    def without(self, removed: str) -> Self:
+        """The next head, once the objects below a prefix are deleted."""
+        if removed not in self.removed:
+            return self
+        rest = tuple(each for each in self.removed if each != removed)
+        return msgspec.structs.replace(self, swaps=self.swaps + 1, removed=rest)
+
+
+def prefix(name: str, dataset: Dataset) -> str:
+    """Below which all objects of a dataset are."""
+    return f"datasets/{name}/{dataset.life}"

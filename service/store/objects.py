@@ -55,7 +55,7 @@ class Listed(NamedTuple):
 
 
 class Objects:
-    """The objects under one prefix. Every method raises Unavailable if the store does not answer."""
+    """The objects under one prefix. All methods raise Unavailable if the store does not answer."""
 
     def __init__(self, small: Any, files: Any = None) -> None:
         self._small = small

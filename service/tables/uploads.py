@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive
 
-from service.errors import BadRequest, Unavailable
 from service import taken_folder
+from service.errors import BadRequest, Unavailable
 from service.http import content_coding
 from service.settings import Settings
 from service.tables import process

@@ -38,9 +38,7 @@ def test_of_many_decisions_at_once_one_stands(staging: Staging) -> None:
 
     def decide(which: int) -> None:
         barrier.wait()
-        results.append(
-            staging.publish(JOB, attempts[which]) if which < 4 else staging.cancel(JOB)
-        )
+        results.append(staging.publish(JOB, attempts[which]) if which < 4 else staging.cancel(JOB))
 
     threads = [threading.Thread(target=decide, args=(which,)) for which in range(8)]
     for thread in threads:

@@ -33,10 +33,10 @@ def metadata(name: ModelName = "cross", job_id: str = JOB, refused: str | None =
     )
 
 
-def fill(folder: Path, about: Metadata) -> None:
+def fill(folder: Path, about: Metadata, graph: bytes = b"graph") -> None:
     """Makes a sealed folder that holds everything but a network."""
     (folder / "assets.extra").mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(b"graph")
+    (folder / "saved_model.pb").write_bytes(graph)
     (folder / "assets.extra" / "model.onnx").write_bytes(b"twin")
     seal(folder, about)
 

@@ -16,6 +16,7 @@ import onnx
 import psutil
 
 from benchmarks.load import Cores, Request
+from service import taken_folder
 from service.registry import promotion
 from service.registry.manifest import EXTRA, ONNX, seal
 from service.registry.versions import Registry
@@ -33,12 +34,14 @@ def publish_truth(artifacts: Path) -> None:
     registry = Registry(artifacts)
     registry.prepare()
     about = metadata("cross")
-    staged = registry.staging.start_over(about.job_id) / about.model
+    attempt = registry.staging.begin(about.job_id)
+    staged = attempt.folder / about.model
     (staged / EXTRA).mkdir(parents=True)
     onnx.save(truth(), staged / ONNX)
     seal(staged, about)
-    registry.staging.decide(about.job_id, "publish")
+    registry.staging.publish(about.job_id, attempt)
     promotion.publish(registry, about.job_id, as_told)
+    taken_folder.discard(attempt)
 
 
 def truth() -> onnx.ModelProto:

@@ -177,11 +177,11 @@ app.command()(export.export)
 
 def _prepare(settings: "Settings", to_write: bool) -> None:
     """Makes the artifacts folder, or ends the command: nothing works without it."""
-    from service.registry.versions import Registry
+    from service.store.places import places
 
     folder = settings.artifacts_dir
     try:
-        Registry(folder).prepare()
+        places(folder, settings.store_url).registry.prepare()
         os.listdir(folder)
         if to_write:
             with TemporaryFile(dir=folder):

@@ -63,6 +63,7 @@ Reason = Literal[
     "event_streams",
     "large_requests",
     "processes",
+    "store",
     "uploads",
     "unavailable",
 ]

@@ -57,6 +57,8 @@ _is_root_path = re.compile(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+").fullmatch
 
 _is_collector = re.compile(r"https?://[^/?#@\s]+/?").fullmatch
 
+_is_store = re.compile(r"(s3|gs|az)://[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*/?").fullmatch
+
 HEALTH = frozenset({"/livez", "/readyz", "/ping", "/health", "/v2/health/live", "/v2/health/ready"})
 """What is answered whatever else is wrong."""
 
@@ -104,6 +106,12 @@ def _database(given: str) -> str:
         if url is None or url.drivername != "postgresql" or not url.database:
             raise ValueError("it must be like postgresql://user:password@host/database")
     return given
+
+
+def _store(given: str) -> str:
+    if given and not _is_store(given):
+        raise ValueError("it must be like s3://bucket/prefix, gs://bucket/prefix or az://container")
+    return given.rstrip("/")
 
 
 def _origins(given: Any) -> Any:
@@ -162,6 +170,12 @@ class Settings(BaseSettings):
         description="`postgresql://host/database`, of Postgres 14 or later, and not through "
         "PgBouncer in transaction mode: a worker lives by a lock of its session. "
         "Empty: an SQLite file in the artifacts folder.",
+    )
+    store_url: Annotated[str, AfterValidator(_store)] = Field(
+        default="",
+        description="The object store that has all versions and tables: `s3://bucket/prefix`, "
+        "`gs://…` or `az://…`; the artifacts folder keeps what is in use here. Empty: they are in "
+        "the artifacts folder.",
     )
     worker: bool = Field(
         default=True, description="Whether `crosscheck serve` runs a worker for training jobs, too."

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.object_store import ObjectStore, running_store
 from tests.postgres import Postgres
 from tests.postgres import running as running_postgres
 
@@ -190,6 +191,18 @@ def running(
         service.client.close()
         if service.process.poll() is None:
             service.kill_all()
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """One S3 store for all tests; each has a prefix of its own. This process finds it, too."""
+    with (
+        running_store(tmp_path_factory.mktemp("objects")) as store,
+        pytest.MonkeyPatch.context() as p,
+    ):
+        for name, value in store.environment.items():
+            p.setenv(name, value)
+        yield store
 
 
 @pytest.fixture

@@ -30,14 +30,14 @@ def modules_after(statement: str) -> set[str]:
 
 
 ROOMS = (
-    *("http", "registry", "tables", "jobs", "predict", "export", "protocols", "telemetry"),
+    *("http", "registry", "tables", "store", "jobs", "predict", "export", "protocols", "telemetry"),
     *("page", "api"),
 )
 """Of `service/`, from the ground up: each imports only what stands before it."""
 
 GROUND = {
     *("access", "access_log", "errors", "file_lock", "keys", "log_lines", "loopback"),
-    *("nearest", "origins", "platforms", "schemas", "settings", "tracing"),
+    *("nearest", "origins", "platforms", "schemas", "settings", "taken_folder", "tracing"),
 }
 """The files of `service/` that rooms may import."""
 

@@ -194,7 +194,7 @@ def test_a_cancel_that_was_cut_short_still_holds(service: Service) -> None:
     job_id = service.train(dataset={"size": 20_000}, epochs=300)
     service.wait_for_progress(job_id)
     # All that is left of a cancel whose API process died at once after deciding it.
-    Staging(service.artifacts).decide(job_id, "cancel")
+    Staging(service.artifacts).cancel(job_id)
     assert service.wait_for(job_id)["status"] == "cancelled"
     assert service.client.get("/metrics", params={"job_id": job_id}).status_code == 404
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.types import Message, Receive, Scope, Send
 
-from service import access, access_log, errors, page, protocols
+from service import access, access_log, errors, page, protocols, taken_folder
 from service.access_log import AccessLog
 from service.api import (
     datasets,
@@ -38,10 +38,9 @@ from service.predict.residuals import ResidualsOf
 from service.predict.shapes import PredictResponse, PredictRows, PredictTriples
 from service.protocols import ExchangeAt
 from service.protocols.refusals import Wording
-from service.registry.versions import Registry
 from service.settings import Settings
-from service.tables import staging
-from service.tables.store import Tables
+from service.store import follower
+from service.store.places import places
 from service.tables.uploads import Uploads
 from service.telemetry import ended_jobs, slots
 from service.telemetry.counting import Counting
@@ -55,6 +54,10 @@ MAX_CONFIG_BYTES = 64 * 1024
 
 DATABASE_SECONDS = 2.0
 """How long a start waits for the job database; without it, requests about jobs get 503."""
+
+STORE_SECONDS = 2.0
+"""How long a start waits for the object store, where there is one; without it, what serves is what
+was known here before."""
 
 BEARER = HTTPBearer(auto_error=False)
 API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -170,7 +173,8 @@ def create_app(settings: Settings, given: slots.Given | None = None) -> Crossche
     )
     app.below = settings.root_path
     app.state.settings = settings
-    app.state.registry = Registry(settings.artifacts_dir)
+    app.state.places = opened = places(settings.artifacts_dir, settings.store_url)
+    app.state.registry, app.state.tables = opened.registry, opened.tables
     app.state.event_streams = 0
     app.state.counting = Counting(
         given,
@@ -180,15 +184,18 @@ def create_app(settings: Settings, given: slots.Given | None = None) -> Crossche
     )
     app.state.access_log = AccessLog(settings.access_log, app.state.counting.noted)
     app.predictor = Predictor(
-        app.state.registry, settings, app.state.access_log, app.state.counting.tried
+        opened.registry,
+        opened.tables,
+        settings,
+        app.state.access_log,
+        app.state.counting.tried,
     )
     app.state.following = app.predictor.following
     app.state.residuals = ResidualsOf()
-    app.state.answers = Answers(app.state.registry, Tables(settings.artifacts_dir))
+    app.state.answers = Answers(opened.registry, opened.tables)
     app.exchange_at = protocols.exchange_at(settings)
     app.wording_at = protocols.wording_at(settings)
-    app.state.jobs = JobStore(settings)
-    app.state.tables = Tables(settings.artifacts_dir)
+    app.state.jobs = JobStore(settings, opened)
     app.state.uploads = Uploads(app.state.tables, settings)
     app.state.stopping = asyncio.Event()
     app.state.readiness = {subject: Readiness(app.state, subject) for subject in get_args(Subject)}
@@ -212,12 +219,16 @@ async def lifespan(app: Crosscheck) -> AsyncIterator[None]:
     """Prepares both stores, and follows the registry. Predictions do not need the database."""
     app.state.registry.prepare()
     with suppress(OSError):  # a replica can only read
-        staging.clear(app.state.tables.staging)
+        taken_folder.clear(app.state.tables.staging)
     preparing = asyncio.create_task(database.prepare(app.state.settings))
+    tasks = [preparing]
+    if (store := app.state.places.store) is not None:
+        catching_up = asyncio.create_task(follower.catch_up(store))  # what was kept may be old
+        await asyncio.wait([catching_up], timeout=STORE_SECONDS)
+        tasks.append(asyncio.create_task(follower.keep_following(app.state.places)))
     await asyncio.wait([preparing], timeout=DATABASE_SECONDS)
     counting: Counting = app.state.counting
-    tasks = [
-        preparing,
+    tasks += [
         asyncio.create_task(app.predictor.following.keep_fresh()),
         asyncio.create_task(app.state.access_log.keep_writing()),
         asyncio.create_task(counting.keep_counting()),

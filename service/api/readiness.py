@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from anyio import to_thread
 from starlette.datastructures import State
@@ -16,11 +16,17 @@ from service.registry.damage import Inspection
 from service.registry.versions import Registry
 from service.schemas import Ready, Training
 
+if TYPE_CHECKING:  # imported only where there is one
+    from service.store.store import Store
+
 KEPT_SECONDS = 0.5
 """How long an answer is given again: it needs no key, and each costs a look at every file."""
 
 DATABASE_SECONDS = {"predictions": 0.25, "jobs": 2.0}
 """How long the job database may take to answer; predictions can do without it."""
+
+STORE_SECONDS = 3.0
+"""How long the object store may be silent. It is asked once a second."""
 
 Subject = Literal["predictions", "jobs"]
 
@@ -64,7 +70,8 @@ class Readiness:
             self._ask("the workers", self._state.jobs.why_down),
             to_thread.run_sync(_why_read_only, root),
         )
-        missing_there = list(dict.fromkeys(each for each in not_training if each))
+        every = (*not_training, self._why_away())
+        missing_there = list(dict.fromkeys(each for each in every if each))
         training = Training(ready=not missing_there, missing=missing_there)
         if not following.has_looked:
             missing.append("the versions that serve are not loaded yet")
@@ -84,6 +91,11 @@ class Readiness:
         registry: Registry = self._state.registry
         tables = {*self._state.following.tables, *registry.known_damaged()} - {TRIPLES}
         return registry.damaged() + self._inspection.look(tables)
+
+    def _why_away(self) -> str | None:
+        store: Store | None = self._state.places.store
+        is_away = store is not None and store.unconfirmed_seconds() > STORE_SECONDS
+        return "the object store does not answer" if is_away else None
 
     async def _ask(self, whom: str, question: Callable[[], Awaitable[str | None]]) -> str | None:
         """What is wrong with them; they are asked one question at a time, if the database hangs."""

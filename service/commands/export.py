@@ -36,7 +36,8 @@ def export(
     if version is not None and network is None:
         raise typer.BadParameter("it needs --network beside it", param_hint="--version")
     try:
-        found = chosen(settings_of().artifacts_dir, dataset, network, version)
+        settings = settings_of()
+        found = chosen(settings.artifacts_dir, dataset, network, version, settings.store_url)
         exported.export(server, found, Path(folder))
     except CrosscheckError as refusal:
         tell(refusal.detail)

@@ -14,6 +14,7 @@ from service.predict.formats.intake import Intake
 from service.predict.loaded import load
 from service.registry.manifest import ONNX
 from service.registry.versions import Registry
+from service.store.places import places
 
 
 class Tensor(NamedTuple):
@@ -42,7 +43,11 @@ class Chosen(NamedTuple):
 
 
 def chosen(
-    artifacts: Path, dataset: str, network: str | None = None, version: int | None = None
+    artifacts: Path,
+    dataset: str,
+    network: str | None = None,
+    version: int | None = None,
+    store_url: str = "",
 ) -> Chosen:
     """Finds a version: by default the one that serves, of the network that errs least.
 
@@ -51,7 +56,7 @@ def chosen(
     """
     if not re.fullmatch(DATASET_NAME, dataset):
         raise NotFound(f"{excerpt(dataset)} is no name of a dataset")
-    registry = Registry(artifacts, dataset)
+    registry = places(artifacts, store_url).registry.of(dataset)
     if network is None:
         name, number = _by_default(registry)
     else:

@@ -26,9 +26,10 @@ from typing import Any
 from models.config import TrainConfig
 from service.jobs.clock import now
 from service.jobs.curves import Losses
-from service.registry.staging import Staging
+from service.registry.staging import CANCELLED
 from service.schemas import Progress
 from service.settings import Settings
+from service.store.places import places
 
 logger = logging.getLogger(__name__)
 
@@ -114,12 +115,12 @@ async def run(
         JobFailed: The training failed, or the child was killed.
         JobCancelled: The child found the job cancelled when it was about to publish.
     """
-    staging = Staging(settings.artifacts_dir)
+    staging = places(settings.artifacts_dir, settings.store_url).registry.staging
     while True:
         try:
             return await _run_once(job_id, config, settings, on_news, hold)
         except JobFailed as failure:
-            if staging.decision(job_id) != "publish":
+            if staging.decision(job_id) in (None, CANCELLED):
                 raise
             logger.error("another child goes on to publish job %s: %s", job_id, failure)
             await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
@@ -178,8 +179,7 @@ def _start_once(
     job_id: str, config: TrainConfig, settings: Settings
 ) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
     ours, theirs = _processes.Pipe()
-    folder, memory_bytes = settings.artifacts_dir, settings.table_memory_bytes
-    arguments = (theirs, job_id, config.model_dump_json(), folder, memory_bytes)
+    arguments = (theirs, job_id, config.model_dump_json(), settings)
     child = _processes.Process(target=_main, args=arguments, daemon=True)
     try:
         child.start()
@@ -198,13 +198,10 @@ def _end_of(exitcode: int | None) -> str:
     return "ended before its work was done"
 
 
-def _main(
-    worker: Connection, job_id: str, config: str, artifacts_dir: Path, memory_bytes: int
-) -> None:
+def _main(worker: Connection, job_id: str, config: str, settings: Settings) -> None:
     """What the child does."""
     # Imported by the fork server already; the worker itself never imports TensorFlow.
     from service.jobs import trainer
-    from service.registry.versions import Registry
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
     gc.freeze()  # or each collection walks all of TensorFlow: a quarter of a short job
@@ -223,16 +220,20 @@ def _main(
 
     try:
         # By a relative path: TensorFlow would take some signs in an absolute one for a pattern.
-        os.chdir(artifacts_dir)
+        os.chdir(settings.artifacts_dir)
         parsed = TrainConfig.model_validate_json(config)
-        registry = Registry(Path(), parsed.dataset.name)
+        where = places(Path(), settings.store_url)
+        if where.store is not None:
+            where.store.refresh()
         # TensorFlow would remove its temporary files at an exit, which this process does not make.
-        tempfile.tempdir = os.fspath(registry.staging.folder(job_id))
+        attempt = where.registry.staging.begin(job_id)
+        tempfile.tempdir = os.fspath(attempt.folder)
         results = trainer.train(
             job_id,
             parsed,
-            registry,
-            memory_bytes,
+            where,
+            attempt,
+            settings.table_memory_bytes,
             lambda told: send(**{KINDS[type(told)]: told.model_dump()}),
             confirm,
         )

@@ -34,10 +34,10 @@ from service.jobs.rows import (
     place_at,
     place_of,
 )
-from service.registry.staging import Staging
+from service.registry.staging import CANCELLED
 from service.schemas import Job, Jobs, JobStatus
 from service.settings import Settings
-from service.tables.store import Tables
+from service.store.places import Places, places
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +58,11 @@ _IDEMPOTENCY_KEYS = uuid.UUID("6a0b4f6e-4c53-4b57-9c0e-6f7a3f3c1f55")
 class JobStore:
     """The jobs in the job database. All state is there: any process may ask for any job."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, where: Places | None = None) -> None:
+        where = where or places(settings.artifacts_dir, settings.store_url)
         self.settings = settings
-        self.staging = Staging(settings.artifacts_dir)
-        self.tables = Tables(settings.artifacts_dir)
+        self.staging = where.registry.staging
+        self.tables = where.tables
         self.client = DBOSClient(
             system_database_url=database.url(settings), lazy=True, retry_connection_errors=False
         )
@@ -230,7 +231,7 @@ class JobStore:
         return await self.get(job_id)
 
     async def _decided_to_publish(self, job_id: str) -> bool:
-        return await asyncio.to_thread(self.staging.decide, job_id, "cancel") == "publish"
+        return await asyncio.to_thread(self.staging.cancel, job_id) != CANCELLED
 
     @within(ANSWER_SECONDS)
     async def put_back(self, job_id: str, worker: str) -> None:

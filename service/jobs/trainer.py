@@ -18,12 +18,15 @@ from service.jobs.recorder import Report
 from service.jobs.stage import stage
 from service.registry import promotion
 from service.registry.promotion import Judgement
-from service.registry.versions import Registry
+from service.registry.staging import CANCELLED
+from service.registry.versions import Gone, Registry
 from service.schemas import Metadata, Result
+from service.store.places import Places
 from service.tables.store import DATA, Tables
+from service.taken_folder import Taken
 
 ROWS = "rows"
-"""Where the encoded rows of a table are, in the staging folder of its job."""
+"""Where the encoded rows of a table are, in the folder of an attempt."""
 
 IN_WORDS = {
     "eval_rmse": "eval RMSE",
@@ -39,7 +42,8 @@ class Cancelled(Exception):
 def train(
     job_id: str,
     config: TrainConfig,
-    registry: Registry,
+    where: Places,
+    attempt: Taken,
     memory_bytes: int,
     report: Report,
     confirm: Callable[[], None],
@@ -47,6 +51,7 @@ def train(
     """Runs a job to its published versions, or on from where a dead child left it.
 
     Args:
+        attempt: The folder of this one.
         memory_bytes: For the encoded rows of a table; beyond, they are read from disk.
         confirm: Returns when it is sure that nobody else runs the job now.
 
@@ -55,34 +60,33 @@ def train(
         Cancelled: The job was cancelled; nothing is published.
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
+    registry = where.registry.of(config.dataset.name)
     published = registry.published(job_id)
     cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
-    folder = registry.staging.folder(job_id)
-    anew = registry.staging.decision(job_id) is None and not published
-    if anew:
-        registry.staging.start_over(job_id)
-    experiment = _experiment(config, registry, folder / ROWS, memory_bytes)
-    if anew:
-        stage(job_id, config, experiment, folder, report)
+    verdict = registry.staging.decision(job_id)
+    experiment = _experiment(config, where.tables, attempt.folder / ROWS, memory_bytes)
+    if verdict is None and not published:
+        stage(job_id, config, experiment, attempt.folder, report)
         confirm()
-        registry.staging.decide(job_id, "publish")
+        verdict = registry.staging.publish(job_id, attempt)
         if cache is not None:
             compile_cache.record(cache)
-    if registry.staging.decision(job_id) == "cancel":
+    if verdict == CANCELLED:
         raise Cancelled
 
-    published = promotion.publish(registry, job_id, partial(judge, registry, experiment))
+    try:
+        published = promotion.publish(registry, job_id, partial(judge, registry, experiment))
+    except Gone as gone:
+        raise Cancelled(gone.detail) from None
     return [
         result(name, number, registry.metadata(name, number)) for name, number in published.items()
     ]
 
 
-def _experiment(
-    config: TrainConfig, registry: Registry, folder: Path, memory_bytes: int
-) -> Experiment:
+def _experiment(config: TrainConfig, tables: Tables, folder: Path, memory_bytes: int) -> Experiment:
     if isinstance(config.dataset, SyntheticDataset):
         return TriplesExperiment(config, config.dataset)
-    tables, name = Tables(registry.artifacts), config.dataset.name
+    name = config.dataset.name
     number, stored = tables.find(name, config.dataset.revision)
     tables.verify(name, number)
     table = prepare(

@@ -13,7 +13,6 @@ from models.schema import TRIPLES, Task
 from service.errors import NotFound
 from service.predict.default import Choice, choose_among
 from service.predict.loaded import Loaded, load
-from service.registry.history import last_change
 from service.registry.manifest import COMPARISON
 from service.registry.shapes import Measured
 from service.registry.versions import Registry
@@ -103,7 +102,7 @@ def _load(registry: Registry, serving: dict[ModelName, int], name: ModelName) ->
 
 def _answer(registry: Registry, choice: Choice) -> dict[str, object]:
     about = registry.version(choice.model, choice.version).metadata
-    change = last_change(registry.root / choice.model)
+    change = registry.last_change(choice.model)
     is_it = change is not None and change.version == choice.version
     score = _reported(about)
     return {
@@ -122,8 +121,8 @@ def _reported(about: Metadata) -> str:
 
 def _baselines(registry: Registry, choice: Choice, about: Metadata, score: str) -> Scores:
     try:
-        file = registry.folder(choice.model, choice.version) / COMPARISON
-        rows = Measured.model_validate_json(file.read_bytes()).baselines
+        file = registry.read(choice.model, choice.version, COMPARISON)
+        rows = Measured.model_validate_json(file).baselines
     except (FileNotFoundError, ValidationError):  # from before there was one
         return {"mean": about.baseline[score]} if score in about.baseline else {}
     return {

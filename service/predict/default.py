@@ -95,9 +95,8 @@ def choose_among(
 
 def held_out(registry: Registry, model: ModelName, version: int) -> HeldOut:
     """The rows that a version has kept; none, where it is one of 0.1.0."""
-    path = registry.folder(model, version) / HELD_OUT
     try:
-        return msgspec.json.decode(path.read_bytes(), type=HeldOut)
+        return msgspec.json.decode(registry.read(model, version, HELD_OUT), type=HeldOut)
     except FileNotFoundError:
         return NONE
 

@@ -30,6 +30,9 @@ KEPT_DATASETS = 64
 KEPT_LOADED = 8
 """How many versions that do not serve stay loaded for requests that name them."""
 
+CATCH_UP_SECONDS = 1.0
+"""How long a request waits for news of what serves, where they may be missing."""
+
 EPOCH = b"x-serving-epoch"
 CANARY_KEY = b"x-canary-key"
 
@@ -70,7 +73,9 @@ class Found(NamedTuple):
 class Following:
     """What serves of triples, and of the tables that were asked for last."""
 
-    def __init__(self, registry: Registry, settings: Settings, threads: Executor) -> None:
+    def __init__(
+        self, registry: Registry, tables: Tables, settings: Settings, threads: Executor
+    ) -> None:
         """
         Args:
             threads: Where it looks and loads.
@@ -79,11 +84,13 @@ class Following:
         self.triples = NOTHING
         self._settings = settings
         self._threads = threads
-        self._tables = Tables(settings.artifacts_dir)
+        self._tables = tables
         self._of_tables: OrderedDict[str, Serving] = OrderedDict()
         self._others: dict[tuple[str, ModelName, float], Loaded] = {}
         self._looking = asyncio.Lock()
         self._confirmed: dict[str, float] = {}
+        self._catching_up: asyncio.Future[None] | None = None
+        self._blind_until = 0.0
 
     @property
     def has_looked(self) -> bool:
@@ -161,7 +168,10 @@ class Following:
         """What serves now; what is loaded, where that cannot be found out."""
         before = self._loaded(dataset)
         try:
-            return await self.of(dataset)
+            serving = await self.of(dataset)
+            if asking.epoch > serving.epoch or self._is_stale(dataset):
+                await self._catch_up(is_needed=asking.epoch > serving.epoch)
+                serving = await self.of(dataset)
         except (OSError, Unavailable) as error:
             if before is NOTHING:
                 raise
@@ -169,6 +179,24 @@ class Following:
                 detail = f"what serves since epoch {asking.epoch} cannot be found out now"
                 raise Unavailable(detail, RETRY_LATER) from error
             return before
+        return serving
+
+    async def _catch_up(self, is_needed: bool) -> None:
+        """Asks where versions are for what is new; all who wait for it ask together.
+
+        Where that has no answer, it is not asked again for a while, unless it is needed.
+
+        Raises:
+            Unavailable: There is no answer.
+        """
+        if not is_needed and time.monotonic() < self._blind_until:
+            return
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.ensure_future(self._in_thread(self.registry.catch_up))
+        done, _ = await asyncio.wait([self._catching_up], timeout=CATCH_UP_SECONDS)
+        if not done or self._catching_up.exception():
+            self._blind_until = time.monotonic() + self._settings.staleness_seconds
+            raise Unavailable("it cannot be found out what serves now", RETRY_LATER)
 
     def _loaded(self, dataset: str) -> Serving:
         return self.triples if dataset == TRIPLES else self._of_tables.get(dataset, NOTHING)
@@ -189,7 +217,7 @@ class Following:
             if now is not before:
                 self._swap(dataset, now)
             if self._loaded(dataset) is not NOTHING:
-                self._confirmed[dataset] = looked_at
+                self._confirmed[dataset] = looked_at - registry.unconfirmed_seconds()
         return now
 
     def _swap(self, dataset: str, now: Serving) -> None:

@@ -36,6 +36,7 @@ from service.predict.formats.question import TOO_MANY_ROWS, Features, Limits, Pr
 from service.predict.loaded import TOGETHER_ROWS, Loaded, rows_of
 from service.registry.versions import Registry
 from service.settings import Settings
+from service.tables.store import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Predictor:
     def __init__(
         self,
         registry: Registry,
+        tables: Tables,
         settings: Settings,
         log: AccessLog,
         tried: deque[TrialAnswer] | None = None,
@@ -73,7 +75,7 @@ class Predictor:
         self._large = 0
         # Of its own: a database that does not answer holds the threads that all others share.
         self._threads = ThreadPoolExecutor(settings.max_large_requests)
-        self.following = Following(registry, settings, self._threads)
+        self.following = Following(registry, tables, settings, self._threads)
 
     async def __call__(
         self, exchange: Exchange, scope: Scope, receive: Receive, send: Send

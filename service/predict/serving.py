@@ -12,7 +12,6 @@ from service.predict.canary import Trial
 from service.predict.default import Default, choose
 from service.predict.formats.question import PREVIOUS, Version
 from service.predict.loaded import Loaded, load
-from service.registry.history import last_change
 from service.registry.versions import Registry
 from service.schemas import Change
 
@@ -76,7 +75,7 @@ def look(registry: Registry, before: Serving) -> Serving:
     state = registry.state()
     if state == before.state:
         return before
-    is_gone = registry.dataset != TRIPLES and not registry.root.is_dir()
+    is_gone = registry.dataset != TRIPLES and not registry.is_there
     networks, previous, trials, epoch = {}, {}, {}, 0
     for name in MODEL_NAMES:
         loaded, number = before.networks.get(name), registry.serving(name)
@@ -88,7 +87,7 @@ def look(registry: Registry, before: Serving) -> Serving:
                 logger.info("serving %s of %s", loaded, registry.dataset)
         if loaded is not None and (number is not None or not is_gone):
             networks[name] = loaded
-        change = last_change(registry.root / name)
+        change = registry.last_change(name)
         if change is None:
             continue
         epoch += change.epoch

@@ -46,11 +46,12 @@ def _compare(registry: Registry, chosen: dict[ModelName, int]) -> Comparison:
         return Comparison(dataset=registry.dataset, models={})
     newest = max(versions.values(), key=lambda version: version.metadata.created_at).metadata
     networks = {name: _row(version) for name, version in versions.items()}
-    file = registry.folder(newest.model, chosen[newest.model]) / COMPARISON
-    if not file.exists():  # from before there was one
+    try:
+        file = registry.read(newest.model, chosen[newest.model], COMPARISON)
+    except FileNotFoundError:  # from before there was one
         rows: dict[RowName, Row] = {"mean": Row(parameters=0, **newest.baseline)}
         return Comparison(dataset=registry.dataset, models={**rows, **networks})
-    measured = Measured.model_validate_json(file.read_bytes())
+    measured = Measured.model_validate_json(file)
     of_its_job = [name for name, row in networks.items() if row.job_id == newest.job_id]
     return Comparison(
         dataset=registry.dataset,
@@ -110,7 +111,7 @@ def interactions(registry: Registry, name: ModelName, number: int) -> Interactio
     """
     registry.version(name, number)
     try:
-        found = (registry.folder(name, number) / INTERACTIONS).read_bytes()
+        found = registry.read(name, number, INTERACTIONS)
     except FileNotFoundError:
         which = f"version {number} of the model {registry.dataset}/{name}"
         raise NotFound(f"{which} is from before interactions were kept; train again") from None

@@ -1,21 +1,19 @@
 """Which version serves: a job's version takes over, or one is promoted by hand.
 
-Whoever changes it holds the lock of the model, a `flock` on its folder; nothing else changes then.
+A decision is made about what serves at one moment, and holds only if that serves still. In the
+folder nobody else decides meanwhile; elsewhere it is decided anew.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from models.config import MODEL_NAMES, ModelName
-from service.errors import RETRY_LATER, Invalid, Unavailable
-from service.file_lock import Locked, locked
-from service.registry import history
-from service.registry.manifest import METADATA, seal, sync
-from service.registry.versions import Registry
+from service.errors import Invalid
+from service.registry.manifest import METADATA
+from service.registry.versions import Out, Registry
 from service.schemas import Canary, Change, Metadata, Version
 
 LOCK_SECONDS = 5.0
@@ -36,46 +34,47 @@ Judge = Callable[[Metadata, Path, int | None], Judgement]
 def publish(registry: Registry, job_id: str, judge: Judge) -> dict[ModelName, int]:
     """Publishes what a job has staged and sealed; returns all of the job's versions.
 
-    Each takes over from the serving version if `judge` says so; nothing else can change what
-    serves in between. To be called once the decision is to publish; and again if a call was
-    cut short: the next one goes on where it stopped.
+    Each takes over from the serving version if `judge` says so of what serves at that moment. To
+    be called once the decision is to publish; and again if a call was cut short: the next one
+    goes on where it stopped.
     """
     for name in MODEL_NAMES:
-        with _locked(registry, name):
-            staged = registry.staging.folder(job_id) / name
-            if staged.exists():
+        with registry.deciding(name, math.inf):
+            if out := registry.out(name, job_id):
+                _take_up(registry, name, out, judge)
+            elif staged := registry.staging.challenger(job_id, name):
                 _publish(registry, name, staged, judge)
-            else:
-                _take_up(registry, name, job_id, judge)
     return registry.published(job_id)
 
 
 def _publish(registry: Registry, name: ModelName, staged: Path, judge: Judge) -> None:
-    champion = registry.serving(name)
+    stand = registry.stand(name)
     challenger = Metadata.model_validate_json((staged / METADATA).read_bytes())
-    judgement = judge(challenger, staged, champion)
+    judgement = judge(challenger, staged, stand.champion)
     refused = None if judgement.takes_over else judgement.reason
-    seal(staged, challenger.model_copy(update={"refused": refused}))
-    number = max(registry.numbers(name), default=0) + 1
-    staged.rename(registry.folder(name, number))
-    sync(registry.root / name)
-    if judgement.takes_over:
-        _point(registry, name, number, champion, judgement.reason, challenger.job_id)
+    out = registry.add(name, staged, challenger.model_copy(update={"refused": refused}))
+    change = None
+    if out.metadata.refused is None:
+        change = _change(out.number, stand.champion, judgement.reason, challenger.job_id)
+    if not registry.point(name, stand, out.number, change):
+        _take_up(registry, name, out, judge)
 
 
-def _take_up(registry: Registry, name: ModelName, job_id: str, judge: Judge) -> None:
-    """Goes on after a call that was cut short: a version is out, and may not serve yet."""
-    number = next((n for n, about in registry.whole(name) if about.job_id == job_id), None)
-    if number is None or any(
-        change.version == number for change in history.changes(registry.root / name)
-    ):
-        return
-    challenger, champion = registry.metadata(name, number), registry.serving(name)
-    champion = None if champion == number else champion  # as the newest, without a pointer
-    if challenger.refused is None:
-        judgement = judge(challenger, registry.folder(name, number), champion)
-        if judgement.takes_over:
-            _point(registry, name, number, champion, judgement.reason, job_id)
+def _take_up(registry: Registry, name: ModelName, out: Out, judge: Judge) -> None:
+    """Goes on where a version is out, and may not serve yet."""
+    number, challenger = out
+    while True:
+        stand, change = registry.stand(name), None
+        if challenger.refused is None:
+            if any(each.version == number for each in registry.changes(name)):
+                return
+            # In the folder it may be the champion already: as the newest, without a pointer.
+            champion = None if stand.champion == number else stand.champion
+            judgement = judge(challenger, registry.folder(name, number), champion)
+            if judgement.takes_over:
+                change = _change(number, champion, judgement.reason, challenger.job_id)
+        if registry.point(name, stand, number, change):
+            return
 
 
 def promote(
@@ -101,59 +100,36 @@ def promote(
         registry.version(name, canary.version)
         if canary.version == number:
             raise Invalid("canary.version: it is the version that is to serve")
-    with _locked(registry, name, LOCK_SECONDS):
-        last = history.last_change(registry.root / name)
-        if last is not None and (last.version, last.canary) == (number, canary):
-            history.record(registry.root / name, last)  # no change, but a damaged pointer is mended
-        else:
-            champion = registry.serving(name)
-            reason = _reason(number, champion, canary)
-            _point(registry, name, number, champion, reason, key=key, canary=canary)
-    return registry.version(name, number)
+    with registry.deciding(name, LOCK_SECONDS):
+        while True:
+            stand, last = registry.stand(name), registry.last_change(name)
+            if last is not None and last.version == number:  # what is tried beside it may change
+                previous, reason = last.previous, "what was tried was ended by hand"
+            else:
+                previous = stand.champion
+                back = previous is not None and number < previous
+                reason = "rolled back by hand" if back else "promoted by hand"
+            if canary is not None:
+                reason = f"version {canary.version} is tried on {canary.percent:g}% by hand"
+            change = _change(number, previous, reason, key=key, canary=canary)
+            if registry.point(name, stand, number, change):
+                return registry.version(name, number)
 
 
-def _reason(number: int, champion: int | None, canary: Canary | None) -> str:
-    """What was done by hand, in words."""
-    if canary is not None:
-        return f"version {canary.version} is tried on {canary.percent:g}% by hand"
-    if number == champion:
-        return "what was tried was ended by hand"
-    back = champion is not None and number < champion
-    return "rolled back by hand" if back else "promoted by hand"
-
-
-def _point(
-    registry: Registry,
-    name: ModelName,
+def _change(
     number: int,
     champion: int | None,
     reason: str,
     job_id: str | None = None,
     key: str | None = None,
     canary: Canary | None = None,
-) -> None:
-    last = history.last_change(registry.root / name)
-    if last is not None and last.version == number:
-        champion = last.previous  # what is tried beside it changes, and nothing else
-    change = Change(
+) -> Change:
+    return Change(
         changed_at=datetime.now(UTC),
         previous=champion,
         version=number,
         canary=canary,
-        epoch=last.epoch + 1 if last else 1,
         job_id=job_id,
         key=key,
         reason=reason,
     )
-    history.record(registry.root / name, change)
-
-
-@contextmanager
-def _locked(registry: Registry, name: ModelName, seconds: float = math.inf) -> Iterator[None]:
-    """Lets one process at a time decide which version of a model serves."""
-    (registry.root / name).mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(registry.root / name, seconds):
-            yield
-    except Locked:
-        raise Unavailable("what serves is being changed just now", RETRY_LATER, "busy") from None

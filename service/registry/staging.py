@@ -1,20 +1,35 @@
 """What jobs have not published yet, and the one decision whether they do.
 
 artifacts/.staging/{job}/
-  dense/ cross/    finished and sealed, or still being written
-  verdict          a symbolic link to nowhere: "publish" or "cancel"
-  …                temporary files of TensorFlow
+  {attempt}/       of one child, which holds its lock
+    dense/ cross/  finished and sealed, or still being written
+    …              temporary files of TensorFlow
+  verdict          a symbolic link: to the attempt that is published, or "cancel"
 """
 
 import os
 import shutil
 import uuid
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
+from models.config import ModelName
+from service import taken_folder
 from service.registry.manifest import sync
+from service.taken_folder import Taken
 
-Verdict = Literal["publish", "cancel"]
+VERDICT = "verdict"
+CANCEL = "cancel"
+
+
+class Verdict(NamedTuple):
+    """Whether a job publishes."""
+
+    attempt: str | None
+    """Whose versions are published; None: the job is cancelled."""
+
+
+CANCELLED = Verdict(None)
 
 
 class Staging:
@@ -27,41 +42,62 @@ class Staging:
         """Where a job keeps what it has not published; the id must be a UUID."""
         return self.root / str(uuid.UUID(job_id))
 
-    def decide(self, job_id: str, verdict: Verdict) -> Verdict:
-        """Decides once and for all whether a job publishes; returns the decision that stands.
+    def begin(self, job_id: str) -> Taken:
+        """A folder for an attempt at a job. What dead attempts have left is removed, but that of
+        the attempt that is published."""
+        folder = self.folder(job_id)
+        verdict = self.decision(job_id)
+        if verdict is None or verdict.attempt != os.curdir:
+            decided = {verdict.attempt} if verdict and verdict.attempt else set()
+            taken_folder.clear(folder, {VERDICT, *decided})
+        return taken_folder.take(folder)
+
+    def publish(self, job_id: str, attempt: Taken) -> Verdict:
+        """Decides once and for all that a job publishes what an attempt has staged; returns the
+        decision that stands.
 
         The first to decide wins, because a symbolic link is made by one atomic call that fails
-        where there is one. So a cancelled job never publishes and a published job is never
-        called cancelled, whichever process dies in between.
+        where there is one. So a cancelled job never publishes, a published job is never called
+        cancelled, and of two attempts one publishes, whichever process dies in between.
+
+        Raises:
+            FileNotFoundError: The job has ended, and its folder is gone.
         """
-        link = self.folder(job_id) / "verdict"
-        if verdict == "cancel":
-            link.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.symlink(verdict, link)
+            # From the attempt's own folder: one that is made anew in its place is not meant.
+            os.symlink(attempt.folder.name, f"../{VERDICT}", dir_fd=attempt.descriptor)
         except FileExistsError:
-            return self.decision(job_id) or verdict
-        sync(link.parent)
-        return verdict
+            return self.decision(job_id) or CANCELLED
+        sync(self.folder(job_id))
+        return Verdict(attempt.folder.name)
+
+    def cancel(self, job_id: str) -> Verdict:
+        """Decides once and for all that a job is cancelled; returns the decision that stands."""
+        folder = self.folder(job_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            os.symlink(CANCEL, folder / VERDICT)
+        except FileExistsError:
+            return self.decision(job_id) or CANCELLED
+        sync(folder)
+        return CANCELLED
 
     def decision(self, job_id: str) -> Verdict | None:
         """The decision on a job, if it has been made."""
         try:
-            verdict = os.readlink(self.folder(job_id) / "verdict")
+            said = os.readlink(self.folder(job_id) / VERDICT)
         except FileNotFoundError:
             return None
-        return "publish" if verdict == "publish" else "cancel"
+        # A job of an earlier release staged in its folder itself.
+        return {CANCEL: CANCELLED, "publish": Verdict(os.curdir)}.get(said, Verdict(said))
 
-    def start_over(self, job_id: str) -> Path:
-        """Empties a job's folder of what an earlier attempt left; the decision on it stays."""
-        folder = self.folder(job_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        for entry in folder.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != "verdict":
-                entry.unlink()
-        return folder
+    def challenger(self, job_id: str, name: ModelName) -> Path | None:
+        """A version of the attempt that is published, as long as it is not out."""
+        verdict = self.decision(job_id)
+        if verdict is None or verdict.attempt is None:
+            return None
+        folder = self.folder(job_id) / verdict.attempt / name
+        return folder if folder.exists() else None
 
     def remove(self, job_id: str) -> None:
         """Forgets a job that has ended."""

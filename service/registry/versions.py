@@ -11,15 +11,17 @@ artifacts/
 
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from errno import EACCES, EROFS
 from pathlib import Path
+from typing import NamedTuple
 
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES
-from service.errors import NotFound
+from service.errors import RETRY_LATER, NotFound, Unavailable
+from service.file_lock import Locked, locked
 from service.registry import history
-from service.registry.manifest import Damaged, numbered, signature, verify
+from service.registry.manifest import Damaged, numbered, seal, signature, sync, verify
 from service.registry.staging import Staging
 from service.schemas import Change, Metadata, Version
 
@@ -30,8 +32,34 @@ KEPT_CHECKED = 10_000
 """Versions of which it is kept in memory that they are whole."""
 
 
+class Gone(NotFound):
+    """A dataset was removed while something was decided about it."""
+
+
+class Out(NamedTuple):
+    """A version that is published."""
+
+    number: int
+    metadata: Metadata
+
+
+class Stand(NamedTuple):
+    """What served at one moment, for a decision on what serves next."""
+
+    champion: int | None
+    as_read: object = None
+
+
+def alters(change: Change, last: Change | None) -> bool:
+    """Whether something else is to serve, or to be tried, than since the last change."""
+    return last is None or (change.version, change.canary) != (last.version, last.canary)
+
+
 class Registry:
-    """The versions of one dataset. Any number of processes may share the artifacts folder."""
+    """The versions of one dataset. Any number of processes may share the artifacts folder.
+
+    `stored.py` has the other registry, of versions in an object store.
+    """
 
     def __init__(self, artifacts: Path, dataset: str = TRIPLES) -> None:
         self.artifacts = artifacts
@@ -68,13 +96,21 @@ class Registry:
                     old.rename(self.root / name)
             (self.root / name).mkdir(exist_ok=True)
 
+    def place(self, name: ModelName, number: int) -> Path:
+        """Where a version lies in the folder, if it is there."""
+        return self.root / name / str(number)
+
     def folder(self, name: ModelName, number: int) -> Path:
         """Where a version lies."""
-        return self.root / name / str(number)
+        return self.place(name, number)
 
     def numbers(self, name: ModelName) -> list[int]:
         """The numbers of all version folders, damaged ones too, newest first."""
         return numbered(self.root / name)
+
+    def read(self, name: ModelName, number: int, file: Path) -> bytes:
+        """One file of a version. Raises FileNotFoundError if it has no such file."""
+        return (self.folder(name, number) / file).read_bytes()
 
     def metadata(self, name: ModelName, number: int) -> Metadata:
         """What a version says of itself, once all of its files are found to be as published.
@@ -86,7 +122,7 @@ class Registry:
             NotFound: There is no such version.
             Damaged: It is not what was published.
         """
-        folder = self.folder(name, number)
+        folder = self.place(name, number)
         if not folder.is_dir():
             raise NotFound(f"there is no version {number} of the model {self.dataset}/{name}")
         now = signature(folder)
@@ -135,19 +171,24 @@ class Registry:
         Where the one that was last made to serve is gone or damaged, it is the newest one that
         was not refused.
         """
-        change = history.last_change(self.root / name)
+        pointed = self.pointed(name)
         try:
-            if change is not None and self.metadata(name, change.version):
-                return change.version
+            if pointed is not None and self.metadata(name, pointed):
+                return pointed
         except (NotFound, Damaged):
             pass
         return next((number for number, version in self.whole(name) if not version.refused), None)
+
+    def pointed(self, name: ModelName) -> int | None:
+        """The number of the version that was last made to serve, whole or not."""
+        change = self.last_change(name)
+        return change.version if change else None
 
     def damaged(self) -> list[str]:
         """Each damaged version and what is wrong with it."""
         found = []
         for name in MODEL_NAMES:
-            for number in self.numbers(name):
+            for number in numbered(self.root / name):
                 try:
                     self.metadata(name, number)
                 except Damaged as damage:
@@ -179,12 +220,24 @@ class Registry:
             )
         )
 
+    def catch_up(self) -> None:
+        """Sees to it that what is read from now on is no older than this call."""
+
+    def unconfirmed_seconds(self) -> float:
+        """How old what is read may be; what is read from the folder is as it is now."""
+        return 0.0
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is such a dataset, as far as its versions tell."""
+        return self.root.is_dir()
+
     def last_change(self, name: ModelName) -> Change | None:
-        """The change that stands, if there was one."""
+        """The change that stands of what serves."""
         return history.last_change(self.root / name)
 
-    def changes(self, name: ModelName, limit: int) -> list[Change]:
-        """The newest changes of what serves, newest first."""
+    def changes(self, name: ModelName, limit: int | None = None) -> list[Change]:
+        """All changes of what serves, newest first, or the newest of them."""
         return history.changes(self.root / name, limit)
 
     def published(self, job_id: str) -> dict[ModelName, int]:
@@ -197,6 +250,7 @@ class Registry:
         }
 
     def whole(self, name: ModelName, before: int | None = None) -> Iterator[tuple[int, Metadata]]:
+        """The numbers of whole versions, newest first, and what these say of themselves."""
         for number in self.numbers(name):
             if before is not None and number >= before:
                 continue
@@ -204,6 +258,56 @@ class Registry:
                 yield number, self.metadata(name, number)
             except (Damaged, NotFound):
                 continue
+
+    @contextmanager
+    def deciding(self, name: ModelName, seconds: float) -> Iterator[None]:
+        """Lets one process at a time publish and decide which version of a network serves: it holds
+        the lock of its folder.
+
+        Raises:
+            Unavailable: Another process has been deciding for as long.
+        """
+        (self.root / name).mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.root / name, seconds):
+                yield
+        except Locked:
+            raise Unavailable(
+                "what serves is being changed just now", RETRY_LATER, "busy"
+            ) from None
+
+    def out(self, name: ModelName, job_id: str) -> Out | None:
+        """The version that a job has published already."""
+        if self.staging.challenger(job_id, name):
+            return None
+        return next((Out(*each) for each in self.whole(name) if each[1].job_id == job_id), None)
+
+    def add(self, name: ModelName, staged: Path, metadata: Metadata) -> Out:
+        """Publishes what is staged under the next number, and with this metadata."""
+        seal(staged, metadata)
+        number = max(self.numbers(name), default=0) + 1
+        staged.rename(self.folder(name, number))
+        sync(self.root / name)
+        return Out(number, metadata)
+
+    def stand(self, name: ModelName) -> Stand:
+        """What serves at this moment."""
+        return Stand(self.serving(name))
+
+    def point(self, name: ModelName, stand: Stand, number: int, change: Change | None) -> bool:
+        """Makes a published version known, and makes a change of what serves, if there is one.
+
+        Returns:
+            Whether it is made: not where something else has come to serve since `stand`.
+        """
+        if change is not None:
+            last = self.last_change(name)
+            if last is not None and not alters(change, last):
+                change = last  # none; but a damaged pointer is mended
+            else:
+                change = change.model_copy(update={"epoch": last.epoch + 1 if last else 1})
+            history.record(self.root / name, change)
+        return True
 
 
 def _changed_at(folder: Path) -> int | None:

@@ -3,7 +3,7 @@
 artifacts/.datasets/
   houses/
     1/ 2/ …         data.parquet, schema.json (see revisions.py) and manifest.sha256
-  .staging/         see staging.py
+  .staging/         see taken_folder.py
 
 A dataset's folder appears with its first revision in it. Whoever publishes or removes holds the
 lock of `.datasets` for the moment that a rename takes.
@@ -18,11 +18,11 @@ from pathlib import Path
 
 from models.config import TableDataset
 from models.schema import DATASET_NAME, TRIPLES, TableSchema
+from service import taken_folder
 from service.errors import RETRY_LATER, Invalid, NotFound, Unavailable, excerpt
 from service.file_lock import Locked, locked
 from service.nearest import did_you_mean
 from service.registry.manifest import numbered, seal_files, sync, verify_files, write_whole
-from service.tables import staging
 from service.tables.options import Options
 from service.tables.revisions import Description, Stored, Upload
 
@@ -230,8 +230,8 @@ class Tables:
     @contextmanager
     def _bin(self) -> Iterator[Path]:
         """Where to put what is removed. It is emptied once the lock is free again."""
-        staged = staging.take(self.staging)
+        staged = taken_folder.take(self.staging)
         try:
             yield staged.folder
         finally:
-            staging.discard(staged)
+            taken_folder.discard(staged)

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive
 
+from service import taken_folder
 from service.errors import BadRequest, Unavailable
 from service.http import content_coding
 from service.settings import Settings
-from service.tables import process, staging
+from service.tables import process
 from service.tables.options import Bounds, Options
 from service.tables.receive import receive_file
 from service.tables.revisions import Description, Stored, Upload
@@ -61,16 +62,16 @@ class Uploads:
 
     @asynccontextmanager
     async def _staged(self) -> AsyncIterator[Path]:
-        await self._in_thread(staging.clear, self.tables.staging)
-        staged = await self._in_thread(staging.take, self.tables.staging)
+        await self._in_thread(taken_folder.clear, self.tables.staging)
+        staged = await self._in_thread(taken_folder.take, self.tables.staging)
         try:
             yield staged.folder
         except asyncio.CancelledError:
             raise  # this process ends, and a thread may be at work there: others clear it up
         except BaseException:
-            await self._in_thread(staging.discard, staged)
+            await self._in_thread(taken_folder.discard, staged)
             raise
-        await self._in_thread(staging.discard, staged)
+        await self._in_thread(taken_folder.discard, staged)
 
     async def _read_and_publish(
         self, name: str, options: Options, upload: Upload, folder: Path, receive: Receive

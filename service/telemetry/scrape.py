@@ -11,7 +11,6 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 from starlette.datastructures import State
 
-from service.registry.versions import Registry
 from service.schemas import JobStatus, Ready
 from service.settings import Settings
 from service.telemetry import standing, trials
@@ -74,9 +73,9 @@ class Scrape:
             return await to_thread.run_sync(write)
 
     async def _look_at_served(self) -> list[Served]:
-        registry: Registry = self._state.registry
+        registry, tables, _ = self._state.places
         most = self._settings.max_metrics_datasets
-        return await to_thread.run_sync(standing.served, registry, most)
+        return await to_thread.run_sync(standing.served, registry, tables, most)
 
     async def _look_for_worker(self) -> bool:
         return await self._state.jobs.why_down() is None

@@ -27,14 +27,13 @@ class Served(NamedTuple):
     eval_error: float | None
 
 
-def served(registry: Registry, most: int) -> list[Served]:
+def served(registry: Registry, tables: Tables, most: int) -> list[Served]:
     """What serves of the triples and of the tables of which it has changed last.
 
     Args:
         most: How many datasets to look at, at most.
     """
-    tables = Tables(registry.artifacts).names()
-    changed_at = {name: _changed_at(registry.artifacts / name) for name in tables}
+    changed_at = {name: _changed_at(registry.artifacts / name) for name in tables.names()}
     newest = sorted(changed_at, key=changed_at.__getitem__, reverse=True)[: most - 1]
     return [each for name in (TRIPLES, *newest) for each in _of(registry.of(name))]
 

@@ -71,8 +71,8 @@ class Clients(Trainer):
 
     def _is_due(self, job_id: str) -> bool:
         """At any moment, or as soon as the job is about to publish."""
-        staged = self._service.artifacts / ".staging" / job_id / "cross" / "assets.extra"
-        return staged.exists() or time.monotonic() > self._to_cancel[job_id]
+        staged = (self._service.artifacts / ".staging" / job_id).glob("*/cross/assets.extra")
+        return any(staged) or time.monotonic() > self._to_cancel[job_id]
 
 
 def new_key(random: Random) -> str:

@@ -13,7 +13,7 @@ from tests.conftest import Service
 
 T = TypeVar("T")
 
-EXPORTED, RECEIVED = ".staging/*/cross/assets.extra", ".datasets/.staging/*/upload"
+EXPORTED, RECEIVED = ".staging/*/*/cross/assets.extra", ".datasets/.staging/*/upload"
 
 MOMENTS = [
     (EXPORTED, f"{EXPORTED}/manifest.sha256"),

@@ -62,8 +62,7 @@ async def test_a_job_that_publishes_does_not_fail_for_want_of_a_child(
     tmp_path: Path, refusals: list[Exception]
 ) -> None:
     staging = Staging(tmp_path)
-    staging.start_over(JOB)
-    staging.decide(JOB, "publish")
+    staging.publish(JOB, staging.begin(JOB))
     refusals += [EOFError()] * child.START_ATTEMPTS + [Started()]
     with pytest.raises(Started):
         await run(tmp_path)

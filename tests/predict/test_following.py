@@ -16,6 +16,7 @@ from service.registry import promotion
 from service.registry.versions import Registry
 from service.schemas import Canary
 from service.settings import Settings
+from service.tables.store import Tables
 from tests.predict.tables import publish
 from tests.registry.versions import OTHER_JOB
 
@@ -34,7 +35,7 @@ def registry(tmp_path: Path) -> Registry:
 def following(registry: Registry, tmp_path: Path) -> Iterator[Following]:
     settings = Settings(artifacts_dir=tmp_path, staleness_seconds=1)
     with ThreadPoolExecutor(1) as threads:
-        yield Following(registry, settings, threads)
+        yield Following(registry, Tables(tmp_path), settings, threads)
 
 
 async def version(following: Following, asking: Client = ANYBODY) -> int:

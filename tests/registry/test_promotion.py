@@ -28,10 +28,12 @@ def test_a_roll_back_holds_until_the_next_version(registry: Registry) -> None:
 
 
 def test_publishing_goes_on_where_it_was_cut_short(registry: Registry) -> None:
+    attempt = registry.staging.begin(JOB)
     for name in ("dense", "cross"):
-        fill(registry.staging.folder(JOB) / name, metadata(name))
+        fill(attempt.folder / name, metadata(name))
+    registry.staging.publish(JOB, attempt)
     # Half-way: one of the two is out, and neither serves.
-    (registry.staging.folder(JOB) / "dense").rename(registry.folder("dense", 1))
+    (attempt.folder / "dense").rename(registry.folder("dense", 1))
     assert promotion.publish(registry, JOB, as_told) == {"dense": 1, "cross": 1}
     assert promotion.publish(registry, JOB, as_told) == {"dense": 1, "cross": 1}
     assert registry.serving("dense") == registry.serving("cross") == 1
@@ -91,7 +93,8 @@ def test_a_job_that_goes_on_does_not_undo_a_roll_back(registry: Registry) -> Non
 
 def test_a_job_that_died_while_it_sealed_goes_on(registry: Registry) -> None:
     stage(registry, metadata())
-    staged = registry.staging.folder(JOB) / "cross"
+    staged = registry.staging.challenger(JOB, "cross")
+    assert staged is not None
     changed = metadata().model_copy(update={"refused": "half-way"})
     write_whole(staged / METADATA, changed.model_dump_json())  # and the manifest is the old one
     (staged / METADATA).with_name(".metadata.json.new").write_text("{")
@@ -111,7 +114,7 @@ def test_a_promotion_does_not_wait_for_ever_for_who_is_deciding(
     publish(registry, metadata(job_id=JOB))
     publish(registry, metadata(job_id=OTHER_JOB))
     monkeypatch.setattr("service.registry.promotion.LOCK_SECONDS", 0.1)
-    with promotion._locked(registry, "cross"), pytest.raises(Unavailable, match="being changed"):
+    with registry.deciding("cross", 1), pytest.raises(Unavailable, match="being changed"):
         promotion.promote(Registry(registry.artifacts), "cross", 1)
     assert promotion.promote(registry, "cross", 1).serving
 

@@ -1,9 +1,11 @@
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from service.registry.staging import Staging, Verdict
+from service import taken_folder
+from service.registry.staging import CANCELLED, Staging, Verdict
 from service.registry.versions import Registry
 from tests.registry.versions import JOB, OTHER_JOB
 
@@ -15,26 +17,30 @@ def staging(tmp_path: Path) -> Staging:
     return registry.staging
 
 
-@pytest.mark.parametrize(("first", "second"), [("publish", "cancel"), ("cancel", "publish")])
-def test_the_first_decision_stands(staging: Staging, first: Verdict, second: Verdict) -> None:
-    staging.start_over(JOB)
+def test_a_job_that_publishes_is_not_cancelled_any_more(staging: Staging) -> None:
+    attempt = staging.begin(JOB)
     assert staging.decision(JOB) is None
-    assert staging.decide(JOB, first) == first
-    assert staging.decide(JOB, second) == first
-    assert staging.decision(JOB) == first
+    verdict = Verdict(attempt.folder.name)
+    assert staging.publish(JOB, attempt) == verdict
+    assert staging.cancel(JOB) == staging.decision(JOB) == verdict
+
+
+def test_a_job_that_is_cancelled_does_not_publish(staging: Staging) -> None:
+    attempt = staging.begin(JOB)
+    assert staging.cancel(JOB) == CANCELLED
+    assert staging.publish(JOB, attempt) == staging.decision(JOB) == CANCELLED
 
 
 def test_of_many_decisions_at_once_one_stands(staging: Staging) -> None:
-    staging.start_over(JOB)
+    attempts = [staging.begin(JOB) for _ in range(4)]
     barrier = threading.Barrier(8)
     results: list[Verdict] = []
 
-    def decide(verdict: Verdict) -> None:
+    def decide(which: int) -> None:
         barrier.wait()
-        results.append(staging.decide(JOB, verdict))
+        results.append(staging.publish(JOB, attempts[which]) if which < 4 else staging.cancel(JOB))
 
-    verdicts: list[Verdict] = ["publish", "cancel"] * 4
-    threads = [threading.Thread(target=decide, args=(verdict,)) for verdict in verdicts]
+    threads = [threading.Thread(target=decide, args=(which,)) for which in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -44,23 +50,48 @@ def test_of_many_decisions_at_once_one_stands(staging: Staging) -> None:
 
 
 def test_a_job_that_has_not_started_can_be_cancelled(staging: Staging) -> None:
-    assert staging.decide(JOB, "cancel") == "cancel"
-    assert staging.decision(JOB) == "cancel"
+    assert staging.cancel(JOB) == CANCELLED
+    assert staging.decision(JOB) == CANCELLED
 
 
-def test_a_new_attempt_keeps_the_decision_and_nothing_else(staging: Staging) -> None:
-    folder = staging.start_over(JOB)
-    (folder / "dense").mkdir()
-    (folder / "temporary.py").touch()
-    staging.decide(JOB, "cancel")
-    staging.start_over(JOB)
-    assert staging.decision(JOB) == "cancel"
-    assert [file.name for file in folder.iterdir()] == ["verdict"]
+def test_a_new_attempt_leaves_the_decision_and_who_lives_alone(staging: Staging) -> None:
+    dead, alive, decided = (staging.begin(JOB) for _ in range(3))
+    for attempt in (dead, alive, decided):
+        (attempt.folder / "dense").mkdir()
+    staging.publish(JOB, decided)
+    os.close(dead.descriptor)
+    os.close(decided.descriptor)
+    new = staging.begin(JOB)
+    assert staging.decision(JOB) == Verdict(decided.folder.name)
+    kept = {"verdict", alive.folder.name, decided.folder.name, new.folder.name}
+    assert {entry.name for entry in staging.folder(JOB).iterdir()} == kept
+    assert staging.challenger(JOB, "dense") == decided.folder / "dense"
+
+
+def test_an_attempt_at_a_job_that_has_ended_publishes_nothing(staging: Staging) -> None:
+    zombie = staging.begin(JOB)
+    staging.remove(JOB)
+    with pytest.raises(FileNotFoundError):
+        staging.publish(JOB, zombie)
+    (zombie.folder / "dense").mkdir(parents=True)  # as an export would
+    with pytest.raises(FileNotFoundError):
+        staging.publish(JOB, zombie)
+    assert staging.decision(JOB) is None
+
+
+def test_a_decision_of_an_earlier_release_is_understood(staging: Staging) -> None:
+    (staging.folder(JOB) / "dense").mkdir(parents=True)
+    (staging.folder(JOB) / "verdict").symlink_to("publish")
+    taken_folder.discard(staging.begin(JOB))
+    challenger = staging.challenger(JOB, "dense")
+    assert challenger is not None
+    assert challenger.samefile(staging.folder(JOB) / "dense")
+    assert staging.cancel(JOB) != CANCELLED
 
 
 def test_jobs_are_kept_apart_and_forgotten_one_by_one(staging: Staging) -> None:
-    staging.start_over(JOB)
-    staging.start_over(OTHER_JOB)
+    staging.begin(JOB)
+    staging.begin(OTHER_JOB)
     assert sorted(staging.jobs()) == [JOB, OTHER_JOB]
     staging.remove(JOB)
     assert staging.jobs() == [OTHER_JOB]

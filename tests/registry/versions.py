@@ -33,10 +33,10 @@ def metadata(name: ModelName = "cross", job_id: str = JOB, refused: str | None =
     )
 
 
-def fill(folder: Path, about: Metadata) -> None:
+def fill(folder: Path, about: Metadata, graph: bytes = b"graph") -> None:
     """Makes a sealed folder that holds everything but a network."""
     (folder / "assets.extra").mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(b"graph")
+    (folder / "saved_model.pb").write_bytes(graph)
     (folder / "assets.extra" / "model.onnx").write_bytes(b"twin")
     seal(folder, about)
 
@@ -47,8 +47,9 @@ def as_told(challenger: Metadata, folder: Path, champion: int | None) -> Judgeme
 
 
 def stage(registry: Registry, about: Metadata) -> None:
-    fill(registry.staging.start_over(about.job_id) / about.model, about)
-    registry.staging.decide(about.job_id, "publish")
+    attempt = registry.staging.begin(about.job_id)
+    fill(attempt.folder / about.model, about)
+    registry.staging.publish(about.job_id, attempt)
 
 
 def publish(registry: Registry, about: Metadata) -> int:

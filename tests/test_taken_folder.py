@@ -5,12 +5,12 @@ import sys
 import threading
 from pathlib import Path
 
-from service.tables import staging
+from service import taken_folder
 
 HOLD = """
 import sys, pathlib
-from service.tables import staging
-folder = staging.take(pathlib.Path(sys.argv[1])).folder
+from service import taken_folder
+folder = taken_folder.take(pathlib.Path(sys.argv[1])).folder
 (folder / "upload").write_bytes(b"half of it")
 print(folder, flush=True)
 sys.stdin.read()
@@ -26,23 +26,23 @@ def test_what_a_living_process_needs_stays_and_what_a_dead_one_left_goes(tmp_pat
     with hold(tmp_path) as process:
         assert process.stdout is not None
         folder = Path(process.stdout.readline().strip())
-        staging.clear(tmp_path)
+        taken_folder.clear(tmp_path)
         assert (folder / "upload").exists()
         process.kill()
         process.wait()
-    staging.clear(tmp_path)
+    taken_folder.clear(tmp_path)
     assert not folder.exists()
 
 
 def test_what_was_discarded_is_gone(tmp_path: Path) -> None:
-    staged = staging.take(tmp_path)
+    staged = taken_folder.take(tmp_path)
     (staged.folder / "upload").touch()
-    staging.discard(staged)
+    taken_folder.discard(staged)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_where_nothing_is_staged_there_is_nothing_to_clear(tmp_path: Path) -> None:
-    staging.clear(tmp_path / "none")
+    taken_folder.clear(tmp_path / "none")
 
 
 def test_a_folder_is_never_cleared_from_under_who_has_just_made_it(tmp_path: Path) -> None:
@@ -50,15 +50,15 @@ def test_a_folder_is_never_cleared_from_under_who_has_just_made_it(tmp_path: Pat
 
     def clear() -> None:
         while not done.is_set():
-            staging.clear(tmp_path)
+            taken_folder.clear(tmp_path)
 
     clearing = threading.Thread(target=clear)
     clearing.start()
     try:
         for _ in range(300):
-            staged = staging.take(tmp_path)
+            staged = taken_folder.take(tmp_path)
             (staged.folder / "upload").touch()
-            staging.discard(staged)
+            taken_folder.discard(staged)
     finally:
         done.set()
         clearing.join()

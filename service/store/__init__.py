@@ -1,0 +1,1 @@
+"""The object store that machines without a common disk share, and what each keeps of it."""

@@ -1,0 +1,151 @@
+"""The decision whether a job publishes, in an object store; what is staged lies in the folder
+until then.
+
+jobs/{job}/
+  {attempt}    below which prefix an attempt has written, from before it did
+  verdict      created once: what is published, or that the job is cancelled
+"""
+
+from collections import defaultdict
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from models.config import MODEL_NAMES, ModelName
+from service import taken_folder
+from service.registry.manifest import MANIFEST, METADATA, seal
+from service.registry.staging import VERDICT, Staging, Verdict
+from service.schemas import Metadata
+from service.store.files import File, download, upload
+from service.store.head import prefix
+from service.store.store import Store
+from service.taken_folder import Taken
+
+VERDICT_KEPT = timedelta(days=1)
+"""After that long, no attempt is about that does not know that its job has ended."""
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What an attempt has staged of a network."""
+
+    metadata: msgspec.Raw
+    files: list[File]
+    """All but the metadata and the manifest."""
+    after: int
+    """Its version has a higher number than this."""
+
+    @property
+    def about(self) -> Metadata:
+        return Metadata.model_validate_json(bytes(self.metadata))
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A verdict; without an attempt the job is cancelled."""
+
+    attempt: str | None = None
+    life: str = ""
+    """Of the dataset, as it was then."""
+    networks: dict[str, Draft] = {}
+
+
+class StoredStaging(Staging):
+    """Staging folders on this machine, and decisions for all of them."""
+
+    def __init__(self, root: Path, store: Store) -> None:
+        super().__init__(root)
+        self.store = store
+
+    def publish(self, job_id: str, attempt: Taken) -> Verdict:
+        """As in the folder, once all that is staged is in the store."""
+        drafts = {
+            name: Metadata.model_validate_json((attempt.folder / name / METADATA).read_bytes())
+            for name in MODEL_NAMES
+            if (attempt.folder / name / METADATA).exists()
+        }
+        of = next((about.config.dataset.name for about in drafts.values()), "")
+        dataset = self.store.refresh().head.datasets.get(of)
+        if dataset is None:
+            return self.cancel(job_id)
+        objects, mine = self.store.objects, attempt.folder.name
+        below = f"{prefix(of, dataset)}/files/{job_id}/{mine}"
+        objects.put(f"jobs/{job_id}/{mine}", below.encode())
+        networks: dict[str, Draft] = {
+            name: Draft(
+                msgspec.Raw(about.model_dump_json().encode()),
+                upload(objects, attempt.folder / name, f"{below}/{name}", {METADATA, MANIFEST}),
+                dataset.network(name).newest,
+            )
+            for name, about in drafts.items()
+        }
+        return self._say(job_id, Said(mine, dataset.life, networks))
+
+    def cancel(self, job_id: str) -> Verdict:
+        """As in the folder."""
+        return self._say(job_id, Said())
+
+    def decision(self, job_id: str) -> Verdict | None:
+        """The decision on a job, if it has been made."""
+        said = self.said(job_id)
+        return Verdict(said.attempt) if said else None
+
+    def said(self, job_id: str) -> Said | None:
+        """The decision on a job, and what it publishes."""
+        found = self.store.objects.get(_verdict(job_id))
+        return msgspec.json.decode(found[0], type=Said) if found else None
+
+    def challenger(self, job_id: str, name: ModelName) -> Path | None:
+        """A version of the attempt that is published; it is fetched if that was elsewhere."""
+        said = self.said(job_id)
+        if said is None or said.attempt is None or name not in said.networks:
+            return None
+        folder = self.folder(job_id) / said.attempt / name
+        if not folder.exists():
+            taken = taken_folder.take(self.store.incoming)
+            try:
+                draft = said.networks[name]
+                download(self.store.objects, draft.files, taken.folder / name)
+                seal(taken.folder / name, draft.about)
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                (taken.folder / name).rename(folder)
+            finally:
+                taken_folder.discard(taken)
+        return folder
+
+    def remove(self, job_id: str) -> None:
+        """Forgets a job that has ended, and what its attempts have written in vain."""
+        super().remove(job_id)
+        # From now on nobody can decide that it publishes what is removed here.
+        published, objects = self.cancel(job_id).attempt, self.store.objects
+        for key, modified in list(objects.list(f"jobs/{job_id}/")):
+            attempt = key.rpartition("/")[2]
+            if attempt == VERDICT:
+                if _is_old(modified):
+                    objects.delete([key])
+                continue
+            if attempt != published and (found := objects.get(key)):
+                objects.delete([each.key for each in objects.list(f"{found[0].decode()}/")])
+            objects.delete([key])
+
+    def jobs(self) -> list[str]:
+        """The jobs that have a folder here, or something to be removed in the store."""
+        found: defaultdict[str, bool] = defaultdict(bool)
+        for key, modified in self.store.objects.list("jobs/"):
+            _, job_id, name = key.split("/", 2)
+            found[job_id] |= name != VERDICT or _is_old(modified)
+        with suppress(FileNotFoundError):
+            found.update(dict.fromkeys(super().jobs(), True))
+        return [job_id for job_id, is_to_do in found.items() if is_to_do]
+
+    def _say(self, job_id: str, said: Said) -> Verdict:
+        there = self.store.objects.create(_verdict(job_id), msgspec.json.encode(said))
+        return Verdict((msgspec.json.decode(there, type=Said) if there else said).attempt)
+
+
+def _verdict(job_id: str) -> str:
+    return f"jobs/{job_id}/{VERDICT}"
+
+
+def _is_old(modified: datetime) -> bool:
+    return datetime.now(UTC) - modified > VERDICT_KEPT

@@ -1,0 +1,164 @@
+"""Every revision of every table, in an object store; what is in use is on this machine, too.
+
+datasets/{dataset}/{life}/tables/{id}/
+  data.parquet
+  manifest.json    what is kept of it, and its file
+
+A revision is published when the head names its id, and is gone when that does not any more.
+"""
+
+import shutil
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from models.schema import TRIPLES, TableSchema
+from service import taken_folder
+from service.registry.manifest import Damaged, seal_files, sync, verify_files, write_whole
+from service.store.files import File, download, upload
+from service.store.head import Dataset, Head, Revision, new_id, prefix
+from service.store.store import Store
+from service.tables.revisions import Description, Stored
+from service.tables.store import DATA, MANIFEST, SCHEMA, SchemaChanged, Tables
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A revision: what is kept of it, and its files."""
+
+    stored: msgspec.Raw
+    files: list[File]
+
+
+class StoredTables(Tables):
+    """The tables in one object store. Any number of machines may share it."""
+
+    def __init__(self, artifacts: Path, store: Store) -> None:
+        super().__init__(artifacts)
+        self.store = store
+        self.fetched = store.folder / "tables"
+
+    def names(self) -> list[str]:
+        """All datasets but the built-in one, sorted."""
+        return sorted(self.store.head.datasets.keys() - {TRIPLES})
+
+    def numbers(self, name: str) -> list[int]:
+        """The numbers of a dataset's revisions, newest first; or none."""
+        of = self.store.head.datasets.get(name)
+        return sorted((each.number for each in of.revisions), reverse=True) if of else []
+
+    def folder(self, name: str, number: int) -> Path:
+        """Where a revision lies on this machine, once it is fetched."""
+        key, revision = self._find(name, number)
+        place = self.fetched / revision.id
+        if not place.is_dir():
+            self._fetch(self._manifest(key), place)
+        return place
+
+    def verify(self, name: str, number: int) -> None:
+        """Hashes all of a revision; if it is damaged here, it is fetched again.
+
+        Raises:
+            Damaged: It is not what was published, in the store neither.
+        """
+        place = self.folder(name, number)
+        try:
+            verify_files(place, MANIFEST, {DATA, SCHEMA})
+        except Damaged:
+            self._fetch(self._manifest(self._find(name, number)[0]), place)
+
+    def publish(
+        self, name: str, folder: Path, stored: Stored, expected: TableSchema | None
+    ) -> tuple[Description, bool]:
+        """Makes a staged folder with `data.parquet` in it a revision; see `Tables`."""
+        new, life, written = new_id(), new_id(), ""
+        while True:
+            known = self.store.refresh()
+            of = known.head.datasets.get(name, Dataset(life))
+            number = max((each.number for each in of.revisions), default=0) + 1
+            if Revision(number - 1, new) in of.revisions:  # the reply to our swap was lost
+                return Description.of(name, number - 1, stored), True
+            is_as_expected = self.expected(name) == expected
+            same = self.newest_of(name, stored.upload, stored.options)
+            if written and (same or not is_as_expected):
+                self.store.delete(f"{written}/")
+            if not is_as_expected:
+                raise SchemaChanged
+            if same:
+                return same, False
+            below = f"{prefix(name, of)}/tables/{new}"
+            if below != written:
+                self._write(below, folder, stored)
+                written = below
+            changed = msgspec.structs.replace(of, revisions=(*of.revisions, Revision(number, new)))
+            if self.store.swap(known, known.head.then(name, changed)):
+                shutil.rmtree(folder)
+                return Description.of(name, number, stored), True
+
+    def remove_oldest(self, name: str, keep: int, needed: Collection[int]) -> None:
+        """Removes the revisions beyond the `keep` newest ones, but those that are `needed`."""
+
+        def without(head: Head) -> Head:
+            if (of := head.datasets.get(name)) is None:
+                return head
+            old = [each for each in of.revisions[:-keep] if each.number not in needed]
+            if not old:
+                return head
+            kept = tuple(each for each in of.revisions if each not in old)
+            removed = tuple(f"{prefix(name, of)}/tables/{each.id}/" for each in old)
+            return head.then(name, msgspec.structs.replace(of, revisions=kept), removed)
+
+        self.store.change(without)
+
+    def remove(self, name: str) -> None:
+        """Removes a dataset: all its revisions, and the models that were trained on it.
+
+        Raises:
+            NotFound: There is no such dataset.
+        """
+
+        def without(head: Head) -> Head:
+            if (of := head.datasets.get(name)) is None:
+                raise self._unknown(name)
+            return head.then(name, None, (f"{prefix(name, of)}/",))
+
+        self.store.change(without)
+
+    def _read(self, name: str, number: int) -> Stored:
+        return Stored.model_validate_json(bytes(self._manifest(self._find(name, number)[0]).stored))
+
+    def _find(self, name: str, number: int) -> tuple[str, Revision]:
+        of = self.store.head.datasets.get(name)
+        for each in of.revisions if of else ():
+            if of and each.number == number:
+                return f"{prefix(name, of)}/tables/{each.id}/manifest.json", each
+        raise FileNotFoundError(f"revision {number} of {name}")
+
+    def _manifest(self, key: str) -> Manifest:
+        found = self.store.kept(key)
+        if found is None:
+            raise FileNotFoundError(key)
+        return msgspec.json.decode(found, type=Manifest)
+
+    def _write(self, below: str, folder: Path, stored: Stored) -> None:
+        files = upload(self.store.objects, folder, below, {SCHEMA, MANIFEST})
+        raw = msgspec.Raw(stored.model_dump_json().encode())
+        self.store.objects.put(f"{below}/manifest.json", msgspec.json.encode(Manifest(raw, files)))
+
+    def _fetch(self, manifest: Manifest, place: Path) -> None:
+        self.fetched.mkdir(parents=True, exist_ok=True)
+        taken = taken_folder.take(self.store.incoming)
+        try:
+            new = taken.folder / "new"
+            download(self.store.objects, manifest.files, new)
+            stored = Stored.model_validate_json(bytes(manifest.stored))
+            write_whole(new / SCHEMA, stored.model_dump_json(indent=1) + "\n")
+            seal_files(new, MANIFEST)
+            with suppress(FileNotFoundError):
+                place.rename(taken.folder / "old")
+            with suppress(FileExistsError):  # another has fetched it meanwhile
+                new.rename(place)
+            sync(self.fetched)
+        finally:
+            taken_folder.discard(taken)

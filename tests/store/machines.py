@@ -1,0 +1,33 @@
+"""Machines that share nothing but an object store."""
+
+from pathlib import Path
+
+from obstore.store import MemoryStore
+
+from service.store.objects import Objects
+from service.store.places import Places, stored
+from service.store.store import Store
+
+
+def machine(folder: Path, objects: Objects) -> Places:
+    """One with an empty folder."""
+    places = stored(folder, Store(objects, folder))
+    places.registry.prepare()
+    return places
+
+
+def refresh(*machines: Places) -> None:
+    """Lets machines know what is new."""
+    for each in machines:
+        assert each.store is not None
+        each.store.refresh()
+
+
+def in_memory() -> Objects:
+    """A store in this process."""
+    return Objects(MemoryStore())
+
+
+def keys(objects: Objects, prefix: str = "") -> list[str]:
+    """The keys of all objects below a prefix."""
+    return [each.key for each in objects.list(prefix)]

@@ -1,0 +1,154 @@
+"""Versions in a store, as machines with folders of their own see them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.errors import NotFound, Unavailable
+from service.registry import promotion
+from service.registry.manifest import METADATA, ONNX, Damaged, verify
+from service.registry.promotion import Judgement
+from service.registry.versions import Registry
+from service.schemas import Metadata
+from service.store.objects import Objects
+from service.store.places import Places
+from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
+from tests.store.machines import in_memory, keys, machine, refresh
+
+
+@pytest.fixture
+def objects() -> Objects:
+    return in_memory()
+
+
+@pytest.fixture
+def here(tmp_path: Path, objects: Objects) -> Places:
+    return machine(tmp_path / "here", objects)
+
+
+@pytest.fixture
+def there(tmp_path: Path, objects: Objects) -> Places:
+    return machine(tmp_path / "there", objects)
+
+
+def test_what_one_machine_publishes_another_serves_file_by_file(
+    here: Places, there: Places
+) -> None:
+    assert publish(here.registry, metadata()) == 1
+    refresh(there)
+    assert there.registry.serving("cross") == 1
+    assert there.registry.metadata("cross", 1) == metadata()
+    assert not there.registry.place("cross", 1).exists()  # nobody has asked for its files
+    folder = there.registry.folder("cross", 1)
+    assert verify(folder) == metadata()
+    assert (folder / ONNX).read_bytes() == b"twin"
+
+
+def test_promotions_are_seen_by_all_and_told_in_their_order(here: Places, there: Places) -> None:
+    publish(here.registry, metadata(job_id=JOB))
+    publish(here.registry, metadata(job_id=OTHER_JOB))
+    refresh(there)
+    promotion.promote(there.registry, "cross", 1, "ops")
+    promotion.promote(there.registry, "cross", 1)  # changes nothing
+    refresh(here)
+    assert here.registry.serving("cross") == 1
+    seen = [(each.previous, each.version, each.key) for each in here.registry.changes("cross", 10)]
+    assert seen == [(2, 1, "ops"), (1, 2, None), (None, 1, None)]
+    assert here.registry.changes("cross", 2) == here.registry.changes("cross")[:2]
+    assert here.registry.last_change("cross") == here.registry.changes("cross")[0]
+
+
+def test_a_decision_about_another_champion_is_made_anew(here: Places, there: Places) -> None:
+    for job_id in (JOB, OTHER_JOB):
+        publish(here.registry, metadata(job_id=job_id))
+    asked: list[int | None] = []
+
+    def judge(challenger: Metadata, folder: Path, champion: int | None) -> Judgement:
+        asked.append(champion)
+        if len(asked) == 1:
+            refresh(there)
+            promotion.promote(there.registry, "cross", 1)
+        assert verify(folder).job_id == challenger.job_id
+        return Judgement(True, f"better than {champion}")
+
+    third = metadata(job_id=JOB.replace("1", "3"))
+    stage(here.registry, third)
+    promotion.publish(here.registry, third.job_id, judge)
+    assert asked == [2, 1]
+    assert [each.reason for each in here.registry.changes("cross", 2)] == [
+        "better than 1",
+        "rolled back by hand",
+    ]
+
+
+def test_a_job_goes_on_on_another_machine(here: Places, there: Places) -> None:
+    stage(here.registry, metadata())
+    shutil.rmtree(here.registry.artifacts)
+    assert promotion.publish(there.registry, JOB, as_told) == {"cross": 1}
+    assert promotion.publish(there.registry, JOB, as_told) == {"cross": 1}
+    assert verify(there.registry.folder("cross", 1)) == metadata()
+
+
+def test_a_damaged_copy_is_fetched_again(here: Places, there: Places) -> None:
+    publish(here.registry, metadata())
+    refresh(there)
+    folder = there.registry.folder("cross", 1)
+    (folder / ONNX).write_bytes(b"torn")
+    (folder / "foreign").touch()
+    assert there.registry.metadata("cross", 1) == metadata()
+    assert verify(folder) == metadata()
+    assert there.registry.damaged() == []
+
+
+def test_a_copy_that_is_damaged_while_the_store_has_lost_it_is_damaged(
+    here: Places, objects: Objects
+) -> None:
+    publish(here.registry, metadata())
+    onnx = here.registry.folder("cross", 1) / ONNX
+    objects.delete([key for key in keys(objects) if key.endswith("model.onnx")])
+    assert here.registry.metadata("cross", 1) == metadata()
+    onnx.write_bytes(b"torn")
+    with pytest.raises(Damaged, match="missing in the store"):
+        here.registry.metadata("cross", 1)
+
+
+def test_what_is_here_is_served_while_the_store_is_away(
+    here: Places, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(here.registry, metadata())
+    here.registry.folder("cross", 1)
+
+    def away(*_: object, **__: object) -> None:
+        raise Unavailable("the object store does not answer")
+
+    for name in ("get", "create", "swap", "put", "download"):
+        monkeypatch.setattr(Objects, name, away)
+    again = machine(here.registry.artifacts, objects)  # as after a restart
+    assert again.registry.serving("cross") == 1
+    assert verify(again.registry.folder("cross", 1)) == metadata()
+    with pytest.raises(Unavailable):
+        promotion.promote(again.registry, "cross", 1)
+    with pytest.raises(Unavailable):
+        again.registry.staging.cancel(JOB)
+
+
+def test_a_file_is_read_without_fetching_the_version(here: Places, there: Places) -> None:
+    publish(here.registry, metadata())
+    refresh(there)
+    assert there.registry.read("cross", 1, ONNX) == b"twin"
+    assert not there.registry.place("cross", 1).exists()
+    with pytest.raises(FileNotFoundError):
+        there.registry.read("cross", 1, METADATA.with_name("none"))
+    with pytest.raises(NotFound):
+        there.registry.version("cross", 2)
+
+
+def test_a_folder_with_versions_of_its_own_is_not_taken_for_a_cache(
+    tmp_path: Path, objects: Objects
+) -> None:
+    own = Registry(tmp_path)
+    own.prepare()
+    fill(own.folder("cross", 1), metadata())
+    with pytest.raises(FileExistsError, match="not in the object store"):
+        machine(tmp_path, objects)

@@ -20,8 +20,9 @@ demo: setup
 serve: setup
 	$(BIN)/crosscheck serve
 
+# Several files at a time: they mostly wait for services to start and for jobs to end.
 test: setup .venv/programs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # What tests need beside Python, and which Debian package has it: a browser, a scraper, a database,
 # checkers of deploy/. Of Postgres, only psql is on the PATH.

@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from service.jobs.lease import LEASE_SECONDS
+from service.registry.manifest import MANIFEST
 from tests.conftest import LONG, SMALL, Service, gone, running
 from tests.postgres import Postgres
 
-MEDIUM = {"dataset": {"size": 20_000}, "epochs": 300, "baselines": []}
+MEDIUM = {"dataset": {"size": 20_000}, "epochs": 150, "baselines": []}
 """A job of some seconds."""
 
 RESCUE_SECONDS = 20.0
@@ -121,8 +122,10 @@ def test_the_job_of_a_worker_that_stands_still_runs_elsewhere_and_is_published_o
     busy, other = that_runs(pair, job_id)
     worker, (child,) = busy.find("worker"), trains(busy)
     worker.suspend()
+    busy.until((busy.artifacts / ".staging" / job_id / "cross" / MANIFEST).exists)
     other.until(lambda: trains(other), seconds=RESCUE_SECONDS + 5)
-    assert not gone(child)  # it may have finished, and waits for its worker's word
+    assert not gone(child)  # it has finished, and waits for its worker's word
+    assert [versions_of(other, job_id, name) for name in ("dense", "cross")] == [0, 0]
     worker.resume()
     other.until(lambda: gone(worker) and gone(child), seconds=2)
     assert other.wait_for(job_id)["status"] == "succeeded"

@@ -19,7 +19,8 @@ from service.jobs.workers import KEY
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 4.0
+"""With the 15 s of a lease, a job runs elsewhere within 20 s."""
 
 OTHERS = text("""
     SELECT executor_id FROM dbos.workflow_status

@@ -278,6 +278,8 @@ class Protocol(RuleBasedStateMachine):
     def _is_a_chain(self, name: str, changes: list[Change]) -> None:
         before = self.told.get(name, [])
         assert changes[len(changes) - len(before) :] == before, "the history was rewritten"
+        made_by = [change.job_id for change in changes if change.job_id]
+        assert len(set(made_by)) == len(made_by), "a job took over twice"
         for change, earlier in pairwise(changes):
             assert change.previous == earlier.version
         self.told[name] = changes

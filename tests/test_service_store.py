@@ -120,6 +120,7 @@ def test_predictions_go_on_while_the_store_is_away(fleet: Fleet) -> None:
     os.kill(fleet.store.process.pid, signal.SIGSTOP)
     try:
         ready = fleet.other.until(lambda: _missing(fleet.other))
+        assert ready is not None
         assert ready["ready"], ready
         assert fleet.other.predict(*ROWS) == expected
         serving = "/models/triples/cross/serving"

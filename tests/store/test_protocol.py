@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from obstore.store import MemoryStore
 
+from models.config import ModelName
 from service.errors import NotFound
 from service.registry import promotion
 from service.registry.promotion import Judgement
@@ -33,7 +34,7 @@ from service.store.store import Store
 from service.taken_folder import Taken
 from tests.registry.versions import fill, metadata
 
-NETWORKS = ("dense", "cross")
+NETWORKS: tuple[ModelName, ...] = ("dense", "cross")
 
 WHERE = st.integers(0, 1)
 RECENT = st.integers(0, 2)
@@ -275,7 +276,7 @@ class Protocol(RuleBasedStateMachine):
                 last = self.told[name][0].version if self.told[name] else None
                 assert registry.pointed(name) == last
 
-    def _is_a_chain(self, name: str, changes: list[Change]) -> None:
+    def _is_a_chain(self, name: ModelName, changes: list[Change]) -> None:
         before = self.told.get(name, [])
         assert changes[len(changes) - len(before) :] == before, "the history was rewritten"
         made_by = [change.job_id for change in changes if change.job_id]

@@ -49,7 +49,8 @@ def test_who_loses_a_race_publishes_after_it(
 ) -> None:
     publish(here.tables, "houses", b"1")
     refresh(there)
-    swap, raced = Objects.swap, []
+    swap = Objects.swap
+    raced: list[bool] = []
 
     def late(self: Objects, *arguments: object) -> object:
         if not raced:

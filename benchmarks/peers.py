@@ -31,6 +31,7 @@ from benchmarks.serving import CONNECTIONS, Fields, predict_request, report
 from benchmarks.table import table
 from models.data import synthetic_triples, target
 from service.predict.formats.question import Predictions
+from service.registry.versions import Registry
 
 ENVIRONMENTS = ROOT / ".venv-peers"
 REQUIREMENTS = Path(__file__).with_name("peers-requirements.txt")
@@ -63,7 +64,7 @@ def main(
     cores = two_cores()
     with tempfile.TemporaryDirectory() as name:
         artifacts = Path(name, "artifacts")
-        publish_truth(artifacts)
+        publish_truth(Registry(artifacts))
         publish_rows(artifacts)
         triples = synthetic_triples(1, seed=42).features
         subjects = (

@@ -21,7 +21,7 @@ from service.registry import promotion
 from service.registry.manifest import EXTRA, ONNX, seal
 from service.registry.versions import Registry
 from tests.models.chain import Layer, graph
-from tests.registry.versions import as_told, metadata
+from tests.registry.versions import JOB, as_told, metadata
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,17 +29,16 @@ WAIT_SECONDS = 60.0
 POLLING_SECONDS = 0.005
 
 
-def publish_truth(artifacts: Path) -> None:
-    """Fills an artifacts folder with one version: the true function as a cross network."""
-    registry = Registry(artifacts)
+def publish_truth(registry: Registry, job_id: str = JOB) -> None:
+    """Publishes a version: the true function as a cross network."""
     registry.prepare()
-    about = metadata("cross")
-    attempt = registry.staging.begin(about.job_id)
+    about = metadata("cross", job_id)
+    attempt = registry.staging.begin(job_id)
     staged = attempt.folder / about.model
     (staged / EXTRA).mkdir(parents=True)
     onnx.save(truth(), staged / ONNX)
     seal(staged, about)
-    registry.staging.publish(about.job_id, attempt)
+    registry.staging.publish(job_id, attempt)
     promotion.publish(registry, about.job_id, as_told)
     taken_folder.discard(attempt)
 

@@ -27,6 +27,7 @@ from benchmarks.rows import expected_of_rows, publish_rows, rows_request
 from benchmarks.servers import bare, first_answer, ours, post, publish_truth
 from benchmarks.table import table
 from models.data import Array, synthetic_triples, target
+from service.registry.versions import Registry
 
 Fields = dict[str, Any]
 
@@ -56,7 +57,7 @@ def main(
     cores = two_cores()
     with tempfile.TemporaryDirectory() as folder:
         artifacts = Path(folder)
-        publish_truth(artifacts)
+        publish_truth(Registry(artifacts))
         publish_rows(artifacts)
         figures = {
             "predict": measure_predict(artifacts, cores, runs, seconds),

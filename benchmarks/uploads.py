@@ -29,6 +29,7 @@ from benchmarks.servers import publish_truth
 from benchmarks.serving import CONNECTIONS, Fields, predict_request, report
 from benchmarks.table import table
 from benchmarks.training import in_fresh_process
+from service.registry.versions import Registry
 from tests.conftest import Service, peak_memory, running
 
 WORDS = (10, 100, 1000)
@@ -57,7 +58,7 @@ def main(
         folder = Path(name)
         file = folder / "table.csv"
         in_fresh_process(write_table, file, rows)  # and what that needs of memory is given back
-        publish_truth(folder / "artifacts")
+        publish_truth(Registry(folder / "artifacts"))
         with running(folder, "--no-worker") as service:
             put(service, file)  # to have imported what it needs
             figures = {

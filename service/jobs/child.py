@@ -24,9 +24,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from models.config import TrainConfig
+from service.errors import Unavailable
 from service.jobs.clock import now
 from service.jobs.curves import Losses
-from service.registry.staging import CANCELLED
+from service.registry.staging import CANCELLED, Staging
 from service.schemas import Progress
 from service.settings import Settings
 from service.store.places import places
@@ -120,7 +121,7 @@ async def run(
         try:
             return await _run_once(job_id, config, settings, on_news, hold)
         except JobFailed as failure:
-            if staging.decision(job_id) in (None, CANCELLED):
+            if not await _is_to_publish(staging, job_id):
                 raise
             logger.error("another child goes on to publish job %s: %s", job_id, failure)
             await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
@@ -131,6 +132,15 @@ def end_all() -> None:
     _ending.set()
     for process in multiprocessing.active_children():
         process.kill()
+
+
+async def _is_to_publish(staging: Staging, job_id: str) -> bool:
+    """Whether a job is decided to publish; who cannot tell now will later."""
+    while True:
+        try:
+            return await asyncio.to_thread(staging.decision, job_id) not in (None, CANCELLED)
+        except Unavailable:
+            await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
 
 
 async def _run_once(
@@ -202,6 +212,7 @@ def _main(worker: Connection, job_id: str, config: str, settings: Settings) -> N
     """What the child does."""
     # Imported by the fork server already; the worker itself never imports TensorFlow.
     from service.jobs import trainer
+    from service.jobs.patience import patiently
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
     gc.freeze()  # or each collection walks all of TensorFlow: a quarter of a short job
@@ -224,7 +235,7 @@ def _main(worker: Connection, job_id: str, config: str, settings: Settings) -> N
         parsed = TrainConfig.model_validate_json(config)
         where = places(Path(), settings.store_url)
         if where.store is not None:
-            where.store.refresh()
+            patiently(where.store.refresh)
         # TensorFlow would remove its temporary files at an exit, which this process does not make.
         attempt = where.registry.staging.begin(job_id)
         tempfile.tempdir = os.fspath(attempt.folder)

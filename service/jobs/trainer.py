@@ -14,6 +14,7 @@ from models.config import ModelName, SyntheticDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
 from models.table import prepare
 from service.jobs import compile_cache
+from service.jobs.patience import patiently
 from service.jobs.recorder import Report
 from service.jobs.stage import stage
 from service.registry import promotion
@@ -61,21 +62,23 @@ def train(
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
     registry = where.registry.of(config.dataset.name)
-    published = registry.published(job_id)
+    published = patiently(partial(registry.published, job_id))
     cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
-    verdict = registry.staging.decision(job_id)
-    experiment = _experiment(config, where.tables, attempt.folder / ROWS, memory_bytes)
+    verdict = patiently(partial(registry.staging.decision, job_id))
+    rows = attempt.folder / ROWS
+    experiment = patiently(partial(_experiment, config, where.tables, rows, memory_bytes))
     if verdict is None and not published:
         stage(job_id, config, experiment, attempt.folder, report)
         confirm()
-        verdict = registry.staging.publish(job_id, attempt)
+        verdict = patiently(partial(registry.staging.publish, job_id, attempt))
         if cache is not None:
             compile_cache.record(cache)
     if verdict == CANCELLED:
         raise Cancelled
 
     try:
-        published = promotion.publish(registry, job_id, partial(judge, registry, experiment))
+        judging = partial(judge, registry, experiment)
+        published = patiently(partial(promotion.publish, registry, job_id, judging))
     except Gone as gone:
         raise Cancelled(gone.detail) from None
     return [

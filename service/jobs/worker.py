@@ -173,9 +173,9 @@ async def _keep_losses(job_id: str, losses: dict[str, Any]) -> None:
 async def _tidy_up(store: JobStore) -> None:
     """Removes the staging folders of jobs that have ended, and forgets the oldest of these."""
     try:
-        for job_id in store.staging.jobs():
+        for job_id in await asyncio.to_thread(store.staging.jobs):
             if await store.has_ended(job_id):
-                store.staging.remove(job_id)
+                await asyncio.to_thread(store.staging.remove, job_id)
         await store.forget_old()
     except Exception:  # no job is to fail for it
         logger.exception("could not tidy up")

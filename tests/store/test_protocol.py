@@ -214,14 +214,18 @@ class Protocol(RuleBasedStateMachine):
         half."""
         if (done := self._recent(job)) is None:
             return
-        registry = self.machines[where].registry
+        staging = self.machines[where].registry.staging
         if done not in self.ended:
             self._publish(done, where)
-            if registry.staging.decision(done) is None:
-                self.cancelled.add(done)
             self.ended.add(done)
+        is_undecided = not self._has(done) and staging.decision(done) is None
         with self.dying(at):
-            registry.staging.remove(done)
+            staging.remove(done)
+            if is_undecided:
+                self.cancelled.add(done)
+
+    def _has(self, job: str) -> bool:
+        return any(job == published for published, _ in self.seen.values())
 
     def _recent(self, which: int) -> str | None:
         return self.jobs[-1 - which] if which < len(self.jobs) else None
@@ -275,6 +279,8 @@ class Protocol(RuleBasedStateMachine):
     def _is_a_chain(self, name: ModelName, changes: list[Change]) -> None:
         before = self.told.get(name, [])
         assert changes[len(changes) - len(before) :] == before, "the history was rewritten"
+        made_by = [change.job_id for change in changes if change.job_id]
+        assert len(set(made_by)) == len(made_by), "a job took over twice"
         for change, earlier in pairwise(changes):
             assert change.previous == earlier.version
         self.told[name] = changes

@@ -14,22 +14,7 @@ from service.schemas import Metadata
 from service.store.objects import Objects
 from service.store.places import Places
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
-from tests.store.machines import in_memory, keys, machine, refresh
-
-
-@pytest.fixture
-def objects() -> Objects:
-    return in_memory()
-
-
-@pytest.fixture
-def here(tmp_path: Path, objects: Objects) -> Places:
-    return machine(tmp_path / "here", objects)
-
-
-@pytest.fixture
-def there(tmp_path: Path, objects: Objects) -> Places:
-    return machine(tmp_path / "there", objects)
+from tests.store.machines import keys, machine, refresh
 
 
 def test_what_one_machine_publishes_another_serves_file_by_file(

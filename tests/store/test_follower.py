@@ -1,0 +1,81 @@
+"""What a machine does about a new head."""
+
+import pytest
+
+from service.errors import Unavailable
+from service.registry import promotion
+from service.store.follower import Follower
+from service.store.objects import Objects
+from service.store.places import Places
+from tests.registry.versions import JOB, OTHER_JOB, metadata, publish
+from tests.store.machines import machine
+
+
+def follower_of(places: Places) -> Follower:
+    assert places.store is not None
+    return Follower(places, places.store)
+
+
+def test_what_serves_is_fetched_ahead_where_its_dataset_is_in_use(
+    here: Places, there: Places
+) -> None:
+    publish(here.registry, metadata(job_id=JOB))
+    follower = follower_of(there)
+    follower.look()
+    assert there.registry.serving("cross") == 1
+    assert not there.registry.place("cross", 1).exists()
+    there.registry.folder("cross", 1)
+    publish(here.registry, metadata(job_id=OTHER_JOB))
+    follower.look()
+    assert there.registry.place("cross", 2).is_dir()
+
+
+def test_one_process_follows_for_all_of_a_machine(
+    here: Places, there: Places, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = follower_of(there), follower_of(there)
+    asked: list[str] = []
+    get = Objects.get
+
+    def counted(self: Objects, key: str, *others: object) -> object:
+        asked.append(key)
+        return get(self, key, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Objects, "get", counted)
+    for _ in range(5):
+        first.look()
+        second.look()
+    assert asked == ["head.json"] * 5
+    publish(here.registry, metadata())
+    first.look()
+    other = machine(there.registry.artifacts, objects)  # another process, which asks nobody
+    asked.clear()
+    assert other.registry.numbers("cross") == [1]
+    assert asked == []
+
+
+def test_it_is_known_how_long_nothing_was_heard_of_the_store(
+    there: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert there.store is not None
+    assert there.store.unconfirmed_seconds() == float("inf")
+    follower = follower_of(there)
+    follower.look()
+    assert there.store.unconfirmed_seconds() < 5
+
+    def away(*_: object) -> None:
+        raise Unavailable("the object store does not answer")
+
+    monkeypatch.setattr(Objects, "get", away)
+    before = (there.store.folder / "confirmed").read_text()
+    follower.look()
+    assert (there.store.folder / "confirmed").read_text() == before
+
+
+def test_a_machine_that_was_away_catches_up(here: Places, there: Places) -> None:
+    for job_id in (JOB, OTHER_JOB):
+        publish(here.registry, metadata(job_id=job_id))
+    promotion.promote(here.registry, "cross", 1)
+    follower_of(there).look()
+    assert there.registry.serving("cross") == 1
+    assert len(there.registry.changes("cross")) == 3

@@ -1,0 +1,118 @@
+"""Tables in a store, as machines with folders of their own see them."""
+
+import pytest
+
+from service.errors import NotFound
+from service.registry.manifest import Damaged
+from service.store.follower import Follower
+from service.store.objects import Objects
+from service.store.places import Places
+from service.tables.store import DATA, SchemaChanged
+from tests.registry.versions import fill, metadata
+from tests.store.machines import keys, refresh
+from tests.tables.revisions import publish, schema_of, stage, stored
+
+
+def test_what_one_machine_takes_another_describes_and_reads(here: Places, there: Places) -> None:
+    revision, is_new = publish(here.tables, "houses")
+    assert is_new
+    refresh(there)
+    assert there.tables.names() == ["houses"]
+    assert there.tables.revision("houses") == revision
+    assert there.tables.expected("houses") == schema_of(["rooms"])
+    data = there.tables.folder("houses", 1) / DATA
+    assert data.read_bytes() == (here.tables.folder("houses", 1) / DATA).read_bytes()
+
+
+def test_the_same_bytes_from_elsewhere_are_the_same_revision(
+    here: Places, there: Places, objects: Objects
+) -> None:
+    publish(here.tables, "houses", b"rows")
+    refresh(there)
+    assert not publish(there.tables, "houses", b"rows")[1]
+    assert publish(there.tables, "houses", b"more rows")[0].revision == 2
+    assert len([key for key in keys(objects) if key.endswith(".parquet")]) == 2
+
+
+def test_a_table_that_was_read_for_other_columns_leaves_nothing(
+    here: Places, there: Places, objects: Objects
+) -> None:
+    folder = stage(there.tables)
+    publish(here.tables, "houses", features=["area"])
+    with pytest.raises(SchemaChanged):
+        there.tables.publish("houses", folder, stored(b""), expected=None)
+    assert len([key for key in keys(objects) if key.endswith(".parquet")]) == 1
+
+
+def test_who_loses_a_race_publishes_after_it(
+    here: Places, there: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(here.tables, "houses", b"1")
+    refresh(there)
+    swap = Objects.swap
+    raced: list[bool] = []
+
+    def late(self: Objects, *arguments: object) -> object:
+        if not raced:
+            raced.append(True)
+            publish(here.tables, "houses", b"2")
+        return swap(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Objects, "swap", late)
+    assert publish(there.tables, "houses", b"3")[0].revision == 3
+    refresh(here)
+    assert here.tables.numbers("houses") == [3, 2, 1]
+
+
+def test_a_reply_that_is_lost_makes_no_second_revision(
+    here: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap = Objects.swap
+
+    def twice(self: Objects, *arguments: object) -> object:
+        swap(self, *arguments)  # type: ignore[arg-type]
+        return swap(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Objects, "swap", twice)
+    assert publish(here.tables, "houses", b"1")[0].revision == 1
+    refresh(here)
+    assert here.tables.numbers("houses") == [1]
+
+
+def test_a_damaged_copy_is_fetched_again(here: Places, objects: Objects) -> None:
+    publish(here.tables, "houses")
+    data = here.tables.folder("houses", 1) / DATA
+    whole = data.read_bytes()
+    data.write_bytes(b"torn")
+    here.tables.verify("houses", 1)
+    assert data.read_bytes() == whole
+    objects.delete([key for key in keys(objects) if key.endswith(".parquet")])
+    data.write_bytes(b"torn")
+    with pytest.raises(Damaged, match="missing in the store"):
+        here.tables.verify("houses", 1)
+
+
+def test_what_is_removed_goes_from_the_store_and_from_all_machines(
+    here: Places, there: Places, objects: Objects
+) -> None:
+    for content in (b"1", b"2", b"3"):
+        publish(here.tables, "houses", content)
+    refresh(there)
+    old = there.tables.folder("houses", 1)
+    here.tables.remove_oldest("houses", keep=1, needed=[2])
+    assert here.tables.numbers("houses") == [3, 2]
+    assert there.store is not None
+    follower = Follower(there, there.store)
+    follower.look()
+    assert not old.exists()
+    assert len([key for key in keys(objects) if key.endswith(".parquet")]) == 2
+
+    fill(there.registry.of("houses").place("cross", 1), metadata())
+    here.tables.remove("houses")
+    with pytest.raises(NotFound):
+        here.tables.remove("houses")
+    follower.look()
+    assert not there.registry.of("houses").is_there
+    assert not (there.registry.artifacts / "houses").exists()
+    assert keys(objects, "datasets/") == []
+    assert publish(here.tables, "houses")[0].revision == 1

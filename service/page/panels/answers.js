@@ -6,9 +6,7 @@ import * as state from "../state.js";
 
 const path = encodeURIComponent;
 
-export const answers = {
-  id: "answers",
-  title: "What answers",
+export const panel = {
   every: 10,
   sources: ({ dataset, network }) => [
     `models?dataset=${path(dataset)}&limit=1`,

@@ -8,9 +8,7 @@ import { ENDED } from "./jobs.js";
 
 const FAR_APART = 50; // the greatest error is so many times the least: a linear axis shows one bar
 
-export const comparison = {
-  id: "comparison",
-  title: "Comparison",
+export const panel = {
   sources: ({ dataset, job, published }) => {
     if (job) return [published ? `metrics?job_id=${job}` : null];
     return [`metrics?dataset=${encodeURIComponent(dataset)}`];

@@ -6,10 +6,7 @@ import { lasting } from "../panel.js";
 import * as state from "../state.js";
 import { ENDED, duration, progressOf, told } from "./jobs.js";
 
-export const job = {
-  id: "job",
-  title: "The job",
-  needs: "train",
+export const panel = {
   sources: ({ job }) => [`jobs/${job}`],
   draw(body, [job], context) {
     const [facts, progress, actions] = lasting(body, () => [h("div"), h("div", { class: "progress" }), cancelling(job, context)]);

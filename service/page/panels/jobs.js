@@ -8,10 +8,7 @@ import * as state from "../state.js";
 export const ENDED = ["succeeded", "failed", "cancelled"];
 const STATUSES = [["", "all"], "queued", "running", ...ENDED];
 
-export const jobs = {
-  id: "jobs",
-  title: "Jobs",
-  needs: "train",
+export const panel = {
   every: 10,
   sources: ({ dataset }) => [`jobs?${parameters(dataset)}`],
   draw(body, [page], context) {

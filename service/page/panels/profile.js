@@ -6,9 +6,7 @@ import * as state from "../state.js";
 
 const FEW = 30;
 
-export const profile = {
-  id: "profile",
-  title: "The table",
+export const panel = {
   sources: ({ dataset }) => [`datasets/${encodeURIComponent(dataset)}`],
   draw(body, [about], context) {
     const all = state.get("columns") === "all";

@@ -1,17 +1,16 @@
 // What serves, dataset by dataset, beside the baselines' errors.
 
 import { attempt, h, table } from "../dom.js";
+import { first } from "../first.js";
 import { count, moment, number, score } from "../format.js";
 import { lasting } from "../panel.js";
 import * as state from "../state.js";
 
 const BASELINES = ["mean", "linear", "products", "trees", "biases"];
 
-export const serving = {
-  id: "serving",
-  title: "What serves",
+export const panel = {
   every: 10,
-  sources: () => [`serving?${parameters()}`],
+  sources: () => [first(state.all())],
   draw(body, [page], context) {
     const [, found] = lasting(body, () => [search(context), h("div")]);
     const { datasets } = page;
@@ -20,13 +19,6 @@ export const serving = {
     body.firstChild.hidden = isNew;
   },
 };
-
-function parameters() {
-  const asked = new URLSearchParams({ limit: 50 });
-  if (state.get("q")) asked.set("q", state.get("q"));
-  if (state.get("after")) asked.set("cursor", state.get("after"));
-  return asked;
-}
 
 function search(context) {
   let waiting;

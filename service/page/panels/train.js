@@ -32,10 +32,7 @@ const MORE = [
 
 const drawn = new WeakMap();
 
-export const train = {
-  id: "train",
-  title: "Train",
-  needs: "train",
+export const panel = {
   sources: ({ dataset, job }) => [job ? `jobs/${job}` : `datasets/${encodeURIComponent(dataset)}/recipe${state.get("preset") ? `?preset=${state.get("preset")}` : ""}`],
   draw(body, [said], context) {
     const { job } = context.subject;

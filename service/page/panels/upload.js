@@ -18,10 +18,7 @@ const OPTIONS = [
   ["encoding", "Encoding", "Of CSV, like windows-1252."],
 ];
 
-export const upload = {
-  id: "upload",
-  title: "A table of yours",
-  needs: "train",
+export const panel = {
   sources: () => [],
   draw(body, _, context) {
     lasting(body, () => {

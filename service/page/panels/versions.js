@@ -7,9 +7,7 @@ import * as state from "../state.js";
 const FEW = 8;
 const NETWORKS = ["dense", "cross", "deep_cross"];
 
-export const versions = {
-  id: "versions",
-  title: "Versions",
+export const panel = {
   sources: ({ dataset }) => {
     const path = encodeURIComponent(dataset);
     const all = state.get("all");

@@ -21,7 +21,10 @@ PANELS = (
     *("serving", "train", "try", "upload", "version", "versions"),
 )
 
-MODULES = ("api", "dom", "first", "format", "main", "panel", "plot", "state", "views")
+MODULES = (
+    *("api", "dom", "first", "format", "main", "panel", "plot", "sending", "state", "status"),
+    *("stream", "views"),
+)
 
 NAMES = (
     "style.css",

@@ -5,10 +5,10 @@ import { announce, h } from "./dom.js";
 import { asker, first } from "./first.js";
 import { open } from "./panel.js";
 import * as state from "./state.js";
+import { look, watch } from "./status.js";
 import { loadAll, view } from "./views.js";
 
 const ROLES = ["predict", "train", "admin"];
-const LOOK_SECONDS = 10;
 const WAIT_SECONDS = 3;
 
 const main = document.getElementById("main");
@@ -158,23 +158,6 @@ function guide({ dataset }, title, { job, version }) {
   document.getElementById("where").replaceChildren(...steps);
 }
 
-/** Whether it predicts and trains. */
-async function look() {
-  if (document.hidden) return;
-  const place = document.getElementById("status");
-  try {
-    const ready = await api.get("readyz");
-    const training = ready.training.ready ? "training is up" : `training is down: ${ready.training.missing.join("; ")}`;
-    tell(place, ready.training.ready ? "good" : "bad", `Predictions are up, ${training}`);
-  } catch (error) {
-    tell(place, "bad", error.status === 503 ? "The service is not ready to predict" : "The service does not answer");
-  }
-}
-
-function tell(place, kind, text) {
-  if (place.textContent !== text) place.replaceChildren(h("span", { class: kind }, text));
-}
-
 api.connection.addEventListener("lost", () => {
   const place = document.getElementById("lost");
   place.textContent = "The service does not answer. What you see is from before; this page looks for it, and goes on by itself.";
@@ -211,5 +194,4 @@ document.addEventListener("visibilitychange", () => {
   look();
   shown?.refresh();
 });
-setInterval(look, LOOK_SECONDS * 1000);
-start().finally(look).finally(loadAll);
+start().finally(watch).finally(loadAll);

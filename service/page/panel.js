@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { h } from "./dom.js";
 import { asker } from "./first.js";
 import * as state from "./state.js";
+import * as events from "./stream.js";
 import { load } from "./views.js";
 
 const parts = new WeakMap();
@@ -34,7 +35,9 @@ export function open(panels, subject, ask, { signal, may, reopen }) {
   }
 
   async function begin([top, ...others]) {
-    await draw([top], ask);
+    const first = draw([top], ask);
+    for (const { id } of others) load(id).catch(() => {}); // said where it is drawn
+    await first;
     await draw(others, ask);
     for (const { id, panel } of opened) if (panel?.every) repeat(() => refresh(id), panel.every, signal);
   }
@@ -42,7 +45,7 @@ export function open(panels, subject, ask, { signal, may, reopen }) {
   /** Tells of a job while it runs, and fetches what it changes: seldom meanwhile, all at its end. */
   function follow(job, tell) {
     const since = new Map();
-    api.follow(job, (now, event) => {
+    events.follow(job, (now, event) => {
       if (signal.aborted) return;
       Object.assign(subject, { status: now.status, published: now.results.length > 0 });
       tell(now);

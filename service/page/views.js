@@ -18,7 +18,7 @@ const PANELS = {
 };
 
 const HOME = ["serving", "upload", "jobs"];
-const UNTRAINED = ["answers", "profile", "train", "jobs"];
+const UNTRAINED = ["answers", "train", "profile", "jobs"];
 const DATASET = ["answers", "comparison", "residuals", "features", "try", "train", "versions", "jobs", "profile"];
 const JOB = ["job", "curves", "comparison", "train"];
 const VERSION = ["version", "residuals", "features", "try"];
@@ -30,7 +30,7 @@ export async function load(id) {
 
 /** Loads what draws all panels: a service of another release does not have it any more. */
 export function loadAll() {
-  return Promise.all(Object.keys(PANELS).map(load));
+  return Promise.allSettled(Object.keys(PANELS).map(load)); // what fails is tried again when needed
 }
 
 /** The panels of what the URL names, and its title; a dataset has fewer before it is trained. */

@@ -36,14 +36,14 @@ function search(context) {
 function begin({ may, api, state }) {
   const said = h("div");
   const train = async () => state.go({ dataset: "triples", job: (await api.post("train", {})).id });
-  const button = h("button", { class: "first", on: { click: () => attempt(button, said, train) } }, "Train the built-in example");
+  const button = h("button", { on: { click: () => attempt(button, said, train) } }, "Train the built-in example");
   return h("div", null,
     h("p", { class: "lead" }, "Nothing is trained yet."),
     may("train")
-      ? h("div", null, h("p", null, "Drop a table of yours below, and see whether a cross network predicts it better than a dense one, and either of them better than boosted trees. Or begin with the built-in example:"),
+      ? h("div", null, h("p", null, "Drop a table of yours ", h("a", { href: state.link({ at: "upload" }) }, "below"), ", and see whether a cross network predicts it better than a dense one, and either of them better than boosted trees. Or begin with the built-in example:"),
         h("div", { class: "actions" }, button), said)
       : h("p", null, "With a key that may train, this page takes a table and trains on it."),
-    h("p", { class: "quiet" }, "The built-in dataset ", h("a", { href: state.link({ dataset: "triples" }) }, "triples"), " is there from the start."));
+    h("p", { class: "quiet" }, "It is the dataset ", h("a", { href: state.link({ dataset: "triples" }) }, "triples"), ", whose target is a sum of products of its three features."));
 }
 
 function list({ datasets, next_cursor }) {

@@ -186,7 +186,10 @@ window.addEventListener("hashchange", () => {
   last = location.hash;
   const now = new URLSearchParams(last.slice(1));
   const same = ["dataset", "job", "network", "version"].every((name) => before.get(name) === now.get(name));
-  if (same && shown) return shown.refresh();
+  if (same && shown) {
+    if (now.get("at") !== before.get("at")) document.getElementById(now.get("at"))?.scrollIntoView();
+    return shown.refresh();
+  }
   return show().then(() => state.get("at") || window.scrollTo(0, 0));
 });
 document.addEventListener("visibilitychange", () => {

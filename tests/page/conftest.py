@@ -35,7 +35,9 @@ expect.set_options(timeout=1000 * WAIT_SECONDS)
 LEVEL_AA = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 # What is drawn within a picture has no text, and is its picture's: there is a lot of it.
-AXE = "rules => axe.run({exclude: ['circle', 'rect', 'line']}, {runOnly: rules})"
+AXE = """rules => axe.run(
+    {exclude: ["circle", "rect", "line"]}, {runOnly: rules, resultTypes: ["violations"]}
+)"""
 
 SETTLED = """() => {
     const main = document.querySelector("main");
@@ -85,7 +87,7 @@ class Tab:
         self.settled()
         if key is not None:
             self.enter(key)
-            self.settled()
+            self.unlocked()
 
     def enter(self, key: str) -> None:
         """Enters a key where one is asked for."""
@@ -95,6 +97,11 @@ class Tab:
     def settled(self) -> None:
         """Waits until every panel has been drawn, or a key is asked for."""
         self.page.wait_for_function(SETTLED)
+
+    def unlocked(self) -> None:
+        """Waits until a key has been taken, and every panel has been drawn."""
+        self.page.wait_for_selector("#locked", state="detached")
+        self.settled()
 
     def panel(self, name: str) -> Locator:
         """A panel, by its id."""

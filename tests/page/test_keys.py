@@ -53,7 +53,7 @@ def test_a_key_is_kept_for_the_session_alone_and_stands_in_no_url(
     tab.enter("an-unknown-key-an-unknown-key")
     expect(tab.page.get_by_role("alert").last).to_have_text("The key is not known.")
     tab.enter(KEYS["admin"])
-    tab.settled()
+    tab.unlocked()
     tab.page.reload()
     tab.settled()
     expect(tab.page.locator("#who")).to_contain_text("a-admin")

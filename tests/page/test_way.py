@@ -7,15 +7,21 @@ from playwright.sync_api import expect
 
 from tests.conftest import Service
 from tests.page.conftest import OpenTab, houses
+from tests.page.narrows import Narrows
 
-# What was said to those who listen to the page.
-HEAR = """
+LARGE = 2_000_000
+"""Rows: more than what the kernel holds of a connection."""
+
+MEGABYTE = 2**20
+
+SOME_SENT = re.compile(r"[1-9]\d*\.\d [kM]B of \d+\.\d MB sent")
+
+# What is said from now on to those who listen to the page.
+HEAR = """() => {
     window.heard = [];
-    addEventListener("DOMContentLoaded", () => {
-        const said = document.getElementById("said");
-        new MutationObserver(() => heard.push(said.innerText)).observe(said, {childList: true});
-    });
-"""
+    const said = document.getElementById("said");
+    new MutationObserver(() => heard.push(said.innerText)).observe(said, {childList: true});
+}"""
 
 
 def test_from_a_table_to_a_promoted_version_and_back_by_clicks_alone(
@@ -41,13 +47,17 @@ def test_from_a_table_to_a_promoted_version_and_back_by_clicks_alone(
         page.get_by_label(label).fill(value)
     page.get_by_role("button", name="Train", exact=True).click()
 
-    expect(page.locator("#job-state")).to_contain_text("succeeded: dense version 1, cross version 1")
+    expect(page.locator("#job-state")).to_contain_text(
+        "succeeded: dense version 1, cross version 1"
+    )
     expect(tab.panel("comparison")).to_contain_text(re.compile("better than|no difference"))
     page.get_by_label("Seed").fill("7")
     always = page.get_by_label("What is trained takes over")
     always.select_option("always")
     page.get_by_role("button", name="Train again").click()
-    expect(page.locator("#job-state")).to_contain_text("succeeded: dense version 2, cross version 2")
+    expect(page.locator("#job-state")).to_contain_text(
+        "succeeded: dense version 2, cross version 2"
+    )
 
     page.get_by_role("link", name="my-houses").first.click()
     versions = tab.panel("versions")
@@ -129,27 +139,32 @@ def test_the_same_call_from_elsewhere_gives_the_same_prediction(
 def test_an_upload_tells_how_much_is_sent_and_that_it_is_read_and_can_be_cancelled(
     shown: Service, open_tab: OpenTab, tmp_path: Path
 ) -> None:
-    rows = "".join(f"{number},{number % 7},{number % 11}\n" for number in range(100_000))
+    rows = "".join(f"{number},{number % 7},{number % 11}\n" for number in range(LARGE))
     table = tmp_path / "large.csv"
     table.write_text(f"a,b,c\n{rows}")
-    tab = open_tab(shown)
-    tab.page.add_init_script(HEAR)
-    tab.go()
-    slowly = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
-    network = tab.page.context.new_cdp_session(tab.page)
-    network.send("Network.enable")
-    network.send("Network.emulateNetworkConditions", slowly)
-    tab.page.get_by_label("Drop a file here").set_input_files(table)
-    tab.page.get_by_role("button", name="Upload", exact=True).click()
-    sending = tab.panel("upload")
-    expect(sending).to_contain_text(re.compile(r"[1-9][\d.]* kB of 1\.1 MB sent"))
-    tab.page.get_by_role("button", name="Cancel the upload").click()
-    expect(sending).to_contain_text("The upload is cancelled")
-    assert shown.client.get("/datasets/large").status_code == 404
+    with Narrows(shown.client.base_url.port or 0) as narrows:
+        tab = open_tab(shown)
+        tab.address = narrows.address
+        tab.go()
+        upload = tab.page.get_by_role("button", name="Upload", exact=True)
+        panel = tab.panel("upload")
+        tab.page.get_by_label("Drop a file here").set_input_files(table)
+        narrows.close_behind(MEGABYTE)
+        upload.click()
+        expect(panel).to_contain_text(SOME_SENT)
+        tab.page.get_by_role("button", name="Cancel the upload").click()
+        expect(panel).to_contain_text("The upload is cancelled; nothing of it is left.")
+        narrows.open()
+        shown.until(lambda: not [*(shown.artifacts / ".datasets").rglob("upload")])
 
-    network.send("Network.emulateNetworkConditions", {**slowly, "uploadThroughput": -1})
-    tab.page.get_by_role("button", name="Upload", exact=True).click()
-    tab.page.wait_for_selector("section#profile td")
-    assert "100,000 rows" in tab.text("profile")
-    assert any("the service reads" in said for said in tab.page.evaluate("() => heard"))
+        narrows.close_behind(MEGABYTE)
+        upload.click()
+        expect(panel).to_contain_text(SOME_SENT)
+        expect(panel.get_by_role("progressbar", name="Sending large.csv")).to_be_visible()
+        tab.page.evaluate(HEAR)
+        narrows.open()
+        tab.page.wait_for_selector("section#profile td")
+        assert f"{LARGE:,} rows" in tab.text("profile")
+        assert any("the service reads" in said for said in tab.page.evaluate("() => heard"))
+    assert shown.get("/datasets/large")["revision"] == 1
     tab.check(silent=True)

@@ -43,7 +43,7 @@ function begin({ may, api, state }) {
       ? h("div", null, h("p", null, "Drop a table of yours ", h("a", { href: state.link({ at: "upload" }) }, "below"), ", and see whether a cross network predicts it better than a dense one, and either of them better than boosted trees. Or begin with the built-in example:"),
         h("div", { class: "actions" }, button), said)
       : h("p", null, "With a key that may train, this page takes a table and trains on it."),
-    h("p", { class: "quiet" }, "It is the dataset ", h("a", { href: state.link({ dataset: "triples" }) }, "triples"), ", whose target is a sum of products of its three features."));
+    h("p", { class: "quiet" }, "The example is the dataset ", h("a", { href: state.link({ dataset: "triples" }) }, "triples"), ", whose target is a sum of products of its three features."));
 }
 
 function list({ datasets, next_cursor }) {

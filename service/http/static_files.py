@@ -28,47 +28,70 @@ STRICT = {
 """A Content-Security-Policy: everything comes from here, and nothing is written into a page."""
 
 
-class _Content(NamedTuple):
+ASKED_FOR_AGAIN = "no-cache"
+"""A `Cache-Control`: a browser asks each time whether it is still the same."""
+
+KEPT = "public, max-age=31536000, immutable"
+"""A `Cache-Control` of what is never another under the same path."""
+
+
+class Content(NamedTuple):
+    """What is answered with."""
+
     plain: bytes
     gzipped: bytes
     digest: str
+    media_type: str
 
 
 @cache
-def _content(file: Path) -> _Content:
+def read(file: Path) -> Content:
     """A file, without the comment that names a source map: there is none here."""
     plain = file.read_bytes().partition(b"/*# sourceMappingURL=")[0]
+    return made_of(plain, MEDIA_TYPES[file.suffix])
+
+
+def made_of(plain: bytes, media_type: str) -> Content:
+    """Content that is in no file."""
     digest = hashlib.sha256(plain).hexdigest()[:32]
-    return _Content(plain, gzip.compress(plain, mtime=0), digest)
+    return Content(plain, gzip.compress(plain, mtime=0), digest, media_type)
 
 
-def router(files: Mapping[str, Path], policy: Mapping[str, str] = STRICT) -> APIRouter:
-    """Answers for each path with its file; `policy` is as in `answer`."""
+def router(
+    files: Mapping[str, Path],
+    policy: Mapping[str, str] = STRICT,
+    cache_control: str = ASKED_FOR_AGAIN,
+) -> APIRouter:
+    """Answers for each path with its file; the others are as in `answer`."""
     made = APIRouter(include_in_schema=False)
 
     def add(path: str, file: Path) -> None:
         @made.get(path)
         async def answer_file(request: Request) -> Response:
-            return answer(request, file, policy)
+            return answer(request, read(file), policy, cache_control)
 
     for path, file in files.items():
         add(path, file)
     return made
 
 
-def answer(request: Request, file: Path, policy: Mapping[str, str] = STRICT) -> Response:
-    """Answers with a file. A browser asks each time whether it is still the same.
+def answer(
+    request: Request,
+    content: Content,
+    policy: Mapping[str, str] = STRICT,
+    cache_control: str = ASKED_FOR_AGAIN,
+) -> Response:
+    """Answers with content.
 
     Args:
         request: Whose headers say what it takes, and what it has.
-        file: One of ours; it is read once.
         policy: The directives of its Content-Security-Policy.
+        cache_control: How long it may be kept.
     """
-    plain, gzipped, digest = _content(file)
     compressed = _takes_gzip(request.headers.get("accept-encoding", ""))
-    etag = f'"{digest}-gzip"' if compressed else f'"{digest}"'
+    etag = f'"{content.digest}-gzip"' if compressed else f'"{content.digest}"'
     headers = {
-        "Cache-Control": "no-cache",
+        "Cache-Control": cache_control,
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "ETag": etag,
         "Referrer-Policy": "no-referrer",
@@ -79,8 +102,8 @@ def answer(request: Request, file: Path, policy: Mapping[str, str] = STRICT) -> 
         return Response(status_code=304, headers=headers)
     if compressed:
         headers["Content-Encoding"] = "gzip"
-    body = gzipped if compressed else plain
-    return Response(body, headers=headers, media_type=MEDIA_TYPES[file.suffix])
+    body = content.gzipped if compressed else content.plain
+    return Response(body, headers=headers, media_type=content.media_type)
 
 
 def _takes_gzip(accepted: str) -> bool:

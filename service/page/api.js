@@ -23,24 +23,53 @@ export function keep(secret) {
   else sessionStorage.removeItem(KEY);
 }
 
-function headers(more) {
+/** The headers of a request, with the key if there is one. */
+export function headers(more) {
   return key() ? { "X-API-Key": key(), ...more } : more;
 }
 
-async function request(method, path, { body, type, signal, more } = {}) {
-  const given = { Accept: "application/json", ...more };
-  if (body !== undefined) given["Content-Type"] = type ?? "application/json";
-  const sent = body === undefined || type ? body : JSON.stringify(body);
+async function request(method, path, { body, signal } = {}) {
+  const given = { Accept: "application/json" };
+  if (body !== undefined) given["Content-Type"] = "application/json";
+  const sent = body === undefined ? body : JSON.stringify(body);
   let response;
   try {
     response = await fetch(path, { method, body: sent, signal, headers: headers(given), cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     loseConnection();
-    throw new Refusal(0, "The service does not answer. This page looks for it, and goes on by itself.");
+    throw silence();
   }
   if (!response.ok) throw await refusal(response);
   return response;
+}
+
+/** Puts a file; `tell` hears how many of its bytes have gone, which `fetch` does not say. */
+export function upload(path, file, tell, signal) {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("PUT", path);
+    const given = headers({ Accept: "application/json", "Content-Type": "application/octet-stream" });
+    for (const [name, value] of Object.entries(given)) sending.setRequestHeader(name, value);
+    sending.upload.addEventListener("progress", ({ loaded }) => tell(loaded));
+    sending.upload.addEventListener("load", () => tell(file.size));
+    sending.addEventListener("load", async () => {
+      const { status, statusText, responseText } = sending;
+      if (status < 300) resolve(JSON.parse(responseText));
+      else reject(await refusal(new Response(responseText, { status, statusText })));
+    });
+    sending.addEventListener("error", () => {
+      loseConnection();
+      reject(silence());
+    });
+    sending.addEventListener("abort", () => reject(new DOMException("cancelled", "AbortError")));
+    signal.addEventListener("abort", () => sending.abort());
+    sending.send(file);
+  });
+}
+
+function silence() {
+  return new Refusal(0, "The service does not answer. This page looks for it, and goes on by itself.");
 }
 
 async function refusal(response) {
@@ -74,12 +103,12 @@ export async function remove(path) {
 }
 
 /** Looks for a service that does not answer until it does. */
-async function loseConnection() {
+export async function loseConnection() {
   if (lost) return;
   lost = true;
   connection.dispatchEvent(new Event("lost"));
   for (let tries = 0; ; tries++) {
-    await pause(PROBE_SECONDS[Math.min(tries, PROBE_SECONDS.length - 1)]);
+    await pauseAfter(tries);
     try {
       await fetch("livez", { cache: "no-store" });
       break;
@@ -91,87 +120,8 @@ async function loseConnection() {
   connection.dispatchEvent(new Event("back"));
 }
 
-function pause(seconds) {
+/** A pause that is the longer the more has been tried. */
+export function pauseAfter(tries) {
+  const seconds = PROBE_SECONDS[Math.min(tries, PROBE_SECONDS.length - 1)];
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-}
-
-let followed = null;
-
-/** Tells of a job whenever it changes, and once it has ended. A tab has one such stream, and none
- * while it is hidden or once the job has ended. */
-export function follow(job, tell, signal) {
-  followed?.end();
-  const mine = { job, tell, last: null, stream: null, end: () => close(mine) };
-  followed = mine;
-  signal.addEventListener("abort", mine.end, { once: true });
-  if (!document.hidden) stream(mine);
-}
-
-/** The job that is followed, if one is. */
-export function following() {
-  return followed?.job;
-}
-
-function close(mine) {
-  mine.stream?.abort();
-  mine.stream = null;
-  if (followed === mine) followed = null;
-}
-
-document.addEventListener("visibilitychange", () => {
-  if (!followed) return;
-  if (document.hidden) {
-    followed.stream?.abort();
-    followed.stream = null;
-  } else if (!followed.stream) {
-    stream(followed);
-  }
-});
-
-async function stream(mine) {
-  const controller = (mine.stream = new AbortController());
-  let tries = 0;
-  while (mine.stream === controller) {
-    try {
-      const more = mine.last ? { "Last-Event-ID": mine.last } : {};
-      const response = await fetch(`jobs/${mine.job}/events`, {
-        headers: headers({ Accept: "text/event-stream", ...more }),
-        signal: controller.signal,
-        cache: "no-store",
-      });
-      if (response.status === 204 || (response.status >= 400 && response.status < 500)) return mine.end();
-      if (response.ok) {
-        tries = 0;
-        for await (const event of eventsOf(response.body)) {
-          if (event.id) mine.last = event.id;
-          if (event.name === "end") mine.end();
-          mine.tell(JSON.parse(event.data), event.name);
-          if (event.name === "end") return;
-        }
-      }
-    } catch {
-      if (controller.signal.aborted) return;
-      loseConnection();
-    }
-    await pause(PROBE_SECONDS[Math.min(tries++, PROBE_SECONDS.length - 1)]);
-  }
-}
-
-async function* eventsOf(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const blocks = (rest + value.replaceAll("\r", "")).split("\n\n");
-    rest = blocks.pop();
-    for (const block of blocks) {
-      const fields = {};
-      for (const line of block.split("\n")) {
-        const [, name, said] = /^(\w*):? ?(.*)$/.exec(line) ?? [];
-        if (name) fields[name] = name === "data" && fields.data ? `${fields.data}\n${said}` : said;
-      }
-      if (fields.data) yield { id: fields.id, name: fields.event, data: fields.data };
-    }
-  }
 }

@@ -107,19 +107,24 @@ export function announce(text) {
   document.getElementById("said").textContent = text;
 }
 
-const VENDORED = { uPlot: "page/vendored/uPlot-1.6.32.iife.min.js" };
+const VENDORED = { uPlot: "vendored/uPlot-1.6.32" };
 const loading = {};
 
-/** A vendored library, loaded when it is first needed. */
+/** A vendored library with its looks, loaded when it is first needed. */
 export function load(name) {
-  loading[name] ??= new Promise((resolve, reject) => {
-    const script = h("script", { src: VENDORED[name] });
-    script.addEventListener("load", () => resolve(globalThis[name]));
-    script.addEventListener("error", () => {
-      delete loading[name];
-      reject(new Error(`${name} could not be loaded from the service`));
-    });
-    document.head.append(script);
-  });
+  const file = (ending) => new URL(`${VENDORED[name]}.${ending}`, import.meta.url);
+  loading[name] ??= Promise.all([
+    loaded(h("link", { rel: "stylesheet", href: file("min.css") })),
+    loaded(h("script", { src: file("iife.min.js") })),
+  ]).then(() => globalThis[name]);
+  loading[name].catch(() => delete loading[name]);
   return loading[name];
+}
+
+function loaded(element) {
+  return new Promise((resolve, reject) => {
+    element.addEventListener("load", resolve);
+    element.addEventListener("error", () => reject(new Error("A part of the page could not be loaded from the service.")));
+    document.head.append(element);
+  });
 }

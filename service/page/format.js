@@ -23,6 +23,12 @@ export function count(n) {
   return n === null || n === undefined ? "–" : n.toLocaleString("en");
 }
 
+/** A size: 12.3 MB. */
+export function bytes(n) {
+  const power = Math.max(0, Math.min(3, Math.floor(Math.log10(n || 1) / 3)));
+  return `${power ? (n / 1000 ** power).toFixed(1) : n} ${["bytes", "kB", "MB", "GB"][power]}`;
+}
+
 /** "1 row", "2 rows". */
 export function several(n, one, many = `${one}s`) {
   return `${count(n)} ${n === 1 ? one : many}`;
@@ -56,4 +62,9 @@ export function score(name) {
 /** The score by which versions are told apart on rows that nobody has chosen by. */
 export function tested(scores) {
   return ["eval_rmse", "test_rmse", "test_log_loss"].find((name) => name in scores);
+}
+
+/** What the service says, as a sentence. */
+export function sentence(text) {
+  return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }

@@ -2,12 +2,13 @@
 
 import * as api from "./api.js";
 import { announce, h } from "./dom.js";
+import { asker, first } from "./first.js";
 import { open } from "./panel.js";
 import * as state from "./state.js";
-import { view } from "./views.js";
+import { look, watch } from "./status.js";
+import { loadAll, view } from "./views.js";
 
 const ROLES = ["predict", "train", "admin"];
-const LOOK_SECONDS = 10;
 const WAIT_SECONDS = 3;
 
 const main = document.getElementById("main");
@@ -21,7 +22,7 @@ function may(role) {
 
 async function start() {
   try {
-    who = await api.get("whoami");
+    who = JSON.parse(await asker()("whoami"));
   } catch (error) {
     main.replaceChildren(h("p", { class: "refusal", role: "alert" }, error.message));
     return;
@@ -72,9 +73,10 @@ async function show() {
   leave();
   const { signal } = leaving;
   const named = state.all();
+  const ask = asker(signal);
   let found;
   try {
-    found = await lookUp(named, signal);
+    found = await lookUp(named, ask);
   } catch (error) {
     if (!signal.aborted) excuse(error);
     return;
@@ -83,12 +85,11 @@ async function show() {
   const panels = all.filter(({ needs }) => !needs || may(needs));
   document.title = title === "Crosscheck" ? title : `${title} – Crosscheck`;
   guide({ ...found, ...named }, title, named);
-  const opened = open(panels, { ...found, ...named }, { signal, may, reopen });
+  const opened = open(panels, { ...found, ...named }, ask, { signal, may, reopen });
   await unfold(heading(panels, title), opened.sections, signal);
   if (signal.aborted) return;
   shown = opened;
   if (named.at) document.getElementById(named.at)?.scrollIntoView();
-  for (const { id, every } of panels) if (every) repeat(() => opened.refresh(id), every, signal);
 }
 
 /** Shows it anew at the same place: what was looked up before has changed. */
@@ -115,13 +116,12 @@ async function unfold(heading, sections, signal) {
 
 /** What must be known of what the URL names before its panels are opened: of a dataset the version
  * that answers by default, of a job whether there is something to compare. */
-async function lookUp({ dataset, job, version }, signal) {
-  if (job) {
-    const { status, results, config } = await api.get(`jobs/${encodeURIComponent(job)}`, { signal });
-    return { dataset: config.dataset.name ?? "triples", status, published: results.length > 0 };
-  }
-  if (!dataset || version) return {};
-  const { default: chosen, models } = await api.get(`models?dataset=${encodeURIComponent(dataset)}&limit=1`, { signal });
+async function lookUp(named, ask) {
+  const { dataset, job, version } = named;
+  if (!job && (!dataset || version)) return {};
+  const said = JSON.parse(await ask(first(named)));
+  if (job) return { dataset: said.config.dataset.name ?? "triples", status: said.status, published: said.results.length > 0 };
+  const { default: chosen, models } = said;
   const crosses = models.filter(({ name, serving }) => name !== "dense" && serving);
   const crossing = crosses.find(({ name }) => name === chosen?.model) ?? crosses[0];
   return {
@@ -158,28 +158,6 @@ function guide({ dataset }, title, { job, version }) {
   document.getElementById("where").replaceChildren(...steps);
 }
 
-function repeat(action, seconds, signal) {
-  const timer = setInterval(() => document.hidden || action(), seconds * 1000);
-  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
-}
-
-/** Whether it predicts and trains. */
-async function look() {
-  if (document.hidden) return;
-  const place = document.getElementById("status");
-  try {
-    const ready = await api.get("readyz");
-    const training = ready.training.ready ? "training is up" : `training is down: ${ready.training.missing.join("; ")}`;
-    tell(place, ready.training.ready ? "good" : "bad", `Predictions are up, ${training}`);
-  } catch (error) {
-    tell(place, "bad", error.status === 503 ? "The service is not ready to predict" : "The service does not answer");
-  }
-}
-
-function tell(place, kind, text) {
-  if (place.textContent !== text) place.replaceChildren(h("span", { class: kind }, text));
-}
-
 api.connection.addEventListener("lost", () => {
   const place = document.getElementById("lost");
   place.textContent = "The service does not answer. What you see is from before; this page looks for it, and goes on by itself.";
@@ -208,7 +186,10 @@ window.addEventListener("hashchange", () => {
   last = location.hash;
   const now = new URLSearchParams(last.slice(1));
   const same = ["dataset", "job", "network", "version"].every((name) => before.get(name) === now.get(name));
-  if (same && shown) return shown.refresh();
+  if (same && shown) {
+    if (now.get("at") !== before.get("at")) document.getElementById(now.get("at"))?.scrollIntoView();
+    return shown.refresh();
+  }
   return show().then(() => state.get("at") || window.scrollTo(0, 0));
 });
 document.addEventListener("visibilitychange", () => {
@@ -216,6 +197,4 @@ document.addEventListener("visibilitychange", () => {
   look();
   shown?.refresh();
 });
-setInterval(look, LOOK_SECONDS * 1000);
-look();
-start();
+start().finally(watch).finally(loadAll);

@@ -2,7 +2,10 @@
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
+import { asker } from "./first.js";
 import * as state from "./state.js";
+import * as events from "./stream.js";
+import { load } from "./views.js";
 
 const parts = new WeakMap();
 
@@ -15,35 +18,40 @@ export function lasting(body, make) {
 }
 
 /** Opens panels on a subject: a section for each, with the promise of its first drawing, and what
- * fetches and draws them again. */
-export function open(panels, subject, { signal, may, reopen }) {
+ * fetches and draws them again. What `ask` has been told already is not asked for again. The first
+ * panel comes first: the others do not share the service with it. */
+export function open(panels, subject, ask, { signal, may, reopen }) {
   const opened = panels.map((panel) => section(panel, subject));
   const context = { subject, signal, may, reopen, api, state, refresh, follow };
-  for (const each of opened) each.again = () => refresh(each.panel.id);
+  for (const each of opened) each.again = () => refresh(each.id);
 
   /** Fetches and draws these panels, by default all. What they share is asked for once. */
-  async function refresh(...ids) {
-    const asked = new Map();
-    const ask = (path) => {
-      if (!asked.has(path)) asked.set(path, api.text(path, { signal }));
-      return asked.get(path);
-    };
-    const chosen = opened.filter(({ panel }) => !ids.length || ids.includes(panel.id));
-    const filled = chosen.map((each) => fill(each, ask, context));
-    chosen.forEach((each, index) => (each.first ??= filled[index]));
-    await Promise.all(filled);
+  function refresh(...ids) {
+    return draw(opened.filter(({ id }) => !ids.length || ids.includes(id)), asker(signal));
+  }
+
+  function draw(chosen, ask) {
+    return Promise.all(chosen.map((each) => fill(each, ask, context)));
+  }
+
+  async function begin([top, ...others]) {
+    const first = draw([top], ask);
+    for (const { id } of others) load(id).catch(() => {}); // said where it is drawn
+    await first;
+    await draw(others, ask);
+    for (const { id, panel } of opened) if (panel?.every) repeat(() => refresh(id), panel.every, signal);
   }
 
   /** Tells of a job while it runs, and fetches what it changes: seldom meanwhile, all at its end. */
   function follow(job, tell) {
     const since = new Map();
-    api.follow(job, (now, event) => {
+    events.follow(job, (now, event) => {
       if (signal.aborted) return;
       Object.assign(subject, { status: now.status, published: now.results.length > 0 });
       tell(now);
       if (event === "end") return refresh();
-      for (const { id, live } of panels) {
-        if (live && performance.now() - (since.get(id) ?? -Infinity) > live * 1000) {
+      for (const { id, panel } of opened) {
+        if (panel?.live && performance.now() - (since.get(id) ?? -Infinity) > panel.live * 1000) {
           since.set(id, performance.now());
           refresh(id);
         }
@@ -51,25 +59,28 @@ export function open(panels, subject, { signal, may, reopen }) {
     }, signal);
   }
 
-  refresh();
+  begin(opened);
   return { sections: opened.map(({ element, first }) => ({ element, first })), refresh };
 }
 
-function section(panel, subject) {
+function section({ id, title }, subject) {
   const links = h("span", { class: "links" });
   const body = h("div", { class: "body" }, h("p", { class: "quiet" }, "Loading …"));
-  const element = h("section", { id: panel.id, "aria-labelledby": `${panel.id}-title`, tabindex: -1 },
-    h("header", null, h("h2", { id: `${panel.id}-title` }, panel.title), links), body);
-  return { panel, subject, links, body, element, drawn: null, round: 0 };
+  const element = h("section", { id, "aria-labelledby": `${id}-title`, tabindex: -1 },
+    h("header", null, h("h2", { id: `${id}-title` }, title), links), body);
+  const made = { id, title, panel: null, subject, links, body, element, drawn: null, round: 0 };
+  made.first = new Promise((resolve) => (made.isDrawn = resolve));
+  return made;
 }
 
 async function fill(opened, ask, context) {
-  const { panel, subject, body } = opened;
+  const { id, subject, body } = opened;
   const round = ++opened.round;
   const isStale = () => context.signal.aborted || round !== opened.round;
-  const paths = panel.sources(subject);
-  link(opened, paths.filter(Boolean));
   try {
+    const panel = (opened.panel ??= await load(id));
+    const paths = panel.sources(subject);
+    link(opened, paths.filter(Boolean));
     const texts = await Promise.all(paths.map((path) => path && ask(path)));
     if (isStale()) return;
     const said = texts.join("\n");
@@ -83,11 +94,18 @@ async function fill(opened, ask, context) {
     if (isStale() || error.name === "AbortError") return;
     opened.drawn = null;
     body.replaceChildren(...excuse(opened, error));
+  } finally {
+    opened.isDrawn();
   }
 }
 
+function repeat(action, seconds, signal) {
+  const timer = setInterval(() => document.hidden || action(), seconds * 1000);
+  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+}
+
 /** Links to the JSON that is drawn. A browser sends no key with a link, so with one we fetch it. */
-function link({ panel, links }, paths) {
+function link({ title, links }, paths) {
   if (links.dataset.paths === paths.join(" ")) return;
   links.dataset.paths = paths.join(" ");
   links.replaceChildren(...paths.map((path, index) => {
@@ -98,12 +116,12 @@ function link({ panel, links }, paths) {
       const text = await api.text(path).catch((error) => error.message);
       window.open(URL.createObjectURL(new Blob([text], { type: "application/json" })));
     };
-    return h("a", { href: path, title: path, on: { click: open }, "aria-label": `JSON${place} of: ${panel.title}` }, `JSON${place}`);
+    return h("a", { href: path, title: path, on: { click: open }, "aria-label": `JSON${place} of: ${title}` }, `JSON${place}`);
   }));
 }
 
 function excuse({ panel, again }, error) {
-  if (error.status === 404 && panel.missing) return [h("p", { class: "quiet" }, panel.missing)];
+  if (error.status === 404 && panel?.missing) return [h("p", { class: "quiet" }, panel.missing)];
   if (!(error instanceof api.Refusal)) console.error(error);
   return [
     h("p", { class: "refusal", role: "alert" }, error.message),

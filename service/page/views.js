@@ -1,30 +1,47 @@
-// Which panels each view has, from top to bottom.
+// Which panels each view has, from top to bottom. What draws one is a module of `panels/`.
 
-import { answers } from "./panels/answers.js";
-import { comparison } from "./panels/comparison.js";
-import { curves } from "./panels/curves.js";
-import { features } from "./panels/features.js";
-import { job } from "./panels/job.js";
-import { jobs } from "./panels/jobs.js";
-import { profile } from "./panels/profile.js";
-import { residuals } from "./panels/residuals.js";
-import { serving } from "./panels/serving.js";
-import { train } from "./panels/train.js";
-import { tryIt } from "./panels/try.js";
-import { upload } from "./panels/upload.js";
-import { version } from "./panels/version.js";
-import { versions } from "./panels/versions.js";
+const PANELS = {
+  answers: { title: "What answers" },
+  comparison: { title: "Comparison" },
+  curves: { title: "Losses", needs: "train" },
+  features: { title: "What it has found in the features" },
+  job: { title: "The job", needs: "train" },
+  jobs: { title: "Jobs", needs: "train" },
+  profile: { title: "The table" },
+  residuals: { title: "Predicted and true" },
+  serving: { title: "What serves" },
+  train: { title: "Train", needs: "train" },
+  try: { title: "Try it" },
+  upload: { title: "A table of yours", needs: "train" },
+  version: { title: "The version" },
+  versions: { title: "Versions" },
+};
 
-const HOME = [serving, upload, jobs];
-const UNTRAINED = [answers, profile, train, jobs];
-const DATASET = [answers, comparison, residuals, features, tryIt, train, versions, jobs, profile];
-const JOB = [job, curves, comparison, train];
-const VERSION = [version, residuals, features, tryIt];
+const HOME = ["serving", "upload", "jobs"];
+const UNTRAINED = ["answers", "train", "profile", "jobs"];
+const DATASET = ["answers", "comparison", "residuals", "features", "try", "train", "versions", "jobs", "profile"];
+const JOB = ["job", "curves", "comparison", "train"];
+const VERSION = ["version", "residuals", "features", "try"];
+
+/** What draws a panel. */
+export async function load(id) {
+  return (await import(`./panels/${id}.js`)).panel;
+}
+
+/** Loads what draws all panels: a service of another release does not have it any more. */
+export function loadAll() {
+  return Promise.allSettled(Object.keys(PANELS).map(load)); // what fails is tried again when needed
+}
 
 /** The panels of what the URL names, and its title; a dataset has fewer before it is trained. */
-export function view({ dataset, job, network, version }, found) {
-  if (job) return { panels: JOB, title: `Job ${job.slice(0, 8)}` };
-  if (network && version) return { panels: VERSION, title: `${network}, version ${version}` };
-  if (dataset) return { panels: found.version ? DATASET : UNTRAINED, title: dataset };
-  return { panels: HOME, title: "Crosscheck" };
+export function view(named, found) {
+  const { names, title } = chosen(named, found);
+  return { panels: names.map((id) => ({ id, ...PANELS[id] })), title };
+}
+
+function chosen({ dataset, job, network, version }, found) {
+  if (job) return { names: JOB, title: `Job ${job.slice(0, 8)}` };
+  if (network && version) return { names: VERSION, title: `${network}, version ${version}` };
+  if (dataset) return { names: found.version ? DATASET : UNTRAINED, title: dataset };
+  return { names: HOME, title: "Crosscheck" };
 }

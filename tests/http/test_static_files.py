@@ -8,7 +8,7 @@ import pytest
 from service.http import static_files
 from tests.conftest import Service
 
-FILE = "/page/main.js"
+FILE = "/"
 
 
 def test_a_file_comes_compressed_to_who_takes_that(service: Service) -> None:
@@ -51,5 +51,5 @@ def test_no_file_is_served_that_is_not_listed(service: Service) -> None:
 def test_a_comment_that_names_a_source_map_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "a.css"
     file.write_text("a{}\n/*# sourceMappingURL=a.css.map */")
-    content = static_files._content(file)
+    content = static_files.read(file)
     assert content.plain == gzip.decompress(content.gzipped) == b"a{}\n"

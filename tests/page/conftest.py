@@ -1,6 +1,7 @@
 """A browser that looks at the page of a real service, and minds whatever goes wrong there."""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.conftest import Service, running
+from tests.conftest import LONG, Service, running
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -28,10 +29,21 @@ FLAGS = [
     *("--disable-sync", "--no-first-run"),
 ]
 
-WAIT_MILLISECONDS = 180_000
-expect.set_options(timeout=WAIT_MILLISECONDS)
+WAIT_SECONDS = 180
+expect.set_options(timeout=1000 * WAIT_SECONDS)
 
 LEVEL_AA = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+
+# What is drawn within a picture has no text, and is its picture's: there is a lot of it.
+AXE = """rules => axe.run(
+    {exclude: ["circle", "rect", "line"]}, {runOnly: rules, resultTypes: ["violations"]}
+)"""
+
+SETTLED = """() => {
+    const main = document.querySelector("main");
+    const drawn = main.querySelector("h1") && !main.hasAttribute("aria-busy");
+    return drawn && !main.innerText.includes("Loading …");
+}"""
 
 # A browser tells of these whatever a page does about them.
 _tells_of_refusal = re.compile(r"Failed to load resource: .* status of (\d+)").match
@@ -48,7 +60,7 @@ class Tab:
         self.complaints: list[str] = []
         self.refusals: list[int] = []
         self.silences = 0
-        page.set_default_timeout(WAIT_MILLISECONDS)
+        page.set_default_timeout(1000 * WAIT_SECONDS)
         page.on("request", self._note)
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -66,17 +78,30 @@ class Tab:
         else:
             self.complaints.append(message.text)
 
-    def go(self, state: str = "", address: str | None = None) -> None:
-        """Opens the page at a state, and waits for what is there."""
-        self.page.goto(f"{address or self.address}/{state}")
+    def go(self, state: str = "", below: str = "", key: str | None = None) -> None:
+        """Opens the page at a state, below a root path, and waits for what is there.
+
+        With `key`, it is asked for one.
+        """
+        self.page.goto(f"{self.address}{below}/{state}")
         self.settled()
+        if key is not None:
+            self.enter(key)
+            self.unlocked()
+
+    def enter(self, key: str) -> None:
+        """Enters a key where one is asked for."""
+        self.page.get_by_role("textbox", name="Key").fill(key)
+        self.page.get_by_role("button", name="Go on").click()
 
     def settled(self) -> None:
-        """Waits until every panel has been drawn."""
-        self.page.wait_for_selector("main h1")
-        self.page.wait_for_function(
-            "!document.querySelector('main').innerText.includes('Loading …')"
-        )
+        """Waits until every panel has been drawn, or a key is asked for."""
+        self.page.wait_for_function(SETTLED)
+
+    def unlocked(self) -> None:
+        """Waits until a key has been taken, and every panel has been drawn."""
+        self.page.wait_for_selector("#locked", state="detached")
+        self.settled()
 
     def panel(self, name: str) -> Locator:
         """A panel, by its id."""
@@ -95,8 +120,9 @@ class Tab:
 
         It is evaluated: the policy lets no script in.
         """
-        self.page.evaluate(AXE_SCRIPT)
-        found = self.page.evaluate("rules => axe.run({runOnly: rules})", rules or LEVEL_AA)
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(AXE_SCRIPT)
+        found = self.page.evaluate(AXE, rules or LEVEL_AA)
         return [
             f"{each['id']}: {node['target']} {node['failureSummary']}"
             for each in found["violations"]
@@ -150,27 +176,57 @@ def open_tab(chromium: Browser) -> Iterator[OpenTab]:
 
 @pytest.fixture(scope="package")
 def shown(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Service]:
-    """A service with a trained table and trained triples, for the tests that only look."""
+    """The service of all these tests, with a trained table, `houses`, and trained triples."""
     with running(tmp_path_factory.mktemp("shown")) as service:
         service.client.put("/datasets/houses?target=price", content=houses()).raise_for_status()
-        quick = {"epochs": 3, "repeats": 2, "baselines": ["linear", "trees"]}
         jobs = [
-            service.train(dataset="houses", **quick),
-            service.train(dataset={"size": 2000}, epochs=3, batch_size=200),
+            service.train(dataset="houses", epochs=3, repeats=2, baselines=["linear"]),
+            service.train(dataset={"size": 600}, epochs=3, batch_size=200),
         ]
         for job in jobs:
             succeeded(service, job)
         yield service
 
 
+KEYS = {role: f"a-key-that-has-the-role-{role}" for role in ("predict", "train", "admin")}
+
+
+@pytest.fixture(scope="package")
+def locked_page(tmp_path_factory: pytest.TempPathFactory, shown: Service) -> Iterator[Service]:
+    """A service below a path that asks for keys, with two versions of what `shown` has trained."""
+    folder = tmp_path_factory.mktemp("locked")
+    for name in ("houses", ".datasets"):
+        shutil.copytree(shown.artifacts / name, folder / "artifacts" / name)
+    for network in ("dense", "cross"):
+        of_one = folder / "artifacts" / "houses" / network
+        shutil.copytree(of_one / "1", of_one / "2")
+    keys = " ".join(f"a-{role}:{role}:{key}" for role, key in KEYS.items())
+    settings = {"api_keys": keys, "root_path": "/crosscheck"}
+    with running(folder, "--no-worker", **settings) as service:
+        service.client.headers["X-API-Key"] = KEYS["admin"]
+        for network in ("dense", "cross"):
+            path = f"/models/houses/{network}/serving"
+            service.client.put(path, json={"version": 2}).raise_for_status()
+        yield service
+
+
+@contextmanager
+def in_training(service: Service, **config: Any) -> Iterator[str]:
+    """A job that runs until it is cancelled, at the latest afterwards."""
+    job = service.train(**{**LONG, "baselines": [], **config})
+    try:
+        service.wait_for_progress(job)
+        yield job
+    finally:
+        service.client.post(f"/jobs/{job}/cancel")
+        service.wait_for(job)
+
+
 def succeeded(service: Service, job: str) -> None:
-    """Waits for a job for as long as the page would, on however busy a machine."""
-
-    def ended() -> str | None:
-        status: str = service.get(f"/jobs/{job}")["status"]
-        return status if status not in ("queued", "running") else None
-
-    assert service.until(ended, WAIT_MILLISECONDS / 1000) == "succeeded"
+    """Follows a job to its end, for as long as the page would, on however busy a machine."""
+    with service.client.stream("GET", f"/jobs/{job}/events", timeout=WAIT_SECONDS) as events:
+        events.read()
+    assert service.get(f"/jobs/{job}")["status"] == "succeeded"
 
 
 def houses(rows: int = 400) -> bytes:

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.conftest import Service, running
-from tests.page.conftest import OpenTab, houses, succeeded
+from tests.conftest import Service
+from tests.page.conftest import OpenTab, Tab, houses, succeeded, tabs
 
 PICTURE = Path(__file__).parents[2] / "docs" / "page.png"
 
@@ -25,7 +26,7 @@ SHIFTS = """
 @pytest.fixture(scope="module")
 def views(shown: Service) -> dict[str, str]:
     """The states of the views, by their names."""
-    job = next(job for job in shown.get("/jobs")["jobs"] if job["config"]["dataset"].get("name"))
+    job = shown.get("/jobs", dataset="houses")["jobs"][0]
     shown.client.put("/datasets/fresh?target=price", content=houses(40)).raise_for_status()
     return {
         "home": "",
@@ -37,58 +38,49 @@ def views(shown: Service) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = {"api_keys": "me:admin:0123456789abcdef"}
-    with running(tmp_path_factory.mktemp("locked"), "--no-worker", **settings) as service:
-        yield service
+@pytest.fixture(scope="module", params=VIEWS)
+def view(
+    request: pytest.FixtureRequest, shown: Service, views: dict[str, str], chromium: Browser
+) -> Iterator[Tab]:
+    """A tab at each of the views, for those tests that look at all of them."""
+    with tabs(chromium) as opening:
+        tab = opening(shown)
+        tab.page.add_init_script(SHIFTS)
+        tab.go(views[request.param])
+        yield tab
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing_at_level_aa_in_light_and_dark(
-    shown: Service, views: dict[str, str], open_tab: OpenTab, view: str
+def test_nothing_moves_once_it_is_shown(view: Tab) -> None:
+    view.page.wait_for_function("() => document.getElementById('status').textContent.trim()")
+    view.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert sum(view.page.evaluate("window.shifts")) < 0.001
+    view.check()
+
+
+def test_no_view_is_wider_than_the_window(view: Tab) -> None:
+    for width in (320, 3840, 1280):
+        view.page.set_viewport_size({"width": width, "height": 900})
+        assert view.page.evaluate("document.documentElement.scrollWidth") <= width
+    view.check()
+
+
+def test_axe_finds_nothing_at_level_aa_in_light_and_dark(view: Tab) -> None:
+    view.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert view.findings() == []
+    view.page.emulate_media(color_scheme="dark")
+    assert view.findings("color-contrast") == []
+    view.check()
+
+
+def test_axe_finds_nothing_where_a_key_is_asked_for(
+    locked_page: Service, open_tab: OpenTab
 ) -> None:
-    tab = open_tab(shown)
-    tab.go(views[view])
-    tab.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    tab = open_tab(locked_page)
+    tab.go(below="/crosscheck")
+    expect(tab.page.locator("#locked")).to_be_visible()
     assert tab.findings() == []
     tab.page.emulate_media(color_scheme="dark")
     assert tab.findings("color-contrast") == []
-    tab.check()
-
-
-def test_axe_finds_nothing_where_a_key_is_asked_for(locked: Service, open_tab: OpenTab) -> None:
-    tab = open_tab(locked)
-    tab.page.goto(tab.address)
-    tab.page.wait_for_selector("#locked")
-    assert tab.findings() == []
-    tab.page.emulate_media(color_scheme="dark")
-    assert tab.findings("color-contrast") == []
-    tab.check()
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_no_view_is_wider_than_the_window(
-    shown: Service, views: dict[str, str], open_tab: OpenTab, view: str
-) -> None:
-    tab = open_tab(shown)
-    tab.go(views[view])
-    for width in (320, 1280, 3840):
-        tab.page.set_viewport_size({"width": width, "height": 900})
-        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
-    tab.check()
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_nothing_moves_once_it_is_shown(
-    shown: Service, views: dict[str, str], open_tab: OpenTab, view: str
-) -> None:
-    tab = open_tab(shown)
-    tab.page.add_init_script(SHIFTS)
-    tab.go(views[view])
-    tab.page.wait_for_function("document.getElementById('status').textContent.trim()")
-    tab.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
-    assert sum(tab.page.evaluate("window.shifts")) < 0.001
     tab.check()
 
 
@@ -113,7 +105,7 @@ def test_a_link_that_is_sent_shows_the_same(shown: Service, open_tab: OpenTab) -
     tab.page.get_by_role("button", name="Bars on a logarithmic axis").click()
     expect(tab.panel("comparison")).to_contain_text("on a logarithmic axis; whiskers")
     other = open_tab(shown)
-    other.page.goto(tab.page.url)
+    other.go(f"#{urlsplit(tab.page.url).fragment}")
     expect(other.panel("comparison")).to_contain_text("on a logarithmic axis; whiskers")
     other.check()
 

@@ -8,12 +8,15 @@ import tomllib
 from pathlib import Path
 
 from service.http.static_files import STRICT
-from service.page import FILES, FOLDER
+from service.page import FILES, FOLDER, PANELS, PATH
 from tests.conftest import Service
 
 VENDORED = json.loads((FOLDER / "vendored" / "vendored.json").read_text())
 INDEX = FOLDER / "index.html"
 MOST_BYTES = 150_000
+
+FIRST = ("serving", "answers")
+"""The panels that come first where most look: at home, and at a dataset."""
 
 
 def test_every_file_that_is_not_ours_is_as_it_came() -> None:
@@ -41,7 +44,7 @@ def test_a_browser_gets_all_it_needs_without_a_key(locked: tuple[Service, str]) 
     page = service.client.get(f"{root_path}/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     linked = set(re.findall(r'(?:src|href)="([^"#]+)"', page.text)) - {"data:,"}
-    assert {"page/main.js", "page/style.css"} < linked
+    assert {f"{PATH}/main.js", f"{PATH}/style.css"} < linked
     for link in (*linked, *(path[1:] for path in FILES)):
         assert service.client.get(str(page.url.join(link))).status_code == 200, link
     assert service.client.get(f"{root_path}/datasets").status_code == 401
@@ -49,22 +52,47 @@ def test_a_browser_gets_all_it_needs_without_a_key(locked: tuple[Service, str]) 
 
 def test_no_other_path_is_reached_through_the_files(locked: tuple[Service, str]) -> None:
     service, root_path = locked
-    for path in ("/page/%2e%2e/train", "/page//train", "/page/main.js/train", "/page/train"):
+    for path in ("/page/%2e%2e/train", "/page//train", f"/{PATH}/main.js/train", "/page/train"):
         for method in ("GET", "POST", "PUT"):
             answer = service.client.request(method, root_path + path)
             assert answer.status_code == 404, (method, path)
 
 
+def imports(file: Path) -> set[Path]:
+    found = re.findall(r'^import .* from "(.+)";$', file.read_text(), re.MULTILINE)
+    return {(file.parent / module).resolve() for module in found}
+
+
 def test_modules_import_what_is_served() -> None:
-    for path, file in FILES.items():
-        for module in re.findall(r'^import .* from "(.+)";$', file.read_text(), re.MULTILINE):
-            assert (file.parent / module).resolve() in FILES.values(), (path, module)
+    for file in FILES.values():
+        if "vendored" not in file.parts:
+            assert imports(file) <= {*FILES.values()}, file
 
 
-def test_every_module_is_asked_for_at_once() -> None:
-    linked = re.findall(r'(?:modulepreload" href|module" src)="(.*)"', INDEX.read_text())
-    modules = {path for path in FILES if path.endswith(".js") and "vendored" not in path}
-    assert {f"/{link}" for link in linked} == modules
+def test_what_the_first_panel_needs_is_asked_for_at_once() -> None:
+    linked = re.findall(r'(?:modulepreload" href|module" src)="(.*?)"', INDEX.read_text())
+    files = [FOLDER / link.removeprefix("page/") for link in linked]
+    needed = {
+        FOLDER / "first.js",
+        FOLDER / "main.js",
+        *(FOLDER / f"panels/{name}.js" for name in FIRST),
+    }
+    while more := {each for file in needed for each in imports(file)} - needed:
+        needed |= more
+    assert len(files) == len(set(files))
+    assert set(files) == needed
+
+
+def test_every_panel_is_known_to_the_views() -> None:
+    known = re.findall(r"^  (\w+): \{ title", (FOLDER / "views.js").read_text(), re.MULTILINE)
+    assert tuple(known) == PANELS
+
+
+def test_a_browser_keeps_what_is_never_another(locked: tuple[Service, str]) -> None:
+    service, root_path = locked
+    kept = {service.client.get(root_path + path).headers["cache-control"] for path in FILES}
+    assert kept == {"public, max-age=31536000, immutable"}
+    assert service.client.get(f"{root_path}/").headers["cache-control"] == "no-cache"
 
 
 def test_links_hold_where_the_slash_behind_the_root_path_is_left_out(

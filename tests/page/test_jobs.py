@@ -1,15 +1,15 @@
 """Jobs on the page: as they run, after a reload and a restart, cancelled, and ten thousand."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import LONG, Service, running
-from tests.page.conftest import OpenTab, Tab, succeeded
+from tests.conftest import Service
+from tests.page.conftest import OpenTab, Tab, in_training, succeeded
 
 MANY = 10_000
 
@@ -20,19 +20,10 @@ HIDE = """hidden => {
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(tmp_path_factory.mktemp("busy")) as service:
-        yield service
-
-
-@pytest.fixture
-def long_job(busy: Service) -> Iterator[str]:
-    """A job that runs."""
-    job = busy.train(**LONG, baselines=[])
-    busy.wait_for_progress(job)
-    yield job
-    busy.client.post(f"/jobs/{job}/cancel")
-    busy.wait_for(job)
+def long_job(shown: Service) -> Iterator[str]:
+    """A job that runs until one of these tests has cancelled it."""
+    with in_training(shown) as job:
+        yield job
 
 
 def epoch(tab: Tab) -> int:
@@ -45,14 +36,14 @@ def epoch(tab: Tab) -> int:
 def goes_on(tab: Tab) -> None:
     """Waits until the page shows a later epoch."""
     before = epoch(tab)
-    shown = "document.getElementById('job-state').innerText.split('epoch ')[1]?.split(' ')[0]"
-    tab.page.wait_for_function(f"before => +{shown} > before", arg=before)
+    said = "document.getElementById('job-state').innerText.split('epoch ')[1]?.split(' ')[0]"
+    tab.page.wait_for_function(f"before => +{said} > before", arg=before)
 
 
 def test_a_job_goes_on_before_ones_eyes_and_after_a_reload(
-    busy: Service, open_tab: OpenTab, long_job: str
+    shown: Service, open_tab: OpenTab, long_job: str
 ) -> None:
-    tab = open_tab(busy)
+    tab = open_tab(shown)
     tab.go(f"#dataset=triples&job={long_job}")
     goes_on(tab)
     tab.page.reload()
@@ -61,55 +52,61 @@ def test_a_job_goes_on_before_ones_eyes_and_after_a_reload(
     tab.check()
 
 
-def test_a_tab_has_one_stream_and_none_while_it_is_hidden_or_once_the_job_has_ended(
-    busy: Service, open_tab: OpenTab, long_job: str
+def test_a_service_that_restarts_is_found_again_without_a_reload(
+    shown: Service, open_tab: OpenTab, long_job: str
 ) -> None:
-    tab = open_tab(busy)
-    ended: list[str] = []
-    for event in ("requestfailed", "requestfinished"):
-        tab.page.on(event, lambda request: ended.append(request.url))
-    stream = f"{tab.address}/jobs/{long_job}/events"
+    tab = open_tab(shown)
     tab.go(f"#dataset=triples&job={long_job}")
     goes_on(tab)
-    tab.page.get_by_role("link", name="triples").first.click()
-    expect(tab.panel("jobs")).to_contain_text("running: dense, epoch")
-    busy.until(lambda: tab.page.title() and ended.count(stream) == 1)
-    assert tab.streams() == 2
-    tab.page.evaluate(HIDE, True)
-    busy.until(lambda: tab.page.title() and ended.count(stream) == 2)
-    tab.page.evaluate(HIDE, False)
-    tab.page.get_by_role("button", name="Cancel the job").click()
-    expect(tab.panel("jobs")).to_contain_text("cancelled")
-    busy.until(lambda: tab.page.title() and ended.count(stream) == tab.streams() == 3)
-    tab.check()
+    tab.page.evaluate("window.isTheSame = true")
+    port = shown.client.base_url.port
+    assert shown.stop() == 0
+    expect(tab.page.locator("#lost")).to_be_visible()
+    shown.start(port)
+    expect(tab.page.locator("#lost")).to_be_hidden()
+    shown.wait_for_progress(long_job)
+    goes_on(tab)
+    assert tab.page.evaluate("window.isTheSame")
+    tab.check(refusals=(503,), silent=True)
 
 
-def test_a_job_is_cancelled_by_a_click(busy: Service, open_tab: OpenTab, long_job: str) -> None:
-    tab = open_tab(busy)
+def test_a_job_is_cancelled_by_a_click(shown: Service, open_tab: OpenTab, long_job: str) -> None:
+    tab = open_tab(shown)
     tab.go(f"#dataset=triples&job={long_job}")
     tab.page.get_by_role("button", name="Cancel the job").click()
     expect(tab.page.locator("#job-state")).to_have_text("cancelled")
     expect(tab.page.get_by_role("button", name="Cancel the job")).to_be_hidden()
-    assert busy.get(f"/jobs/{long_job}")["status"] == "cancelled"
+    assert shown.get(f"/jobs/{long_job}")["status"] == "cancelled"
     tab.check()
 
 
-def test_a_service_that_restarts_is_found_again_without_a_reload(
-    busy: Service, open_tab: OpenTab, long_job: str
+def test_a_tab_has_one_stream_and_none_while_it_is_hidden_or_once_the_job_has_ended(
+    shown: Service, open_tab: OpenTab
 ) -> None:
-    tab = open_tab(busy)
-    tab.go(f"#dataset=triples&job={long_job}")
-    goes_on(tab)
-    tab.page.evaluate("window.isTheSame = true")
-    port = busy.client.base_url.port
-    assert busy.stop() == 0
-    expect(tab.page.locator("#lost")).to_be_visible()
-    busy.start(port)
-    expect(tab.page.locator("#lost")).to_be_hidden()
-    busy.wait_for_progress(long_job)
-    goes_on(tab)
-    assert tab.page.evaluate("window.isTheSame")
-    tab.check(refusals=(503,), silent=True)
+    tab = open_tab(shown)
+    with in_training(shown) as job:
+        tab.go(f"#dataset=triples&job={job}")
+        goes_on(tab)
+        ended = count_ended(tab, f"/jobs/{job}/events")
+        tab.page.get_by_role("link", name="triples").first.click()
+        expect(tab.panel("jobs")).to_contain_text("running: dense, epoch")
+        shown.until(lambda: tab.page.title() and ended() == 1)
+        assert tab.streams() == 2
+        tab.page.evaluate(HIDE, True)
+        shown.until(lambda: tab.page.title() and ended() == 2)
+        tab.page.evaluate(HIDE, False)
+        tab.page.get_by_role("button", name="Cancel the job").click()
+        expect(tab.panel("jobs")).to_contain_text("cancelled")
+        shown.until(lambda: tab.page.title() and ended() == tab.streams() == 3)
+    tab.check()
+
+
+def count_ended(tab: Tab, path: str) -> Callable[[], int]:
+    """Counts the requests of a path that end from now on."""
+    ended: list[str] = []
+    for event in ("requestfailed", "requestfinished"):
+        tab.page.on(event, lambda request: ended.append(request.url))
+    return lambda: ended.count(f"{tab.address}{path}")
 
 
 def test_a_dead_connection_is_said_and_taken_up_again(shown: Service, open_tab: OpenTab) -> None:
@@ -148,13 +145,13 @@ def multiply(service: Service, job: str, times: int) -> None:
 
 
 def test_ten_thousand_jobs_are_shown_page_by_page_and_back_goes_back(
-    busy: Service, open_tab: OpenTab
+    shown: Service, open_tab: OpenTab
 ) -> None:
     small = {"dataset": {"size": 1000}, "epochs": 1, "models": ["cross"], "baselines": []}
-    job = busy.train(**small)
-    succeeded(busy, job)
-    multiply(busy, job, MANY)
-    tab = open_tab(busy)
+    job = shown.train(**small)
+    succeeded(shown, job)
+    multiply(shown, job, MANY)
+    tab = open_tab(shown)
     tab.go()
     rows = tab.panel("jobs").locator("tbody tr")
     expect(rows).to_have_count(20)

@@ -1,15 +1,14 @@
 """The page's plots: losses while they come, predicted and true, what was found in the features."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import LONG, SMALL, Service, running
-from tests.page.conftest import OpenTab, Tab
+from tests.conftest import SMALL, Service
+from tests.page.conftest import OpenTab, Tab, in_training
 
 # What uPlot has drawn: how many pixels are no background.
 PAINTED = """() => {
@@ -21,42 +20,34 @@ PAINTED = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def plotted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(tmp_path_factory.mktemp("plotted")) as service:
-        yield service
-
-
 def sentence(tab: Tab, panel: str) -> str:
     return tab.panel(panel).locator("figcaption").first.inner_text()
 
 
-def test_losses_are_drawn_as_they_come_and_keep_the_zoom(
-    plotted: Service, open_tab: OpenTab
-) -> None:
-    job = plotted.train(**LONG, models=["cross"], baselines=[])
-    plotted.until(lambda: len(told(plotted, job)) and told(plotted, job)[0]["points"][-1][1] > 20)
-    tab = open_tab(plotted)
-    tab.go(f"#dataset=triples&job={job}")
-    plot = tab.panel("curves").locator(".u-over")
-    box = plot.bounding_box()
-    assert box is not None
-    tab.page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 50)
-    tab.page.mouse.down()
-    tab.page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60)
-    tab.page.mouse.up()
-    whole = tab.panel("curves").get_by_role("button", name="The whole range")
-    expect(whole).to_be_visible()
-    before = sentence(tab, "curves")
-    tab.page.wait_for_function(
-        "before => document.querySelector('#curves figcaption').innerText !== before", arg=before
-    )
-    expect(whole).to_be_visible()
-    asked = [each for each in tab.requests if each.url.endswith("/curves")]
-    assert len(asked) >= 2
-    whole.click()
-    expect(whole).to_be_hidden()
-    plotted.client.post(f"/jobs/{job}/cancel").raise_for_status()
+def test_losses_are_drawn_as_they_come_and_keep_the_zoom(shown: Service, open_tab: OpenTab) -> None:
+    with in_training(shown, models=["cross"]) as job:
+        shown.until(lambda: len(told(shown, job)) and told(shown, job)[0]["points"][-1][1] > 20)
+        tab = open_tab(shown)
+        tab.go(f"#dataset=triples&job={job}")
+        plot = tab.panel("curves").locator(".u-over")
+        box = plot.bounding_box()
+        assert box is not None
+        tab.page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 50)
+        tab.page.mouse.down()
+        tab.page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60)
+        tab.page.mouse.up()
+        whole = tab.panel("curves").get_by_role("button", name="The whole range")
+        expect(whole).to_be_visible()
+        before = sentence(tab, "curves")
+        tab.page.wait_for_function(
+            "before => document.querySelector('#curves figcaption').innerText !== before",
+            arg=before,
+        )
+        expect(whole).to_be_visible()
+        asked = [each for each in tab.requests if each.url.endswith("/curves")]
+        assert len(asked) >= 2
+        whole.click()
+        expect(whole).to_be_hidden()
     expect(tab.page.locator("#job-state")).to_contain_text("cancelled")
     assert tab.page.evaluate(PAINTED) > 1000
     tab.check()
@@ -67,19 +58,19 @@ def told(service: Service, job: str) -> Any:
 
 
 def test_an_exact_training_is_seen_down_to_its_last_losses(
-    plotted: Service, open_tab: OpenTab
+    shown: Service, open_tab: OpenTab
 ) -> None:
     exact = {"preset": "best", "dataset": SMALL["dataset"], "restarts": 1, "baselines": []}
-    job = plotted.wait_for(plotted.train(**exact, models=["cross"]))["id"]
-    least = min(point[2] for point in told(plotted, job)[0]["points"])
+    job = shown.wait_for(shown.train(**exact, models=["cross"]))["id"]
+    least = min(point[2] for point in told(shown, job)[0]["points"])
     assert least < 1e-20
-    tab = open_tab(plotted)
+    tab = open_tab(shown)
     tab.go(f"#dataset=triples&job={job}")
     said = sentence(tab, "curves")
     assert "on a logarithmic axis" in said
-    shown = re.search(r"the least of cross is (\S+),", said)
-    assert shown is not None
-    assert float(shown[1]) == pytest.approx(least, rel=1e-2)
+    found = re.search(r"the least of cross is (\S+),", said)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(least, rel=1e-2)
     tab.panel("curves").get_by_role("button", name="On a linear axis").click()
     assert "on a linear axis" in sentence(tab, "curves")
     assert "axis=linear" in tab.page.url
@@ -90,13 +81,13 @@ def test_an_exact_training_is_seen_down_to_its_last_losses(
 
 
 def test_starts_that_learned_nothing_and_losses_that_are_not_finite_are_told(
-    plotted: Service, open_tab: OpenTab
+    shown: Service, open_tab: OpenTab
 ) -> None:
     optimizer = {"name": "sgd", "learning_rate": 1000.0}
     recipe = {**SMALL, "models": ["cross"], "optimizer": optimizer, "baselines": []}
-    job = plotted.wait_for(plotted.train(**recipe))
+    job = shown.wait_for(shown.train(**recipe))
     assert job["status"] == "failed"
-    tab = open_tab(plotted)
+    tab = open_tab(shown)
     tab.go(f"#dataset=triples&job={job['id']}")
     assert "a loss that is not finite is a gap, marked ∞" in sentence(tab, "curves")
     tab.check()
@@ -104,17 +95,17 @@ def test_starts_that_learned_nothing_and_losses_that_are_not_finite_are_told(
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
 def test_a_version_shows_where_it_is_off_and_what_it_has_found(
-    plotted: Service, open_tab: OpenTab, task: str
+    shown: Service, open_tab: OpenTab, task: str
 ) -> None:
     rows = "\n".join(f"{row(number, task)}" for number in range(300))
     body = f"rooms,city,price\n{rows}\n"
-    plotted.client.put(f"/datasets/{task}?target=price", content=body).raise_for_status()
+    shown.client.put(f"/datasets/{task}?target=price", content=body).raise_for_status()
     recipe = {"epochs": 5, "batch_size": 50, "repeats": 1, "baselines": [], "promote": "always"}
-    job = plotted.wait_for(plotted.train(dataset=task, models=["cross"], **recipe))
+    job = shown.wait_for(shown.train(dataset=task, models=["cross"], **recipe))
     assert job["status"] == "succeeded", job
-    tab = open_tab(plotted)
+    tab = open_tab(shown)
     tab.go(f"#dataset={task}&network=cross&version=1")
-    residuals = plotted.get(f"/models/{task}/cross/versions/1/residuals")
+    residuals = shown.get(f"/models/{task}/cross/versions/1/residuals")
     plots = tab.panel("residuals").locator("svg.plot")
     assert plots.nth(0).locator("circle").count() == len(residuals["sample"])
     tab.page.locator("#feature").select_option("city")

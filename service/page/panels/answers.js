@@ -6,9 +6,7 @@ import * as state from "../state.js";
 
 const path = encodeURIComponent;
 
-export const answers = {
-  id: "answers",
-  title: "What answers",
+export const panel = {
   every: 10,
   sources: ({ dataset, network }) => [
     `models?dataset=${path(dataset)}&limit=1`,
@@ -19,7 +17,8 @@ export const answers = {
     if (chosen?.model !== subject.network || (chosen && String(chosen.version) !== subject.version)) return reopen();
     if (!chosen) {
       body.replaceChildren(h("p", { class: "lead" }, "Nothing is trained on it yet."),
-        may("train") && h("p", null, "The form below has a recipe filled in: press ", h("strong", null, "Train"), "."));
+        may("train") && h("p", null, "The form below has a recipe filled in. Press ", h("strong", null, "Train"),
+          " to see whether cross beats dense, and either of them simpler models. A small table takes about a minute."));
       return;
     }
     const row = models[chosen.model];
@@ -31,6 +30,6 @@ export const answers = {
         ", since ", moment(history?.changes[0]?.changed_at)),
       h("dl", { class: "figures" }, [[`its ${score(name)}`, row[name]], ...others.map(([other, of]) => [`that of ${other}`, of[name]])]
         .map(([what, value]) => h("div", null, h("dt", null, what), h("dd", null, number(value))))),
-      h("p", { class: "quiet" }, `It answers because ${chosen.reason}.`));
+      h("p", { class: "quiet" }, `It answers because ${chosen.reason.replace(/\d+\.\d{5,}/g, (digits) => number(Number(digits)))}.`));
   },
 };

@@ -1,16 +1,14 @@
 // The comparison of a job, or of what serves: the verdict, the errors, and each two held apart.
 
 import { h, svg, table, unseen } from "../dom.js";
-import { count, number, score, seconds, tested } from "../format.js";
+import { count, number, score, seconds, sentence, tested } from "../format.js";
 import { lasting } from "../panel.js";
 import * as state from "../state.js";
 import { ENDED } from "./jobs.js";
 
 const FAR_APART = 50; // the greatest error is so many times the least: a linear axis shows one bar
 
-export const comparison = {
-  id: "comparison",
-  title: "Comparison",
+export const panel = {
   sources: ({ dataset, job, published }) => {
     if (job) return [published ? `metrics?job_id=${job}` : null];
     return [`metrics?dataset=${encodeURIComponent(dataset)}`];
@@ -20,7 +18,7 @@ export const comparison = {
     const rows = Object.entries(models);
     if (!rows.length) {
       const ended = ENDED.includes(context.subject.status);
-      body.replaceChildren(h("p", { class: "quiet" }, ended ? "The job has published nothing." : "There is nothing to compare yet."));
+      body.replaceChildren(h("p", { class: "quiet" }, ended ? "The job has published nothing." : "There is nothing to compare yet: that comes when the job has ended."));
       return;
     }
     const name = verdict?.score ?? tested(rows[0][1]);
@@ -35,10 +33,6 @@ export const comparison = {
     pairs.replaceChildren(...(verdict ? apart(verdict, models) : []));
   },
 };
-
-function sentence(text) {
-  return `${text[0].toUpperCase()}${text.slice(1)}.`;
-}
 
 function refusals(rows) {
   return rows.filter(([, row]) => row.refused).map(([name, row]) =>

@@ -12,10 +12,7 @@ const KEPT = ["kept", "one of the ensemble"];
 
 const plots = new WeakMap();
 
-export const curves = {
-  id: "curves",
-  title: "Losses",
-  needs: "train",
+export const panel = {
   sources: ({ job }) => [`jobs/${job}/curves`],
   live: 4,
   async draw(body, [told], context) {

@@ -7,9 +7,7 @@ const FEW = 20;
 
 const path = encodeURIComponent;
 
-export const features = {
-  id: "features",
-  title: "What it has found in the features",
+export const panel = {
   sources: ({ dataset, network, version, crossing }) => {
     const found = (name, number) => `models/${path(dataset)}/${name}/versions/${number}/interactions`;
     const isOther = crossing && crossing.network !== network;

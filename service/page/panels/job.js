@@ -1,25 +1,23 @@
 // One job: what it does, and how it ended.
 
 import { announce, attempt, h } from "../dom.js";
-import { moment, seconds } from "../format.js";
+import { moment, seconds, sentence } from "../format.js";
 import { lasting } from "../panel.js";
 import * as state from "../state.js";
+import { following } from "../stream.js";
 import { ENDED, duration, progressOf, told } from "./jobs.js";
 
-export const job = {
-  id: "job",
-  title: "The job",
-  needs: "train",
-  sources: ({ job }) => [`jobs/${job}`],
-  draw(body, [job], context) {
+export const panel = {
+  sources: ({ job, published }) => [`jobs/${job}`, published ? `metrics?job_id=${job}` : null],
+  draw(body, [job, compared], context) {
     const [facts, progress, actions] = lasting(body, () => [h("div"), h("div", { class: "progress" }), cancelling(job, context)]);
     const show = (now) => {
-      facts.replaceChildren(...factsOf(now));
+      facts.replaceChildren(...verdictOf(compared), ...factsOf(now));
       progress.replaceChildren(...progressed(now));
       actions.hidden = ENDED.includes(now.status);
     };
     show(job);
-    if (!ENDED.includes(job.status) && context.api.following() !== job.id) {
+    if (!ENDED.includes(job.status) && following() !== job.id) {
       context.follow(job.id, (now) => {
         show(now);
         if (ENDED.includes(now.status)) announce(`The job has ${now.status}.`);
@@ -27,6 +25,11 @@ export const job = {
     }
   },
 };
+
+function verdictOf(compared) {
+  if (!compared?.verdict) return [];
+  return [h("p", { class: "lead" }, h("a", { href: state.link({ at: "comparison" }, state.all()) }, sentence(compared.verdict.summary)))];
+}
 
 function factsOf(job) {
   const dataset = job.config.dataset.name ?? "triples";
@@ -44,7 +47,8 @@ function factsOf(job) {
 
 function progressed({ status, progress }) {
   if (status !== "running" || !progress) return [];
-  return [h("progress", { max: progress.epochs, value: progress.epoch, "aria-label": progressOf(progress) })];
+  const value = progress.epochs > 1 ? progress.epoch : null; // one step is of unknown length
+  return [h("progress", { max: progress.epochs, value, "aria-label": progressOf(progress) })];
 }
 
 function cancelling(job, context) {

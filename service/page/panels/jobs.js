@@ -4,14 +4,13 @@ import { attempt, h, select, table, unseen } from "../dom.js";
 import { moment, seconds } from "../format.js";
 import { lasting } from "../panel.js";
 import * as state from "../state.js";
+import { following } from "../stream.js";
 
 export const ENDED = ["succeeded", "failed", "cancelled"];
+const NETWORKS = ["dense", "cross", "deep_cross"];
 const STATUSES = [["", "all"], "queued", "running", ...ENDED];
 
-export const jobs = {
-  id: "jobs",
-  title: "Jobs",
-  needs: "train",
+export const panel = {
   every: 10,
   sources: ({ dataset }) => [`jobs?${parameters(dataset)}`],
   draw(body, [page], context) {
@@ -76,10 +75,11 @@ export function told(job) {
   if (job.status === "failed") return h("span", { class: "bad" }, `failed: ${job.error}`);
   if (job.status === "running" && job.progress) return `running: ${progressOf(job.progress)}`;
   if (job.status !== "succeeded") return job.status;
-  return `succeeded: ${job.results.map(({ model, version, refused }) => `${model} ${version}${refused ? " (refused)" : ""}`).join(", ")}`;
+  return `succeeded: ${job.results.map(({ model, version, refused }) => `${model} version ${version}${refused ? " (refused)" : ""}`).join(", ")}`;
 }
 
 export function progressOf({ model, epoch, epochs }) {
+  if (!NETWORKS.includes(model)) return `the baseline ${model}`;
   return `${model}, ${epochs > 1 ? `epoch ${epoch} of ${epochs}` : "in one step"}`;
 }
 
@@ -87,7 +87,7 @@ export function progressOf({ model, epoch, epochs }) {
 function followFirst(jobs, found, said, context) {
   const open = jobs.filter(({ status }) => !ENDED.includes(status));
   const next = open.find(({ status }) => status === "running") ?? open.at(-1);
-  if (!next || context.api.following() === next.id) return;
+  if (!next || following() === next.id) return;
   context.follow(next.id, (job) => {
     const place = found.querySelector(`#job-${CSS.escape(job.id)}`);
     if (!place) return;

@@ -2,13 +2,12 @@
 
 import { ask, attempt, h, table } from "../dom.js";
 import { count, moment, number, several, value } from "../format.js";
+import { send } from "../sending.js";
 import * as state from "../state.js";
 
 const FEW = 30;
 
-export const profile = {
-  id: "profile",
-  title: "The table",
+export const panel = {
   sources: ({ dataset }) => [`datasets/${encodeURIComponent(dataset)}`],
   draw(body, [about], context) {
     const all = state.get("columns") === "all";
@@ -41,15 +40,16 @@ export const profile = {
 function changing(about, { may, api, state, refresh }) {
   const said = h("div");
   const path = `datasets/${encodeURIComponent(about.name)}`;
-  const send = () => attempt(file, said, async () => {
+  const put = () => attempt(file, said, async () => {
     const asked = new URLSearchParams();
     for (const [name, value] of Object.entries({ target: about.target, ...about.options })) {
       for (const each of [value].flat()) asked.append(name, each);
     }
-    await api.put(`${path}?${asked}`, file.files[0], { type: "application/octet-stream" });
+    await send(`${path}?${asked}`, file.files[0], said);
+    said.replaceChildren();
     await refresh();
   });
-  const file = h("input", { id: "revision", type: "file", on: { change: send } });
+  const file = h("input", { id: "revision", type: "file", on: { change: put } });
   const remove = () => attempt(button, said, async () => {
     const question = `The dataset ${about.name} goes for good, with its ${several(about.revisions.length, "revision")} and all models that were trained on it.`;
     if (!(await ask(question, "Delete it"))) return;

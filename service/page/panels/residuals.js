@@ -7,9 +7,7 @@ import { levels, plane, scale, short, ticks } from "../plot.js";
 
 const path = encodeURIComponent;
 
-export const residuals = {
-  id: "residuals",
-  title: "Predicted and true",
+export const panel = {
   sources: ({ dataset, network, version }) => [`models/${path(dataset)}/${network}/versions/${version}/residuals`],
   missing: "This version is from before held-out rows were kept; train again.",
   draw(body, [told], { state, subject }) {

@@ -1,17 +1,16 @@
 // What serves, dataset by dataset, beside the baselines' errors.
 
 import { attempt, h, table } from "../dom.js";
+import { first } from "../first.js";
 import { count, moment, number, score } from "../format.js";
 import { lasting } from "../panel.js";
 import * as state from "../state.js";
 
 const BASELINES = ["mean", "linear", "products", "trees", "biases"];
 
-export const serving = {
-  id: "serving",
-  title: "What serves",
+export const panel = {
   every: 10,
-  sources: () => [`serving?${parameters()}`],
+  sources: () => [first(state.all())],
   draw(body, [page], context) {
     const [, found] = lasting(body, () => [search(context), h("div")]);
     const { datasets } = page;
@@ -20,13 +19,6 @@ export const serving = {
     body.firstChild.hidden = isNew;
   },
 };
-
-function parameters() {
-  const asked = new URLSearchParams({ limit: 50 });
-  if (state.get("q")) asked.set("q", state.get("q"));
-  if (state.get("after")) asked.set("cursor", state.get("after"));
-  return asked;
-}
 
 function search(context) {
   let waiting;
@@ -44,14 +36,14 @@ function search(context) {
 function begin({ may, api, state }) {
   const said = h("div");
   const train = async () => state.go({ dataset: "triples", job: (await api.post("train", {})).id });
-  const button = h("button", { class: "first", on: { click: () => attempt(button, said, train) } }, "Train the built-in example");
+  const button = h("button", { on: { click: () => attempt(button, said, train) } }, "Train the built-in example");
   return h("div", null,
     h("p", { class: "lead" }, "Nothing is trained yet."),
     may("train")
-      ? h("div", null, h("p", null, "Drop a table of yours below, and see whether a cross network predicts it better than a dense one, and either of them better than boosted trees. Or begin with the built-in example:"),
+      ? h("div", null, h("p", null, "Drop a table of yours ", h("a", { href: state.link({ at: "upload" }) }, "below"), ", and see whether a cross network predicts it better than a dense one, and either of them better than boosted trees. Or begin with the built-in example:"),
         h("div", { class: "actions" }, button), said)
       : h("p", null, "With a key that may train, this page takes a table and trains on it."),
-    h("p", { class: "quiet" }, "The built-in dataset ", h("a", { href: state.link({ dataset: "triples" }) }, "triples"), " is there from the start."));
+    h("p", { class: "quiet" }, "The example is the dataset ", h("a", { href: state.link({ dataset: "triples" }) }, "triples"), ", whose target is a sum of products of its three features."));
 }
 
 function list({ datasets, next_cursor }) {

@@ -32,10 +32,7 @@ const MORE = [
 
 const drawn = new WeakMap();
 
-export const train = {
-  id: "train",
-  title: "Train",
-  needs: "train",
+export const panel = {
   sources: ({ dataset, job }) => [job ? `jobs/${job}` : `datasets/${encodeURIComponent(dataset)}/recipe${state.get("preset") ? `?preset=${state.get("preset")}` : ""}`],
   draw(body, [said], context) {
     const { job } = context.subject;
@@ -52,7 +49,7 @@ function form(config, context) {
   const sent = h("pre", { tabindex: 0, id: "sent" });
   const button = h("button", { class: "first" }, again ? "Train again" : "Train");
   const made = h("form", { novalidate: true }, !again && presets(config, context),
-    checks("models", "Networks", NETWORKS, config), checks("baselines", "Baselines", BASELINES, config),
+    checks("models", "Networks", NETWORKS, config), checks("baselines", "Baselines, simpler models to beat", BASELINES, config),
     h("div", { class: "fields" }, FIRST.map((each) => input(each, config)),
       field("What is trained takes over", select("train-promote", PROMOTE, config.promote))),
     h("details", null, h("summary", null, "More"),

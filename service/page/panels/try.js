@@ -6,9 +6,7 @@ import { lasting } from "../panel.js";
 
 const path = encodeURIComponent;
 
-export const tryIt = {
-  id: "try",
-  title: "Try it",
+export const panel = {
   sources: ({ dataset }) => [
     `datasets/${path(dataset)}/example`,
     `datasets/${path(dataset)}`,

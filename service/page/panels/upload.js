@@ -1,8 +1,9 @@
 // A new dataset: drop a file, look at it, choose the target.
 
-import { attempt, field, h, select, table } from "../dom.js";
+import { announce, attempt, field, h, select, table } from "../dom.js";
 import { several } from "../format.js";
 import { lasting } from "../panel.js";
+import { send } from "../sending.js";
 
 const LOOK_BYTES = 64 * 1024;
 const SHOWN_ROWS = 5;
@@ -10,7 +11,7 @@ const SHOWN_COLUMNS = 200;
 
 // Each with its label and what to write; what is left empty is guessed by the service.
 const OPTIONS = [
-  ["exclude", "Leave out", "Columns, separated by commas."],
+  ["exclude", "Leave out", "Columns that say nothing, like numbers of customers; commas between."],
   ["categorical", "Codes", "Columns of whole numbers that measure nothing."],
   ["missing", "Missing values", "Texts that mean one, like ?"],
   ["delimiter", "Delimiter", "Of CSV."],
@@ -18,10 +19,7 @@ const OPTIONS = [
   ["encoding", "Encoding", "Of CSV, like windows-1252."],
 ];
 
-export const upload = {
-  id: "upload",
-  title: "A table of yours",
-  needs: "train",
+export const panel = {
   sources: () => [],
   draw(body, _, context) {
     lasting(body, () => {
@@ -53,9 +51,10 @@ async function consider(file, place, context) {
   const look = await beginning(file).catch(() => null);
   const name = h("input", { id: "dataset-name", autocomplete: "off", value: nameOf(file.name) });
   const target = look ? select("target", look.columns, look.columns.at(-1)) : h("input", { id: "target", autocomplete: "off" });
-  const task = select("task", [["", "as the target looks"], ["regression", "a number"], ["binary", "one of two classes"]]);
+  const task = select("task", [["", "what it looks like"], ["regression", "a number"], ["binary", "one of two classes"]]);
   const drops = h("input", { id: "missing_target", type: "checkbox" });
   const options = OPTIONS.map(([option, label, hint]) => [option, h("input", { id: `option-${option}`, autocomplete: "off" }), label, hint]);
+  const [exclude, ...others] = options.map(([, input, label, hint]) => field(label, input, hint));
   const button = h("button", { class: "first" }, "Upload");
   const asked = () => {
     const parameters = new URLSearchParams({ target: target.value });
@@ -64,23 +63,24 @@ async function consider(file, place, context) {
     for (const [option, input] of options) if (input.value.trim()) parameters.set(option, input.value.trim());
     return parameters;
   };
-  const send = async () => {
-    said.replaceChildren(h("p", { class: "quiet", role: "status" }, `Sending ${file.name}, and reading it …`));
-    await context.api.put(`datasets/${encodeURIComponent(name.value.trim())}?${asked()}`, file, { type: "application/octet-stream" });
-    context.state.go({ dataset: name.value.trim() });
+  const put = async () => {
+    const dataset = name.value.trim();
+    await send(`datasets/${encodeURIComponent(dataset)}?${asked()}`, file, said);
+    announce(`${dataset} is uploaded.`);
+    if (!context.signal.aborted) context.state.go({ dataset }); // who has gone elsewhere stays there
   };
   const submit = async (event) => {
     event.preventDefault();
-    await attempt(button, said, send);
+    await attempt(button, said, put);
     const advice = leftOut(said.textContent);
     if (advice) said.append(without(advice, options[0][1], () => made.requestSubmit()));
   };
   const made = h("form", { novalidate: true, on: { submit } },
     look ? preview(look, file) : h("p", null, `${file.name}: its columns cannot be shown before it is uploaded.`),
     h("div", { class: "fields" }, field("Name of the dataset", name, "Small letters, digits, - and _."),
-      field("Target", target, "The column to learn."), field("It is", task)),
+      field("Target", target, "The column to learn."), field("The target is", task), exclude),
     h("details", null, h("summary", null, "How it is read"),
-      h("div", { class: "fields" }, options.map(([, input, label, hint]) => field(label, input, hint))),
+      h("div", { class: "fields" }, others),
       h("label", null, drops, " Leave rows without a target out")),
     h("div", { class: "actions" }, button), said);
   place.replaceChildren(made);

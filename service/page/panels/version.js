@@ -4,9 +4,7 @@ import { h, table } from "../dom.js";
 import { count, moment, number, score, seconds } from "../format.js";
 import * as state from "../state.js";
 
-export const version = {
-  id: "version",
-  title: "The version",
+export const panel = {
   sources: ({ dataset, network, version }) => [`models/${encodeURIComponent(dataset)}/${network}/versions/${version}`],
   draw(body, [{ serving, metadata }], { subject }) {
     const facts = [

@@ -5,18 +5,18 @@ import { moment, number, score, tested } from "../format.js";
 import * as state from "../state.js";
 
 const FEW = 8;
+const PAGE = 50;
+const CHANGES = 100;
 const NETWORKS = ["dense", "cross", "deep_cross"];
 
-export const versions = {
-  id: "versions",
-  title: "Versions",
+export const panel = {
   sources: ({ dataset }) => {
     const path = encodeURIComponent(dataset);
     const all = state.get("all");
     return [
       `models?dataset=${path}&limit=${FEW}`,
-      ...NETWORKS.map((network) => `models/${path}/${network}/history`),
-      NETWORKS.includes(all) ? `models/${path}/${all}` : null,
+      ...NETWORKS.map((network) => `models/${path}/${network}/history?limit=${CHANGES}`),
+      NETWORKS.includes(all) ? `models/${path}/${all}?${page()}` : null,
     ];
   },
   draw(body, [{ models }, ...others], context) {
@@ -38,28 +38,35 @@ function network(model, context) {
     moment(version.created_at),
     number(version[key]),
     h("a", { href: state.link({ dataset: model.dataset, job: version.job_id }) }, version.job_id.slice(0, 8)),
-    told(version, served),
+    told(version, served, history.length < CHANGES),
     context.may("admin") && !version.serving ? promote(model, version, said, context) : "",
   ]);
   return h("div", null,
     h("h3", null, h("span", { class: `series ${name}` }, name), h("small", null, serving ? ` version ${serving} serves` : " none serves")),
-    table(`Versions of ${name}`, ["Version", "Made", score(key), "By the job", "State", unseen("Action")], rows, [2]), more(model, context), said, past(name, history));
+    table(`Versions of ${name}`, ["Version", "Made", score(key), "By the job", "State", unseen("Action")], rows, [2]), more(model), said, past(name, history));
 }
 
-function more({ name, next_cursor }, context) {
+function page() {
+  const asked = new URLSearchParams({ limit: PAGE });
+  if (state.get("before")) asked.set("cursor", state.get("before"));
+  return asked;
+}
+
+/** Links to what is older, page by page, and back to the newest. */
+function more({ name, next_cursor }) {
   const isAll = state.get("all") === name;
-  if (!isAll && !next_cursor) return null;
-  const click = () => {
-    state.set({ all: isAll ? null : name });
-    context.refresh("versions");
-  };
-  return h("button", { id: `all-${name}`, class: "plain", on: { click } }, isAll ? `Show the newest of ${name} alone` : `Show all of ${name}`);
+  const to = (changes, text) => h("a", { href: state.link(changes, state.all()) }, text);
+  return h("nav", { class: "pages", "aria-label": `Pages of the versions of ${name}` },
+    isAll && to({ all: null, before: null }, `The newest of ${name} alone`),
+    isAll && state.get("before") && to({ before: null }, "Newest"),
+    next_cursor && (isAll ? to({ before: next_cursor }, "Older") : to({ all: name, before: null }, `All of ${name}`)));
 }
 
-function told(version, served) {
+function told(version, served, isComplete) {
   if (version.serving) return h("span", { class: "good" }, "serves");
   if (version.refused) return h("span", { class: "bad" }, `refused: ${version.refused}`);
-  return served.has(version.version) ? "served before" : "never served";
+  if (served.has(version.version)) return "served before";
+  return isComplete ? "never served" : "–";
 }
 
 function promote(model, version, said, context) {

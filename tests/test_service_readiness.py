@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.servers import publish_truth
 from service.jobs.worker_state import why_down
+from service.registry.versions import Registry
 from tests.conftest import CROSSCHECK, SMALL, Service, running
 
 TRAIN = {"for": "jobs"}
@@ -73,7 +74,7 @@ def test_a_worker_without_tensorflow_says_so_while_predictions_go_on(tmp_path: P
     (missing / "tensorflow.py").write_text(
         "raise ModuleNotFoundError('No module named tensorflow', name='tensorflow')"
     )
-    publish_truth(tmp_path / "artifacts")
+    publish_truth(Registry(tmp_path / "artifacts"))
     with running(tmp_path, launcher=["env", f"PYTHONPATH={missing}"]) as service:
         why = says_why(service)
         assert why == (
@@ -124,7 +125,7 @@ def test_a_worker_whose_tensorflow_is_broken_ends_and_says_how(
 @pytest.mark.slow
 def test_a_worker_with_too_little_memory_says_so_while_predictions_go_on(tmp_path: Path) -> None:
     limited = ["sh", "-c", 'ulimit -v 1400000 && exec "$0" "$@"']
-    publish_truth(tmp_path / "artifacts")
+    publish_truth(Registry(tmp_path / "artifacts"))
     with running(tmp_path, launcher=limited) as service:
         assert says_why(service)
         service.until(lambda: service.client.get("/readyz").status_code == 200)
@@ -179,7 +180,7 @@ def test_a_lock_that_a_worker_cannot_open_ends_its_start_in_one_line(tmp_path: P
 @pytest.mark.parametrize("copied", ["everything", "one network"])
 def test_a_replica_that_can_only_read_predicts(tmp_path: Path, copied: str) -> None:
     artifacts = tmp_path / "artifacts"
-    publish_truth(artifacts)
+    publish_truth(Registry(artifacts))
     if copied == "one network":
         shutil.rmtree(artifacts / "triples" / "dense", ignore_errors=True)
         shutil.rmtree(artifacts / ".staging", ignore_errors=True)

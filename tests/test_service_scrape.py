@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from benchmarks.servers import publish_truth
+from service.registry.versions import Registry
 from tests.conftest import LONG, SMALL, Service, gone, running
 from tests.telemetry.test_negotiation import BROWSER, PROMETHEUS
 from tests.telemetry.texts import Series, never_falling, samples, series
@@ -138,7 +139,7 @@ def test_jobs_are_counted_as_they_wait_run_and_end(tmp_path: Path) -> None:
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[Service]:
     """A service with two API processes, which predicts."""
-    publish_truth(tmp_path / "artifacts")
+    publish_truth(Registry(tmp_path / "artifacts"))
     with running(tmp_path, "--no-worker", "--workers", "2", access_log="false") as service:
         service.until(lambda: service.client.get("/readyz").status_code == 200)
         yield service

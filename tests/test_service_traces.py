@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.servers import publish_truth
+from service.registry.versions import Registry
 from tests.conftest import LONG, SMALL, Service, running
 from tests.telemetry.collector import Collector, collecting
 
@@ -62,7 +63,7 @@ def test_a_job_is_one_trace_from_its_request_to_the_end_of_its_child(
 
 @pytest.fixture
 def predicting(tmp_path: Path) -> Path:
-    publish_truth(tmp_path / "artifacts")
+    publish_truth(Registry(tmp_path / "artifacts"))
     return tmp_path
 
 

@@ -26,7 +26,7 @@ test: setup .venv/programs
 
 # What tests need beside Python, and which Debian package has it: a browser, a scraper, a database,
 # checkers of deploy/. Of Postgres, only psql is on the PATH.
-PROGRAMS := chromium:chromium prometheus:prometheus psql:postgresql kubectl:kubernetes-client systemd-analyze:systemd
+PROGRAMS := chromium:chromium haproxy:haproxy prometheus:prometheus psql:postgresql kubectl:kubernetes-client systemd-analyze:systemd
 
 .venv/programs: .venv/installed
 	@missing=; for each in $(PROGRAMS); do \

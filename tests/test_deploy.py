@@ -3,15 +3,18 @@
 A checker that is no Python package is skipped where it is not installed; `make test` installs it.
 """
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from service.settings import without_effect
+from tests.conftest import SMALL, running
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -58,6 +61,25 @@ def test_the_base_for_kubernetes_is_built_and_holds_its_schemas(tmp_path: Path) 
     said = checked(SCRIPTS / "kubernetes-validate", "--strict", tmp_path / "built.yaml")
     assert said.count("passed") == built.count("\nkind: ")
     assert all(f"image: crosscheck-{image}:" in built for image in ("serve", "train"))
+
+
+def test_workers_are_scaled_by_the_jobs_that_wait_or_run(database_url: str, tmp_path: Path) -> None:
+    found = re.search(r"query: >-\n(( {10}.+\n)+)", (DEPLOY / "keda.yaml").read_text())
+    assert found is not None
+    with running(tmp_path, "--no-worker", database_url=database_url) as service:
+        jobs = [service.train(**SMALL) for _ in range(3)]
+        service.client.post(f"/jobs/{jobs[0]}/cancel")
+        with psycopg.connect(database_url) as database:
+            assert database.execute(found[1].encode()).fetchone() == (2,)
+
+
+def test_the_balancer_understands_its_configuration() -> None:
+    addresses = {"LISTEN": ":8000", "API_1": "127.0.0.1:8001", "API_2": "127.0.0.1:8002"}
+    command = [program("haproxy"), "-c", "-f", str(DEPLOY / "haproxy.cfg")]
+    done = subprocess.run(
+        command, env={**os.environ, **addresses}, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
 def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from rich.console import Console
 from benchmarks.servers import publish_truth
 from models.config import ModelName
 from service.registry.manifest import MANIFEST, METADATA
+from service.registry.versions import Registry
 from service.store.files import upload
 from service.store.head import BUILT_IN, Dataset, Network, Revision, new_id, prefix
 from service.store.places import Places, places
@@ -31,6 +32,9 @@ from tests.registry.versions import JOB, OTHER_JOB, metadata
 from tests.tables.revisions import stored
 
 NETWORK: ModelName = "cross"
+BODY = {"instances": [[0, 0, 0]], "model": NETWORK}
+
+tell = Console().print
 
 
 def main() -> None:
@@ -49,59 +53,46 @@ def main() -> None:
         where = places(folder / "first", url)
         for job_id in (JOB, OTHER_JOB):
             publish_truth(where.registry, job_id)
-        took = _timed(lambda: _fill(where, asked.datasets, asked.versions))
-        Console().print(
-            f"{asked.datasets} datasets of {asked.versions} versions written in {took:.0f} s"
-        )
+        begun = time.perf_counter()
+        _fill(where, asked.datasets, asked.versions)
+        took = time.perf_counter() - begun
+        tell(f"{asked.datasets} datasets of {asked.versions} versions written in {took:.0f} s")
         _measure(stack, folder, url, asked.apis)
 
 
 def _measure(stack: ExitStack, folder: Path, url: str, number: int) -> None:
-    started = time.perf_counter()
-    first = _service(stack, folder / "api", url)
-    first.until(lambda: first.client.get("/readyz").json()["ready"])
-    first.until(lambda: first.client.post("/predict", json={"instances": [[0, 0, 0]]}).is_success)
-    Console().print(f"start until it predicts: {time.perf_counter() - started:.2f} s")
-    for path in (
-        f"/models/d0007/{NETWORK}?limit=100",
-        f"/models/d0007/{NETWORK}?limit=100",
-        "/datasets?limit=100",
-        "/datasets?limit=100",
-        "/serving?limit=100",
-        "/serving?limit=100",
-    ):
-        took = _timed(lambda path=path: first.client.get(path).raise_for_status())  # type: ignore[misc]
-        Console().print(f"GET {path}: {took:.2f} s")
-    others = [_service(stack, folder / f"api{n}", url) for n in range(number - 1)]
-    for service in (first, *others):
-        service.until(
-            lambda service=service: (
-                service.client.post(  # type: ignore[misc]
-                    "/predict", json={"instances": [[0, 0, 0]], "model": NETWORK}
-                ).is_success
-            )
-        )
-    for version in (1, 2, 1, 2):
-        path = f"/models/triples/{NETWORK}/serving"
+    publish_truth(Registry(folder / "plain" / "artifacts"))
+    for name, where in (("a folder with one version", ""), ("the store", url)):
+        below = folder / ("api" if where else "plain")
         begun = time.perf_counter()
+        first = _start(stack, below, where)
+        tell(f"start until it predicts, {name}: {time.perf_counter() - begun:.2f} s")
+    for path in (f"/models/d0007/{NETWORK}?limit=100", "/datasets?limit=100", "/serving?limit=100"):
+        for again in ("", " again"):
+            begun = time.perf_counter()
+            first.client.get(path).raise_for_status()
+            tell(f"GET {path}{again}: {time.perf_counter() - begun:.2f} s")
+    others = [_start(stack, folder / f"api{n}", url) for n in range(number - 1)]
+    for version in (1, 2, 1, 2):
+        begun = time.perf_counter()
+        path = f"/models/triples/{NETWORK}/serving"
         first.client.put(path, json={"version": version}).raise_for_status()
         took = time.perf_counter() - begun
         with ThreadPoolExecutor(number) as threads:
-            list(threads.map(lambda each: _follow(each, version), (first, *others)))  # noqa: B023
-        Console().print(
-            f"promote: {took:.2f} s; all {number} APIs: {time.perf_counter() - begun:.2f} s"
-        )
+            list(threads.map(partial(_follow, version), (first, *others)))
+        tell(f"promote: {took:.2f} s; all {number} APIs: {time.perf_counter() - begun:.2f} s")
 
 
-def _follow(service: Service, version: int) -> None:
-    body = {"instances": [[0, 0, 0]], "model": NETWORK}
-    service.until(lambda: service.client.post("/predict", json=body).json()["version"] == version)
+def _follow(version: int, service: Service) -> None:
+    service.until(lambda: service.client.post("/predict", json=BODY).json()["version"] == version)
 
 
-def _service(stack: ExitStack, folder: Path, url: str) -> Service:
-    folder.mkdir()
-    options = {"store_url": url, "access_log": "false"}
-    return stack.enter_context(running(folder, "--no-worker", **options))
+def _start(stack: ExitStack, folder: Path, url: str) -> Service:
+    folder.mkdir(exist_ok=True)
+    settings = {"store_url": url, "access_log": "false"}
+    service = stack.enter_context(running(folder, "--no-worker", **settings))
+    service.until(lambda: service.client.post("/predict", json=BODY).is_success)
+    return service
 
 
 def _fill(where: Places, datasets: int, versions: int) -> None:
@@ -128,13 +119,7 @@ def _fill(where: Places, datasets: int, versions: int) -> None:
             made[name] = msgspec.structs.replace(of, networks={NETWORK: network})
     head = msgspec.structs.replace(known.head, swaps=known.head.swaps + 1, datasets=made)
     assert where.store.swap(known, head)
-    Console().print(f"the head has {len(msgspec.json.encode(head)) / 1000:.0f} kB")
-
-
-def _timed(do: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    do()
-    return time.perf_counter() - begun
+    tell(f"the head has {len(msgspec.json.encode(head)) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -217,3 +217,16 @@ def test_draining_takes_half_a_minute_at_most() -> None:
     assert Settings(drain_seconds=30)
     with pytest.raises(ValidationError, match="less than or equal to 30"):
         Settings(drain_seconds=31)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "s3://bucket/a/b", "gs://bucket/a", "az://c/a/"])
+def test_an_object_store_is_named_by_its_url(url: str) -> None:
+    assert Settings(store_url=url).store_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url", ["bucket", "https://bucket", "s3://", "s3://k:s@bucket", "s3://b?a"]
+)
+def test_what_names_no_object_store_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="s3://bucket/prefix"):
+        Settings(store_url=url)

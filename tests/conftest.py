@@ -36,7 +36,10 @@ SMALL: dict[str, Any] = {"dataset": {"size": 2000}, "epochs": 3, "batch_size": 2
 LONG: dict[str, Any] = {"dataset": {"size": 100_000}, "epochs": 10_000}
 """A job that runs until it is stopped."""
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
+
+LEAST_PAUSE, LONGEST_PAUSE = 0.02, 0.2
+"""Between two looks, in seconds: who looks without a pause keeps a core from what it waits for."""
 
 CROSSCHECK = str(Path(sys.executable).with_name("crosscheck"))
 """The command, as it is installed."""
@@ -136,10 +139,11 @@ class Service:
 
     def until(self, condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
         """Waits for something that happens in another process; returns it."""
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, LEAST_PAUSE
         while not (result := condition()):
             assert time.monotonic() < deadline, f"waited in vain\n{self.log.read_text()[-5000:]}"
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(1.2 * pause, LONGEST_PAUSE)
         return result
 
     def get(self, path: str, **parameters: Any) -> Any:

@@ -22,7 +22,8 @@ from service.tracing import begin as tracing_of
 
 logger = logging.getLogger(__name__)
 
-POLLING_SECONDS = 0.2
+POLLING_SECONDS, POLLING_OF_MANY_SECONDS = 0.2, 1.0
+"""How often the queue is looked at: in a file, and in Postgres, which hundreds of workers ask."""
 PUT_BACK_SECONDS = 2.5
 
 LIFE_SECONDS = 0.2
@@ -52,7 +53,8 @@ def work(settings: Settings) -> None:
     _register_workflow(settings, store, life, running, tracing)
     DBOS.listen_queues([QUEUE])
     DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_SECONDS)
+    polling = POLLING_OF_MANY_SECONDS if settings.database_url else POLLING_SECONDS
+    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=polling)
     life.say("ready")
     logger.info("worker %s is ready", life.name)
     stop = threading.Event()

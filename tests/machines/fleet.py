@@ -83,7 +83,7 @@ class Fleet:
 
         def all_ready() -> bool:
             self.heal()
-            time.sleep(0.1)
+            time.sleep(0.3)
             ready = [worker for worker in self.workers if worker.worker()]
             return len(ready) >= enough and all(map(Front.is_ready, (*self.doors, self.front)))
 

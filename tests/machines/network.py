@@ -50,19 +50,29 @@ class Host:
 
     def drop_from(self, *addresses: str) -> None:
         """Loses every packet that arrives from there; those that go there are sent."""
-        rules = "".join(
-            f"add rule inet faults arriving ip saddr {each} drop\n" for each in addresses
-        )
-        chain = "add chain inet faults arriving { type filter hook input priority 0; }\n"
-        self._nft(f"add table inet faults\n{chain}{rules}")
+        self._add_rules(*(f"ip saddr {each} drop" for each in addresses))
+
+    def count_pushed_from(self, *addresses: str) -> None:
+        """Counts the packets from there that end what somebody had to say, as requests do."""
+        self._add_rules(*(f"ip saddr {each} tcp flags & psh == psh counter" for each in addresses))
+
+    def counted(self) -> int:
+        """How many of them have come."""
+        told = self._nft("list ruleset\n")
+        return sum(map(int, re.findall(r"counter packets (\d+)", told)))
 
     def heal(self) -> None:
         """Ends all of that."""
         _run("ip", "link", "set", self._link, "up")
         self._nft("flush ruleset\n")
 
-    def _nft(self, commands: str) -> None:
-        _run("ip", "netns", "exec", self._space, "nft", "-f", "-", given=commands)
+    def _add_rules(self, *rules: str) -> None:
+        chain = "add chain inet faults arriving { type filter hook input priority 0; }\n"
+        added = "".join(f"add rule inet faults arriving {rule}\n" for rule in rules)
+        self._nft(f"add table inet faults\n{chain}{added}")
+
+    def _nft(self, commands: str) -> str:
+        return _run("ip", "netns", "exec", self._space, "nft", "-f", "-", given=commands)
 
 
 class Network:

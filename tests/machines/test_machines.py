@@ -29,10 +29,9 @@ def test_machines_lose_nothing_and_agree_whatever_comes_between_them(
         console.print(f"\n{ROUNDS} rounds on machines, CROSSCHECK_TEST_MACHINE_SEED={SEED}")
         for outcome in play(ROUNDS, Random(SEED), most_jobs=1 if ROUNDS <= SHORT_ROUNDS else 3):
             outcomes.append(outcome)
-            console.print(
-                f"{len(outcomes)} {outcome.faults}: {outcome.seconds:.0f} s, {outcome.asked} asked,",
-                f"slowest {outcome.slowest:.1f} s, taken over after {_told(outcome.takeovers)}",
-            )
+            console.print(len(outcomes), f"{outcome.faults}: {outcome.seconds:.0f} s,", end=" ")
+            console.print(f"{outcome.asked} asked, slowest {outcome.slowest:.1f} s,", end=" ")
+            console.print(f"taken over after {_told(outcome.takeovers)}")
             for broken in outcome.broken:
                 console.print(f"  {broken}", markup=False)
         if ROUNDS > SHORT_ROUNDS:

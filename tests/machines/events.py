@@ -59,4 +59,13 @@ class Seen:
     worker: str
 
 
-Event = Answered | Promoted | AskedDirectly | Died | Seen
+@dataclass(frozen=True)
+class Predicts:
+    """What a version gives, by its own file, for what everybody asks."""
+
+    model: str
+    version: int
+    prediction: float
+
+
+Event = Answered | Promoted | AskedDirectly | Died | Seen | Predicts

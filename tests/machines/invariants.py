@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from tests.machines.events import Answered, AskedDirectly, Died, Event, Promoted, Seen
+import numpy as np
+
+from tests.machines.events import Answered, AskedDirectly, Died, Event, Predicts, Promoted, Seen
 
 RESCUE_SECONDS = 20.0
 
@@ -30,6 +32,17 @@ def an_epoch_is_one_state(events: Sequence[Event]) -> Iterator[str]:
     for (epoch, model), found in versions.items():
         if len(found) > 1:
             yield f"in epoch {epoch} of {model}, {sorted(found)} answered"
+
+
+def every_answer_is_the_versions_own(events: Sequence[Event]) -> Iterator[str]:
+    """Predictions are those of the version that they name, in every bit."""
+    right = {(each.model, each.version): each.prediction for each in _of(Predicts, events)}
+    for answer in _of(Answered, events):
+        if answer.status == 200:
+            told = np.float32(answer.body["predictions"][0])
+            expected = right.get((answer.body["model"], answer.body["version"]))
+            if expected is None or told != np.float32(expected):
+                yield f"{answer.body} instead of {expected}"
 
 
 def after_a_promotion_that_waited_nobody_answers_by_an_older_state(
@@ -86,6 +99,7 @@ def _of(kind: type[T], events: Iterable[object]) -> Iterator[T]:
 INVARIANTS: list[Callable[[Sequence[Event]], Iterator[str]]] = [
     who_carries_the_epoch_never_goes_back,
     an_epoch_is_one_state,
+    every_answer_is_the_versions_own,
     after_a_promotion_that_waited_nobody_answers_by_an_older_state,
     a_dead_workers_job_runs_elsewhere_soon,
 ]

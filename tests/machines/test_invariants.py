@@ -2,18 +2,25 @@
 
 import pytest
 
-from tests.machines.events import Answered, AskedDirectly, Died, Event, Promoted, Seen
+from tests.machines.events import Answered, AskedDirectly, Died, Event, Predicts, Promoted, Seen
 from tests.machines.invariants import INVARIANTS
 
 
 def answered(
-    asked_at: float, epoch: int, version: int, *, knew: int = 0, may_be_old: bool = False
+    asked_at: float,
+    epoch: int,
+    version: int,
+    *,
+    knew: int = 0,
+    may_be_old: bool = False,
+    prediction: float = 0.1,
 ) -> Answered:
-    body = {"model": "cross", "version": version, "predictions": [0.5]}
+    body = {"model": "cross", "version": version, "predictions": [prediction]}
     return Answered("carrier", asked_at, asked_at + 0.1, 200, body, epoch, knew, may_be_old)
 
 
 KEPT: list[Event] = [
+    *(Predicts("cross", version, 0.1) for version in (1, 2)),
     Seen(0.0, "job", "PENDING", "one"),
     answered(1.0, 1, 1),
     Promoted(answered_at=2.0, epoch=2),
@@ -42,6 +49,8 @@ def test_what_may_happen_breaks_nothing() -> None:
     [
         (answered(3.0, 2, 2, knew=3), "who_carries_the_epoch_never_goes_back"),
         (answered(3.0, 2, 1), "an_epoch_is_one_state"),
+        (answered(3.0, 2, 2, prediction=0.1000001), "every_answer_is_the_versions_own"),
+        (answered(3.0, 3, 3), "every_answer_is_the_versions_own"),
         (
             answered(3.0, 1, 1),
             "after_a_promotion_that_waited_nobody_answers_by_an_older_state",

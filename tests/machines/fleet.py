@@ -1,5 +1,7 @@
 """All machines: Postgres, an object store, two APIs behind a balancer, and workers."""
 
+import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 
 from tests import object_store, postgres
@@ -18,6 +21,12 @@ from tests.object_store import ObjectStore
 from tests.postgres import Postgres
 
 PORT = 8000
+
+PLACE = Path("/var/tmp")  # noqa: S108
+"""Where their folders are: not in /tmp, for each machine has its own."""
+
+FOLDER = "crosscheck-machines-"
+"""And the id of the process whose they are."""
 
 START_SECONDS = 240.0
 """For workers to be ready, on a busy machine."""
@@ -100,6 +109,13 @@ class Fleet:
         )
 
 
+def _remove_what_is_left() -> None:
+    """Folders of processes that were killed; what ran for them is gone with their network."""
+    for folder in PLACE.glob(f"{FOLDER}*"):
+        if not psutil.pid_exists(int(folder.name.removeprefix(FOLDER).partition("-")[0])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def fleet(apis: int = 2, workers: int = 3, options: tuple[str, ...] = ()) -> Iterator[Fleet]:
     """Starts all; everything is gone afterwards.
@@ -107,11 +123,11 @@ def fleet(apis: int = 2, workers: int = 3, options: tuple[str, ...] = ()) -> Ite
     Args:
         options: More of them for `crosscheck serve`.
     """
-    # Not in /tmp, for each machine has its own.
     with (
-        tempfile.TemporaryDirectory(prefix="crosscheck-machines-", dir="/var/tmp") as path,
         network() as net,
+        tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-", dir=PLACE) as path,
     ):
+        _remove_what_is_left()
         folder = Path(path)
         names = [
             *("postgres", "store", "balancer"),

@@ -96,11 +96,6 @@ def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
     )
 
 
-def test_the_balancer_is_one_that_haproxy_understands() -> None:
-    addresses = ("LISTEN=:8000", "API_1=10.0.0.1:8000", "API_2=10.0.0.2:8000")
-    checked("env", *addresses, program("haproxy"), "-c", "-f", DEPLOY / "haproxy.cfg")
-
-
 @pytest.mark.parametrize(
     "file",
     ["deploy/compose.yaml", "deploy/kustomize", "deploy/systemd", "Dockerfile"],

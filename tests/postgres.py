@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,24 +16,39 @@ import pytest
 
 
 class Postgres:
-    """A server on a free port of this machine, which trusts everybody there."""
+    """A server on a free port of a machine, which trusts everybody who reaches it there."""
 
-    def __init__(self, programs: Path, folder: Path, user: str | None) -> None:
+    def __init__(
+        self,
+        programs: Path,
+        folder: Path,
+        user: str | None,
+        host: str = "127.0.0.1",
+        launcher: Sequence[str] = (),
+    ) -> None:
+        """
+        Args:
+            launcher: What a command begins with that runs where the server is to run.
+        """
         self._programs = programs
         self._folder = folder
         self._user = user
+        self._host = host
+        self._launcher = launcher
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync", "--no-instructions")
         settings = {
             "fsync": "off",
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": host,
             "port": str(self.port),
             "unix_socket_directories": "",
         }
         with (folder / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        with (folder / "pg_hba.conf").open("a") as file:
+            file.write("host all all samenet trust\n")
         self.start()
 
     def start(self) -> None:
@@ -69,17 +84,23 @@ class Postgres:
         return self._url(name)
 
     def _url(self, database: str) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://postgres@{self._host}:{self.port}/{database}"
 
     def _control(self, *arguments: str) -> None:
         self._run("pg_ctl", "--wait", "--silent", *arguments)
 
     def _run(self, program: str, *arguments: str) -> None:
+        as_user: list[str] = []
+        if self._user is not None:
+            as_user = [
+                "setpriv",
+                f"--reuid={self._user}",
+                f"--regid={self._user}",
+                "--clear-groups",
+            ]
+        command = [str(self._programs / program), f"--pgdata={self._folder}", *arguments]
         subprocess.run(
-            [self._programs / program, "--pgdata", self._folder, *arguments],
-            user=self._user,
-            group=self._user,
-            extra_groups=None if self._user is None else [],
+            [*self._launcher, *as_user, *command],
             cwd="/",
             stdout=subprocess.DEVNULL,
             timeout=60,
@@ -88,16 +109,16 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
+def running(host: str = "127.0.0.1", launcher: Sequence[str] = ()) -> Iterator[Postgres]:
     """A server for some tests, which are skipped where none can be had."""
     programs = _programs()
-    # Not below pytest's folder, into which no other user may look.
-    folder = Path(tempfile.mkdtemp(prefix="crosscheck-postgres-"))
+    # Not below pytest's folder, into which no other user may look, nor in a /tmp that others hide.
+    folder = Path(tempfile.mkdtemp(prefix="crosscheck-postgres-", dir="/var/tmp"))
     user = None
     if os.geteuid() == 0:  # as whom Postgres does not run
         user = "postgres"
         shutil.chown(folder, user, user)
-    server = Postgres(programs, folder, user)
+    server = Postgres(programs, folder, user, host, launcher)
     try:
         yield server
     finally:

@@ -1,0 +1,105 @@
+"""What must hold of a fleet: each function yields how the events break it.
+
+What must hold of jobs and versions is in tests/faults/invariants.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from tests.machines.events import Answered, AskedDirectly, Died, Event, Predicts, Promoted, Seen
+
+RESCUE_SECONDS = 20.0
+
+T = TypeVar("T")
+
+
+def who_carries_the_epoch_never_goes_back(events: Sequence[Event]) -> Iterator[str]:
+    """An answer is never older than what the client knew of."""
+    for answer in _of(Answered, events):
+        if answer.client == "carrier" and answer.status == 200 and answer.epoch < answer.knew:
+            yield f"who knew epoch {answer.knew} was answered by {answer.epoch}"
+
+
+def an_epoch_is_one_state(events: Sequence[Event]) -> Iterator[str]:
+    """All who answer by the same epoch answer with the same version of a network."""
+    versions: dict[tuple[int, str], set[int]] = defaultdict(set)
+    for answer in _of(Answered, events):
+        if answer.status == 200:
+            versions[answer.epoch, answer.body["model"]].add(answer.body["version"])
+    for (epoch, model), found in versions.items():
+        if len(found) > 1:
+            yield f"in epoch {epoch} of {model}, {sorted(found)} answered"
+
+
+def every_answer_is_the_versions_own(events: Sequence[Event]) -> Iterator[str]:
+    """Predictions are those of the version that they name, in every bit."""
+    right = {(each.model, each.version): each.prediction for each in _of(Predicts, events)}
+    for answer in _of(Answered, events):
+        if answer.status == 200:
+            told = np.float32(answer.body["predictions"][0])
+            expected = right.get((answer.body["model"], answer.body["version"]))
+            if expected is None or told != np.float32(expected):
+                yield f"{answer.body} instead of {expected}"
+
+
+def after_a_promotion_that_waited_nobody_answers_by_an_older_state(
+    events: Sequence[Event],
+) -> Iterator[str]:
+    """Nobody who asks through the balancer, unless it warns; nor an API that says it is ready."""
+    for promoted in _of(Promoted, events):
+        for answer in _of(Answered, events):
+            if (
+                answer.status == 200
+                and answer.asked_at >= promoted.answered_at
+                and answer.epoch < promoted.epoch
+                and not answer.may_be_old
+            ):
+                late = answer.asked_at - promoted.answered_at
+                yield f"{late:.2f} s after epoch {promoted.epoch} came {answer.epoch}"
+        for asked in _of(AskedDirectly, events):
+            if (
+                asked.ready
+                and asked.asked_at >= promoted.answered_at
+                and asked.epoch < promoted.epoch
+            ):
+                yield f"a ready API answered by {asked.epoch} after {promoted.epoch}"
+
+
+def a_dead_workers_job_runs_elsewhere_soon(events: Sequence[Event]) -> Iterator[str]:
+    """Within 20 seconds, and what else the round costs."""
+    for seconds, limit, job_id in takeovers(events):
+        if seconds is None or seconds > limit:
+            yield f"job {job_id} ran elsewhere after {seconds} s, not {limit:.1f}"
+
+
+def takeovers(events: Sequence[Event]) -> Iterator[tuple[float | None, float, str]]:
+    """The jobs of dead workers: after how many seconds others had them, and the limit."""
+    seen = list(_of(Seen, events))
+    for died in _of(Died, events):
+        last = {each.job_id: each for each in seen if each.at <= died.at}
+        for job_id, before in last.items():
+            if (before.status, before.worker) == ("PENDING", died.worker):
+                later = [each for each in seen if each.job_id == job_id and each.at > died.at]
+                taken = [each.at - died.at for each in later if _has_left(each, died.worker)]
+                yield min(taken, default=None), RESCUE_SECONDS + died.more_seconds, job_id
+
+
+def _has_left(seen: Seen, worker: str) -> bool:
+    """Whether another worker runs the job, or it has ended."""
+    return seen.status != "ENQUEUED" and (seen.status != "PENDING" or seen.worker != worker)
+
+
+def _of(kind: type[T], events: Iterable[object]) -> Iterator[T]:
+    return (event for event in events if isinstance(event, kind))
+
+
+INVARIANTS: list[Callable[[Sequence[Event]], Iterator[str]]] = [
+    who_carries_the_epoch_never_goes_back,
+    an_epoch_is_one_state,
+    every_answer_is_the_versions_own,
+    after_a_promotion_that_waited_nobody_answers_by_an_older_state,
+    a_dead_workers_job_runs_elsewhere_soon,
+]

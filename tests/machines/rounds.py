@@ -1,0 +1,209 @@
+"""Rounds of a fleet: people ask for this and that, faults strike, all heals; then the promises."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import httpx
+import pytest
+from obstore.exceptions import BaseError
+
+from models.config import COMPARED
+from models.schema import TRIPLES
+from service.errors import CrosscheckError
+from service.store.places import Places, places
+from tests.conftest import SMALL
+from tests.faults import invariants as of_jobs
+from tests.faults.invariants import ENDED, Round
+from tests.faults.ledger import Job, Ledger
+from tests.faults.load import Answer
+from tests.machines.events import Answered, Event, Predicts
+from tests.machines.faults import FAULTS, SETTLING_SECONDS, Fault, Scene
+from tests.machines.fleet import START_SECONDS, Fleet, fleet
+from tests.machines.invariants import INVARIANTS, takeovers
+from tests.machines.people import NETWORK, Asker, Poster, Promoter, Watcher
+
+PROMISES = [
+    of_jobs.every_accepted_job_has_ended,
+    of_jobs.nobody_else_has_a_job,
+    of_jobs.every_job_ends_once,
+    of_jobs.no_version_is_published_twice,
+    of_jobs.every_version_stays,
+    of_jobs.what_succeeded_has_published_all,
+    of_jobs.what_did_not_succeed_has_published_nothing,
+    of_jobs.cancelled_is_cancelled,
+    of_jobs.jobs_fail_for_a_reason,
+    of_jobs.every_version_is_whole,
+    of_jobs.every_question_is_answered,
+    of_jobs.every_refusal_is_orderly,
+]
+
+ROUNDS_OF_A_FLEET = 40
+"""Then another one starts from nothing, so that rounds do not slow down."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One round's faults, and what the promises say."""
+
+    faults: str
+    seconds: float
+    broken: list[str]
+    asked: int = 0
+    slowest: float = 0.0
+    """Of the answers, in seconds."""
+    takeovers: list[float] = field(default_factory=list)
+    """After how many seconds others ran the jobs of dead workers."""
+
+
+def play(rounds: int, random: Random, most_jobs: int) -> Iterator[Outcome]:
+    """Plays rounds; after a broken one the next has a new fleet, so that each counts once."""
+    faults = _in_random_order(random)
+    number = 0
+    while number < rounds:
+        with fleet() as machines, _Campaign(machines, random) as campaign:
+            for _ in range(ROUNDS_OF_A_FLEET):
+                outcome = campaign.play_one(next(faults), most_jobs)
+                yield outcome
+                number += 1
+                if outcome.broken or number == rounds:
+                    break
+
+
+def _in_random_order(random: Random) -> Iterator[list[Fault]]:
+    """All of them, one after the other; half of the time with another one at once."""
+    while True:
+        for fault in random.sample(FAULTS, len(FAULTS)):
+            others = [each for each in FAULTS if each.strikes != fault.strikes]
+            yield [fault, random.choice(others)] if random.random() < 0.5 else [fault]
+
+
+class _Campaign:
+    """A fleet, those who ask it all the time, and a machine of our own that looks at the store."""
+
+    def __init__(self, machines: Fleet, random: Random) -> None:
+        self._fleet = machines
+        self._random = random
+        self._events: list[Event] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "_Campaign":
+        machines = self._fleet
+        own = Path(self._stack.enter_context(TemporaryDirectory()))
+        patch = self._stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in machines.store.environment.items():
+            patch.setenv(name, value)
+        self._places: Places = places(own, machines.store_url)
+        self._places.registry.prepare()
+        self._ledger = Ledger(own)
+        machines.wait_until_ready()
+        for seed in (42, 43):
+            job_id = machines.front.train(**SMALL, seed=seed, promote="always")
+            self._ledger.jobs[job_id] = machines.front.wait_for(job_id)
+            self._ledger.accept(self._ledger.jobs[job_id])
+        self._look_at_versions()
+        machines.front.until(lambda: _serves_everywhere(machines))
+        for name in ("carrier", "passer"):
+            asker = Asker(machines.front, self._own_random(), self._events, name)
+            self._stack.enter_context(asker)
+        self._stack.enter_context(Watcher(machines, self._own_random(), self._events))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def play_one(self, faults: list[Fault], most_jobs: int) -> Outcome:
+        """Plays a round."""
+        began, ledger, machines = time.monotonic(), self._ledger, self._fleet
+        names = " + ".join(fault.name for fault in faults)
+        self._events.clear()
+        jobs = self._random.randint(1, most_jobs)
+        poster = Poster(machines.front, self._own_random(), ledger, jobs)
+        promoter = Promoter(machines, self._own_random(), ledger, self._events)
+        try:
+            with poster, promoter:
+                self._strike(faults)
+                machines.heal()
+                machines.wait_until_ready()
+            ledger.before, ledger.jobs = ledger.jobs, self._jobs_once_ended()
+            self._look_at_versions()
+        except (AssertionError, httpx.HTTPError, OSError, CrosscheckError, BaseError) as error:
+            broken = [f"{type(error).__name__}: {error}"]
+            return Outcome(names, time.monotonic() - began, broken)
+        events = [*self._events, *_predictions(ledger)]
+        answers = [each for each in events if isinstance(each, Answered)]
+        round_ = Round(
+            ledger=ledger,
+            answers=[Answer(each.status, each.body) for each in answers],
+            disorderly=poster.disorderly + promoter.disorderly,
+            seconds_to_ready=0.0,
+            spares_the_api=True,
+            may_fail_jobs=False,
+        )
+        broken = [f"{each.__name__}: {how}" for each in PROMISES for how in each(round_)]
+        broken += [f"{each.__name__}: {how}" for each in INVARIANTS for how in each(events)]
+        return Outcome(
+            faults=names,
+            seconds=time.monotonic() - began,
+            broken=sorted(set(broken)),
+            asked=len(answers),
+            slowest=max((each.answered_at - each.asked_at for each in answers), default=0.0),
+            takeovers=[seconds for seconds, _, _ in takeovers(events) if seconds is not None],
+        )
+
+    def _strike(self, faults: list[Fault]) -> None:
+        hits_postgres = any(fault.strikes == "postgres" for fault in faults)
+        scenes = [
+            Scene(
+                self._fleet,
+                self._own_random(),
+                self._events,
+                SETTLING_SECONDS if hits_postgres else 0.0,
+            )
+            for _ in faults
+        ]
+        threads = [
+            threading.Thread(target=fault.strike, args=(scene,))
+            for fault, scene in zip(faults, scenes, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _jobs_once_ended(self) -> dict[str, Job]:
+        """All jobs, once those that somebody posted have ended; or as they are when it is late."""
+        front, deadline = self._fleet.front, time.monotonic() + START_SECONDS
+        while True:
+            jobs = {job["id"]: job for job in front.get("/jobs", limit=100)["jobs"]}
+            ended = {job_id for job_id, job in jobs.items() if job["status"] in ENDED}
+            if ended >= self._ledger.accepted.keys() or time.monotonic() > deadline:
+                return jobs
+            time.sleep(0.1)
+
+    def _look_at_versions(self) -> None:
+        """Fetches all that the store has, as one more machine."""
+        self._places.registry.catch_up()
+        for name in COMPARED:
+            for number in self._places.registry.numbers(name):
+                self._places.registry.folder(name, number)
+        self._ledger.read_versions()
+
+    def _own_random(self) -> Random:
+        return Random(self._random.random())  # threads mix up a common one
+
+
+def _predictions(ledger: Ledger) -> Iterator[Predicts]:
+    for key, (first, *_) in ledger.predictions.items():
+        _, model, version = key.split("/")
+        yield Predicts(model, int(version), float(first))
+
+
+def _serves_everywhere(machines: Fleet) -> bool:
+    path = f"/models/{TRIPLES}/{NETWORK}"
+    return all(door.get(path)["serving"] == 2 for door in machines.doors)

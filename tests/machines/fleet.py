@@ -171,6 +171,10 @@ def fleet(apis: int = 2, workers: int = 3, options: tuple[str, ...] = ()) -> Ite
                 API_1=ends[0],
                 API_2=ends[1],
             )
+            front = Front(balancer.host.address, balancer.log)
+            doors = [Front(each.host.address, each.log) for each in started]
+            for each in (front, *doors):
+                stack.callback(each.client.close)
             yield Fleet(
                 hosts=hosts,
                 database=database,
@@ -179,6 +183,6 @@ def fleet(apis: int = 2, workers: int = 3, options: tuple[str, ...] = ()) -> Ite
                 store_url=store_url,
                 apis=started,
                 workers=machines("worker", [CROSSCHECK, "worker"]),
-                front=Front(balancer.host.address, balancer.log),
-                doors=[Front(each.host.address, each.log) for each in started],
+                front=front,
+                doors=doors,
             )

@@ -44,6 +44,19 @@ class Asker(Person):
             self._knows = max(self._knows, answer.epoch)
             self._events.append(answer)
 
+    def _ask(self, method: str, path: str, **more: Any) -> httpx.Response | None:
+        """Asks once more where a connection is closed without an answer.
+
+        HAProxy leaves that to clients on connections that they keep, and most do so by themselves:
+        RFC 9110, section 9.2.2.
+        """
+        try:
+            return self._client.request(method, self._service.client.base_url.join(path), **more)
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            return super()._ask(method, path, **more)
+        except httpx.TransportError:
+            return None
+
     def _predict(self) -> Answered:
         question = {"instances": ROW, "model": NETWORK}
         headers = {"Connection": self._random.choice(["keep-alive", "close"])}

@@ -42,6 +42,15 @@ def models(dataset: OfDataset = None, url: Url = DEFAULT_URL) -> None:
 def promote(
     network: Named,
     version: Annotated[int, typer.Argument(min=1, help="Which is to serve.")],
+    canary: Annotated[
+        int | None, typer.Option(min=1, help="Which is to be tried beside it …")
+    ] = None,
+    percent: Annotated[
+        float, typer.Option(help="… on so many of those who send an X-Canary-Key.")
+    ] = 5,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until no process that is ready answers as before.")
+    ] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Make a version the serving one: promote a new one, or roll back to an old one."""
@@ -52,7 +61,9 @@ def promote(
 
     names = dataset_and_network(network)
     with service_at(url) as service:
-        made = service.put(path_of("models", *names, "serving"), {"version": version})
+        path = path_of("models", *names, "serving") + ("?wait=fleet" if wait else "")
+        tried = {"canary": {"version": canary, "percent": percent}} if canary else {}
+        made = service.put(path, {"version": version, **tried})
         show([made], lambda _: version_line(network, made))
 
 

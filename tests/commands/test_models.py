@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.commands.conftest import Ask, ask_at, on_terminal
-from tests.conftest import Service
+from tests.conftest import SMALL, Service
 
 
 def test_a_comparison_is_as_the_service_says_it(
@@ -33,6 +33,19 @@ def test_versions_are_listed_promoted_and_remembered(
     assert "cross" in on_terminal(url, "models")[1]
     assert "triples/cross: version 1 serves" in on_terminal(url, "promote", "triples/cross", 1)[1]
     assert changes[0]["reason"][:20] in on_terminal(url, "history", "triples/cross")[1]
+
+
+def test_a_version_is_tried_beside_another_one(
+    ask: Ask, service: Service, trained: dict[str, Any]
+) -> None:
+    for _ in range(2 - len(service.get("/models/triples/dense")["versions"])):
+        service.wait_for(service.train(**SMALL, models=["dense"]))
+    promoted = ask("promote", "triples/dense", 1, "--canary", 2, "--percent", 10.0)
+    assert promoted.returncode == 0, promoted.stderr
+    (trial,) = service.get("/metrics")["trials"]
+    assert trial["canary"] == {"version": 2, "percent": 10}
+    assert ask("promote", "triples/dense", 1).returncode == 0
+    assert service.get("/metrics")["trials"] == []
 
 
 def test_a_version_that_is_not_there_is_1(ask: Ask) -> None:

@@ -79,6 +79,7 @@ def serve(
     with suppress(OSError):  # nobody may be left to read it
         typer.echo(f"Crosscheck listens on http://{address}:{listener.getsockname()[1]}")
     supervisor.supervise(listener, settings, workers)
+    os._exit(0)  # else it would flush what nobody may be left to read, and fail
 
 
 @app.command()

@@ -25,6 +25,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # As in every process of the service: nobody is told of what runs here.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+# A shell has what it runs in the background ignore Ctrl-C, and so would what tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Neither a proxy nor anybody's own settings are to come between the tests and their service.
 for name in list(os.environ):
     if name.lower().endswith("_proxy") or re.match("CROSSCHECK_(?!TEST_)", name):

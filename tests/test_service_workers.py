@@ -122,7 +122,8 @@ def test_the_job_of_a_worker_that_stands_still_runs_elsewhere_and_is_published_o
     busy, other = that_runs(pair, job_id)
     worker, (child,) = busy.find("worker"), trains(busy)
     worker.suspend()
-    busy.until((busy.artifacts / ".staging" / job_id / "cross" / MANIFEST).exists)
+    staged = busy.artifacts / ".staging" / job_id
+    busy.until(lambda: list(staged.glob(f"*/cross/{MANIFEST}")))
     other.until(lambda: trains(other), seconds=RESCUE_SECONDS + 5)
     assert not gone(child)  # it has finished, and waits for its worker's word
     assert [versions_of(other, job_id, name) for name in ("dense", "cross")] == [0, 0]

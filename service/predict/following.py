@@ -173,7 +173,7 @@ class Following:
                 await self._catch_up(is_needed=asking.epoch > serving.epoch)
                 serving = await self.of(dataset)
         except (OSError, Unavailable) as error:
-            if before is NOTHING:
+            if not before.networks:
                 raise
             if asking.epoch > before.epoch:
                 detail = f"what serves since epoch {asking.epoch} cannot be found out now"

@@ -9,6 +9,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 RULES = (
     "`lowest` must not be above `highest`",
+    "it is the version that is to serve",
     "`eval_fraction` leaves one of the two splits without a row",
     "`ensemble` takes the mean of starts, `restarts` the best: choose one",
     "`experts` needs `rank`: only kernels of low rank are mixed",

@@ -35,7 +35,8 @@ def queueing(
         place = Path("artifacts", "triples", result["model"], str(result["version"]))
         shutil.copytree(service.artifacts.parent / place, folder / place)
     WorkerState(folder / "artifacts").say("ready")
-    settings = {"max_queued_jobs": "100000", "api_keys": request.param}
+    soon = {"staleness_seconds": "1", "balancer_seconds": "0.5"}  # for `?wait=fleet`
+    settings = {"max_queued_jobs": "100000", "api_keys": request.param, **soon}
     with running(folder, "--no-worker", **settings) as made:
         yield made
 

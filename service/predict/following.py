@@ -212,12 +212,11 @@ class Following:
             before = self._loaded(dataset)
             if before is NOTHING:
                 await self._in_thread(self._tables.require, dataset)
-            looked_at = time.monotonic()
-            now = await self._in_thread(look, registry, before)
+            now, confirmed_at = await self._in_thread(_look, registry, before)
             if now is not before:
                 self._swap(dataset, now)
             if self._loaded(dataset) is not NOTHING:
-                self._confirmed[dataset] = looked_at - registry.unconfirmed_seconds()
+                self._confirmed[dataset] = confirmed_at
         return now
 
     def _swap(self, dataset: str, now: Serving) -> None:
@@ -260,3 +259,12 @@ class Following:
 
     async def _in_thread(self, do: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, do, *arguments)
+
+
+def _look(registry: Registry, before: Serving) -> tuple[Serving, float]:
+    """What serves, and the time at which that was surely so.
+
+    The time comes first: news that come between the two are not in what is looked at.
+    """
+    confirmed_at = time.monotonic() - registry.unconfirmed_seconds()
+    return look(registry, before), confirmed_at

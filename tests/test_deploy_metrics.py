@@ -138,9 +138,12 @@ def test_every_panel_shows_something_of_a_real_service(
             service.predict([0.5, 0.5, 0.5])
             service.client.post("/predict", content=b"{")
             try:
-                answer = client.get("/query", params={"query": expression}).json()
-            except httpx.TransportError:  # it is starting
+                response = client.get("/query", params={"query": expression})
+            except httpx.TransportError:  # it does not listen yet
                 return False
+            if response.status_code == 503:  # it is starting
+                return False
+            answer = response.json()
             assert answer["status"] == "success", answer
             return bool(answer["data"]["result"])
 

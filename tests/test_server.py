@@ -166,7 +166,7 @@ def test_at_ten_times_its_capacity_it_sheds_load_and_recovers(tmp_path: Path) ->
         assert peak_memory(api) < 600 * 2**20
         for job in service.get("/jobs")["jobs"]:
             service.client.post(f"/jobs/{job['id']}/cancel")
-        service.until(lambda: seconds_of_a_hundred(service, small) < 2 * unloaded, seconds=5)
+        service.until(lambda: seconds_of_a_hundred(service, small) < 2 * unloaded)
         assert service.find("api") == api
 
 

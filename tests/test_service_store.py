@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,10 +128,8 @@ def test_predictions_go_on_while_the_store_is_away(fleet: Fleet) -> None:
         assert refused.headers["Retry-After"]
         assert refused.json()["error"] == "the object store does not answer"
         fleet.other.stop()
-        started = time.monotonic()
         fleet.other.start()  # from what it has
         assert answer_of(fleet.other, 1) == expected
-        assert time.monotonic() - started < 15
     finally:
         os.kill(fleet.store.process.pid, signal.SIGCONT)
     fleet.other.until(lambda: not _missing(fleet.other))

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,9 @@ from tests.faults.owner import KEPT, TINY, Owner, table
 from tests.faults.scene import Scene
 from tests.faults.victims import processes
 
-PROMISES = [*invariants.PROMISES, *invariants_of_tables.PROMISES]
+Promise = Callable[[Round], Iterator[str]]
+
+PROMISES: list[Promise] = [*invariants.PROMISES, *invariants_of_tables.PROMISES]
 
 ROUNDS_OF_A_SERVICE = 20
 """Then another one starts with an empty folder, so that rounds do not slow down."""
@@ -41,14 +43,18 @@ class Outcome:
     seconds_to_ready: float = 0.0
 
 
-def play(folder: Path, rounds: int, random: Random, most_jobs: int) -> Iterator[Outcome]:
+def play(
+    folder: Path, rounds: int, random: Random, most_jobs: int, promises: Sequence[Promise]
+) -> Iterator[Outcome]:
     """Plays rounds; after a broken one the next has a new service, so that each counts once."""
     faults = _in_random_order(random)
     number = 0
     while number < rounds:
         with _campaign(folder / str(number), random) as (service, load, ledger):
             for _ in range(ROUNDS_OF_A_SERVICE):
-                outcome = _play_one(service, load, ledger, next(faults), random, most_jobs)
+                outcome = _play_one(
+                    service, load, ledger, next(faults), random, most_jobs, promises
+                )
                 yield outcome
                 number += 1
                 if outcome.broken or number == rounds:
@@ -90,7 +96,13 @@ def _upload_the_first(service: Service, ledger: Ledger, random: Random) -> None:
 
 
 def _play_one(
-    service: Service, load: Load, ledger: Ledger, fault: Fault, random: Random, most_jobs: int
+    service: Service,
+    load: Load,
+    ledger: Ledger,
+    fault: Fault,
+    random: Random,
+    most_jobs: int,
+    promises: Sequence[Promise],
 ) -> Outcome:
     ledger.read_versions()
     # The first version of each network stays whole: there is always one to answer with.
@@ -122,7 +134,7 @@ def _play_one(
     return Outcome(
         fault=fault.name,
         broken=sorted(
-            {f"{promise.__name__}: {broken}" for promise in PROMISES for broken in promise(round_)}
+            {f"{promise.__name__}: {broken}" for promise in promises for broken in promise(round_)}
         ),
         asked=len(round_.answers),
         answered=sum(answer.status == 200 for answer in round_.answers),

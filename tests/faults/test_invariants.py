@@ -229,4 +229,4 @@ def test_a_broken_promise_is_named(
 
 def broken(round_: Round) -> set[str]:
     """The names of the promises that were broken."""
-    return {promise.__name__ for promise in PROMISES if any(promise(round_))}
+    return {each.__name__ for each in [*PROMISES, invariants.it_is_ready_soon] if any(each(round_))}

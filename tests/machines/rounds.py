@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from tests.faults.load import Answer
 from tests.machines.events import Answered, Event, Predicts
 from tests.machines.faults import FAULTS, SETTLING_SECONDS, Fault, Scene
 from tests.machines.fleet import START_SECONDS, Fleet, fleet
-from tests.machines.invariants import INVARIANTS, takeovers
+from tests.machines.invariants import Invariant, takeovers
 from tests.machines.people import NETWORK, Asker, Poster, Promoter, Watcher
 
 PROMISES = [
@@ -61,14 +61,16 @@ class Outcome:
     """After how many seconds others ran the jobs of dead workers."""
 
 
-def play(rounds: int, random: Random, most_jobs: int) -> Iterator[Outcome]:
+def play(
+    rounds: int, random: Random, most_jobs: int, invariants: Sequence[Invariant]
+) -> Iterator[Outcome]:
     """Plays rounds; after a broken one the next has a new fleet, so that each counts once."""
     faults = _in_random_order(random)
     number = 0
     while number < rounds:
         with fleet() as machines, _Campaign(machines, random) as campaign:
             for _ in range(ROUNDS_OF_A_FLEET):
-                outcome = campaign.play_one(next(faults), most_jobs)
+                outcome = campaign.play_one(next(faults), most_jobs, invariants)
                 yield outcome
                 number += 1
                 if outcome.broken or number == rounds:
@@ -117,7 +119,9 @@ class _Campaign:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def play_one(self, faults: list[Fault], most_jobs: int) -> Outcome:
+    def play_one(
+        self, faults: list[Fault], most_jobs: int, invariants: Sequence[Invariant]
+    ) -> Outcome:
         """Plays a round."""
         began, ledger, machines = time.monotonic(), self._ledger, self._fleet
         names = " + ".join(fault.name for fault in faults)
@@ -146,7 +150,7 @@ class _Campaign:
             may_fail_jobs=False,
         )
         broken = [f"{each.__name__}: {how}" for each in PROMISES for how in each(round_)]
-        broken += [f"{each.__name__}: {how}" for each in INVARIANTS for how in each(events)]
+        broken += [f"{each.__name__}: {how}" for each in invariants for how in each(events)]
         return Outcome(
             faults=names,
             seconds=time.monotonic() - began,

@@ -33,10 +33,15 @@ def test_every_file_is_served_and_part_of_the_package() -> None:
     found = {path for path in FOLDER.rglob("*") if path.suffix in (".css", ".js")}
     assert found == {*FILES.values()}
     project = tomllib.loads(Path(FOLDER.parents[1], "pyproject.toml").read_text())
-    patterns = project["tool"]["setuptools"]["package-data"]["service.page"]
-    packed = {path for pattern in patterns for path in FOLDER.glob(pattern)}
+    setuptools = project["tool"]["setuptools"]
+    packed = {
+        path
+        for package, patterns in setuptools["package-data"].items()
+        if package in setuptools["packages"]
+        for pattern in patterns
+        for path in FOLDER.parents[1].joinpath(*package.split(".")).glob(pattern)
+    }
     assert found | {INDEX, FOLDER / "vendored" / "vendored.json"} <= packed
-    assert "service.page" in project["tool"]["setuptools"]["packages"]
 
 
 def test_a_browser_gets_all_it_needs_without_a_key(locked: tuple[Service, str]) -> None:

@@ -22,7 +22,7 @@ serve: setup
 
 # Several files at a time: they mostly wait for services to start and for jobs to end.
 test: setup .venv/programs
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What tests need beside Python, and which Debian package has it: a browser, a scraper, a database,
 # checkers of deploy/, a network of machines. Of Postgres, only psql is on the PATH.

@@ -66,6 +66,13 @@ def peak_memory(process: psutil.Process) -> int:
     return 1024 * int(kilobytes[0])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow cases come first, so that no process is left alone with one at the end."""
+    long = {"slow", "faults", "machines"}
+    slow = {item.path for item in items if any(mark.name in long for mark in item.iter_markers())}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 class Service:
     """A running `crosscheck serve`, its processes and a client for it."""
 

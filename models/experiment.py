@@ -14,7 +14,6 @@ from models.baselines.fit import Baseline, fit
 from models.columns import Columns
 from models.comparison import Difference, compare, worse
 from models.config import FEATURES, BaselineName, ModelName, SyntheticDataset, TrainConfig
-from models.courses import OnStep
 from models.data import Split, load
 from models.evaluation import Evaluation
 from models.explanation import crosses, where_in_x0
@@ -28,7 +27,7 @@ from models.preprocessing import Encoded, Number, Preprocessing, encode, predict
 from models.rows import InMemory, of_numbers
 from models.schema import TableSchema, Task
 from models.table import Table
-from models.training import Trained
+from models.training import Training
 
 CHECKED_ROWS = 10_000
 """On so many what was exported is held against what was trained, and features are looked at."""
@@ -79,8 +78,8 @@ class Experiment(Protocol):
     reported_by: str
     """The error that is compared: its name among the scores."""
 
-    def train(self, name: ModelName, on_step: OnStep) -> Trained[Any]:
-        """Trains a network. Raises TrainingDiverged if no start has a finite loss."""
+    def training(self, name: ModelName) -> Training[Any]:
+        """How a network is trained."""
 
     def baseline(self, name: BaselineName) -> Baseline | None:
         """Trains a baseline; None if it has nothing to say of such a table."""
@@ -127,8 +126,8 @@ class TriplesExperiment:
         self._dataset = load(dataset)
         self.fingerprint = self._dataset.fingerprint
 
-    def train(self, name: ModelName, on_step: OnStep) -> Trained[Any]:
-        return training.train(name, self._dataset.train, self._config, on_step)
+    def training(self, name: ModelName) -> Training[Any]:
+        return training.training(name, self._dataset.train, self._config)
 
     def baseline(self, name: BaselineName) -> Baseline | None:
         return fit(name, _triples_as_sides(self._dataset.train), self._config.seed)
@@ -186,8 +185,8 @@ class TableExperiment:
         binary = table.schema.task == "binary"
         self.reported_by = "test_log_loss" if binary else "test_rmse"
 
-    def train(self, name: ModelName, on_step: OnStep) -> Trained[Any]:
-        return training.train_table(name, self._table, self._config, on_step)
+    def training(self, name: ModelName) -> Training[Any]:
+        return training.table_training(name, self._table, self._config)
 
     def baseline(self, name: BaselineName) -> Baseline | None:
         return fit(name, self._table, self._config.seed)

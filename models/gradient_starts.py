@@ -1,22 +1,18 @@
 """Starts by gradient descent: all of them side by side."""
 
-from collections.abc import Callable
 from itertools import islice
 
-import keras
 import numpy as np
 
-from models.config import GradientDescent, TrainConfig
+from models.config import GradientDescent, ModelName, TrainConfig
 from models.courses import Born, OnStep, Step
 from models.data import Split
 from models.gradient_descent import Descent, Epoch
+from models.parts import Build, Part, Share, Train, Trainer
 from models.rows import Sides
-from models.starts import Run, Start
+from models.starts import Run, Start, groups_of
 from models.stopping import DIVERGED
 from models.table_descent import TableDescent
-
-Build = Callable[[int], keras.Model]
-"""Makes a network from its seed."""
 
 
 class TrainingDiverged(Exception):
@@ -24,17 +20,18 @@ class TrainingDiverged(Exception):
 
 
 def descent_starts(
+    name: ModelName,
     build: Build,
     split: Split,
     config: TrainConfig,
     optimizer: GradientDescent,
-    on_step: OnStep,
-) -> Run:
+) -> Trainer:
     """Gradient descent from all seeds side by side; if `hopeful`, stops when all are dead."""
     descent: Descent | None = None
 
-    def train(born: tuple[Born, ...], networks: list[keras.Model], hopeful: bool) -> list[Start]:
+    def train(part: Part, on_step: OnStep) -> list[Start]:
         nonlocal descent
+        born, networks = part.starts, [build(each.seed) for each in part.starts]
         descent = descent or Descent(
             networks[0],
             len(networks),
@@ -44,7 +41,7 @@ def descent_starts(
             dropout=config.dropout,
             weight_decay=config.weight_decay,
         )
-        watch = _Watch(born, config.epochs, optimizer, hopeful, on_step)
+        watch = _Watch(born, config.epochs, optimizer, part.hopeful, on_step)
         losses = np.nan_to_num(
             descent.fit(networks, config.epochs, watch, seed=born[0].seed), nan=DIVERGED
         )
@@ -53,21 +50,22 @@ def descent_starts(
             for start, network, of_one in zip(born, networks, losses.T, strict=True)
         ]
 
-    return _all_groups(build, train)
+    return _all_together(name, config, train)
 
 
 def table_starts(
+    name: ModelName,
     build: Build,
     table: Sides,
     config: TrainConfig,
     optimizer: GradientDescent,
-    on_step: OnStep,
-) -> Run:
+) -> Trainer:
     """As `descent_starts`, on a table; the first seed draws the order of the rows, for all."""
     descent: TableDescent | None = None
 
-    def train(born: tuple[Born, ...], networks: list[keras.Model], hopeful: bool) -> list[Start]:
+    def train(part: Part, on_step: OnStep) -> list[Start]:
         nonlocal descent
+        born, networks = part.starts, [build(each.seed) for each in part.starts]
         descent = descent or TableDescent(
             networks[0],
             len(networks),
@@ -77,7 +75,7 @@ def table_starts(
             dropout=config.dropout,
             weight_decay=config.weight_decay,
         )
-        watch = _Watch(born, config.epochs, optimizer, hopeful, on_step)
+        watch = _Watch(born, config.epochs, optimizer, part.hopeful, on_step)
         draw = np.random.default_rng(born[0].seed)
         courses = descent.fit(networks, config.epochs, config.patience, draw, watch)
         return [
@@ -93,22 +91,25 @@ def table_starts(
             for start, network, course in zip(born, networks, courses, strict=True)
         ]
 
-    return _all_groups(build, train)
+    return _all_together(name, config, train)
 
 
-def _all_groups(
-    build: Build, train: Callable[[tuple[Born, ...], list[keras.Model], bool], list[Start]]
-) -> Run:
-    """Trains the seeds of all repeats together."""
+def _all_together(name: ModelName, config: TrainConfig, train: Train) -> Trainer:
+    """The seeds of all repeats are one part."""
 
-    def run(groups: list[list[int]], hopeful: bool) -> list[list[Start]]:
-        born = tuple(
-            Born(repeat, seed) for repeat, seeds in enumerate(groups, start=1) for seed in seeds
-        )
-        starts = iter(train(born, [build(each.seed) for each in born], hopeful))
-        return [list(islice(starts, len(group))) for group in groups]
+    def part(groups: list[list[int]], hopeful: bool) -> Part:
+        born = (Born(repeat, seed) for repeat, seeds in enumerate(groups, 1) for seed in seeds)
+        return Part(name, tuple(born), hopeful=hopeful)
 
-    return run
+    def run(share: Share) -> Run:
+        def of(groups: list[list[int]], hopeful: bool) -> list[list[Start]]:
+            (together,) = share([part(groups, hopeful)])
+            starts = iter(together)
+            return [list(islice(starts, len(group))) for group in groups]
+
+        return of
+
+    return Trainer([part(groups_of(config, 0), config.max_restarts > 0)], train, run)
 
 
 class _Watch:

@@ -22,6 +22,8 @@ class Start(NamedTuple):
     stopped_early: bool = False
     validation_losses: Sequence[float] = ()
     best_epoch: int | None = None
+    seconds: float = 0.0
+    """What its training took, wherever that was."""
 
 
 Run = Callable[[list[list[int]], bool], list[list[Start]]]
@@ -48,15 +50,11 @@ def choose(
     it keeps is not better than the mean predictor, its starts are made again from the next seeds,
     at most `config.max_restarts` times; then it keeps what came of the last ones all the same.
     """
-    size = max(config.restarts, config.ensemble)
     kept: dict[int, Start] = {}
     outcomes: list[Outcome] = []
-    seed = config.seed
-    for restarts_left in range(config.max_restarts, -1, -1):
-        # Those of all repeats, also of the ones that are content: the width is compiled.
-        seeds = [(seed + index) % 2**32 for index in range(config.repeats * size)]
-        seed += len(seeds)
-        groups = [seeds[first : first + size] for first in range(0, len(seeds), size)]
+    for number in range(config.max_restarts + 1):
+        restarts_left = config.max_restarts - number
+        groups = groups_of(config, number)
         for repeat, starts in enumerate(run(groups, restarts_left > 0), start=1):
             if repeat in kept:
                 continue
@@ -72,6 +70,18 @@ def choose(
         if len(kept) == config.repeats:
             break
     return [kept[repeat] for repeat in sorted(kept)], outcomes
+
+
+def groups_of(config: TrainConfig, number: int) -> list[list[int]]:
+    """The seeds of all repeats, also of those that are content: the width is compiled.
+
+    Args:
+        number: How often starts were made before.
+    """
+    size = max(config.restarts, config.ensemble)
+    first = config.seed + number * config.repeats * size
+    seeds = [(first + index) % 2**32 for index in range(config.repeats * size)]
+    return [seeds[place : place + size] for place in range(0, len(seeds), size)]
 
 
 def _outcome(start: Start, kept: bool, joined: bool, mean_predictor: float) -> str:

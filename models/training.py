@@ -1,6 +1,5 @@
 """From a config to a trained network: which starts are made, and which one is kept."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
@@ -17,9 +16,10 @@ from models.exact_starts import exact_starts
 from models.gradient_starts import descent_starts, table_starts
 from models.losses import cross_entropies, squared_errors
 from models.networks import build, ensemble, predict, predict_rows
+from models.parts import Build, Share, Trainer, alone
 from models.rows import InMemory, Rows, Sides, of_numbers
 from models.schema import Task
-from models.starts import Start, choose
+from models.starts import Outcome, Start, choose
 
 
 class Attempt(NamedTuple):
@@ -57,26 +57,31 @@ class Trained(NamedTuple, Generic[A]):
     """Per epoch or evaluation, as met while training."""
     attempts: list[A]
     seconds: float
+    """Of training alone, wherever that was."""
     validation_losses: Sequence[float] = ()
     """Of tables: per epoch; of an exact training the last one alone."""
     best_epoch: int | None = None
     """Of tables: the epoch, counted from 1, whose weights the network has; exact: None."""
 
 
-def train(
-    name: ModelName,
-    split: Split,
-    config: TrainConfig,
-    on_step: OnStep = lambda step: None,
-) -> Trained[Attempt]:
-    """Trains the network called `name` as `models.starts.choose` says.
+class Training(NamedTuple, Generic[A]):
+    """The training of a network, whose parts anybody can do."""
+
+    build: Build
+    trainer: Trainer
+    conclude: Callable[[Share], Trained[A]]
+    """Keeps the best of what the parts give. Raises TrainingDiverged if no loss is finite."""
+
+    def alone(self, on_step: OnStep = lambda step: None) -> Trained[A]:
+        """Trains all parts here, one after the other. Raises as `conclude`."""
+        return self.conclude(alone(self.trainer.train, on_step))
+
+
+def training(name: ModelName, split: Split, config: TrainConfig) -> Training[Attempt]:
+    """How the network called `name` is trained; what is kept, `models.starts.choose` says.
 
     Starts and repeats compete by their errors in training.
-
-    Raises:
-        TrainingDiverged: No start has a finite loss.
     """
-    started = time.perf_counter()
     mean_predictor = float(np.std(split.targets))
     make = partial(build, name, config)
 
@@ -85,15 +90,62 @@ def train(
         return float(np.sqrt(np.mean(errors**2)))
 
     if isinstance(config.optimizer, LevenbergMarquardt):
-        rows = InMemory(of_numbers(*split))
-        run = exact_starts(make, rows, rmse, mean_predictor, config, config.optimizer, on_step)
+        rows, exact = InMemory(of_numbers(*split)), config.optimizer
+        trainer = exact_starts(name, make, rows, rmse, mean_predictor, config, exact)
     else:
-        run = descent_starts(make, split, config, config.optimizer, on_step)
+        trainer = descent_starts(name, make, split, config, config.optimizer)
 
-    kept, outcomes = choose(run, config, mean_predictor, partial(_mean_of, error=rmse))
-    attempts = [Attempt(of.seed, of.error, outcome, repeat) for of, repeat, outcome in outcomes]
-    best = min(kept, key=lambda start: start.error)
-    return Trained(best.network, kept, best.losses, attempts, time.perf_counter() - started)
+    def conclude(share: Share) -> Trained[Attempt]:
+        join = partial(_mean_of, error=rmse)
+        kept, outcomes = choose(trainer.run(share), config, mean_predictor, join)
+        attempts = [Attempt(of.seed, of.error, outcome, repeat) for of, repeat, outcome in outcomes]
+        best = min(kept, key=lambda start: start.error)
+        return Trained(best.network, kept, best.losses, attempts, _seconds(outcomes))
+
+    return Training(make, trainer, conclude)
+
+
+def table_training(name: ModelName, table: Sides, config: TrainConfig) -> Training[TableAttempt]:
+    """How the network called `name` is trained on the training rows of a table.
+
+    As `training`, but starts and repeats compete by their errors on the validation rows, and so do
+    the epochs of each start. Levenberg–Marquardt needs the table's rows in float64, and a table
+    that `models.exactness.why_not_exact` has nothing against.
+    """
+    mean_predictor = _mean_predictor(table)
+    make = partial(build, name, config, preprocessing=table.preprocessing)
+    loss = partial(_loss, rows=table.validation, task=table.preprocessing.task)
+    if isinstance(config.optimizer, LevenbergMarquardt):
+        exact = config.optimizer
+        trainer = exact_starts(name, make, table.train, loss, mean_predictor, config, exact)
+    else:
+        trainer = table_starts(name, make, table, config, config.optimizer)
+
+    def conclude(share: Share) -> Trained[TableAttempt]:
+        join = partial(_mean_of, error=loss)
+        kept, outcomes = choose(trainer.run(share), config, mean_predictor, join)
+        best = min(kept, key=lambda start: start.error)
+        return Trained(
+            best.network,
+            kept,
+            best.losses,
+            [TableAttempt(of.seed, of.error, outcome, repeat) for of, repeat, outcome in outcomes],
+            _seconds(outcomes),
+            best.validation_losses or [best.error],
+            best.best_epoch,
+        )
+
+    return Training(make, trainer, conclude)
+
+
+def train(
+    name: ModelName,
+    split: Split,
+    config: TrainConfig,
+    on_step: OnStep = lambda step: None,
+) -> Trained[Attempt]:
+    """Trains the network called `name` here. Raises TrainingDiverged if no loss is finite."""
+    return training(name, split, config).alone(on_step)
 
 
 def train_table(
@@ -102,36 +154,12 @@ def train_table(
     config: TrainConfig,
     on_step: OnStep = lambda step: None,
 ) -> Trained[TableAttempt]:
-    """Trains the network called `name` on the training rows of a table.
+    """As `train`, on a table."""
+    return table_training(name, table, config).alone(on_step)
 
-    As `train` does, but starts and repeats compete by their errors on the validation rows, and so
-    do the epochs of each start. Levenberg–Marquardt needs the table's rows in float64, and a table
-    that `models.exactness.why_not_exact` has nothing against.
 
-    Raises:
-        TrainingDiverged: No start has a finite loss.
-    """
-    started = time.perf_counter()
-    mean_predictor = _mean_predictor(table)
-    make = partial(build, name, config, preprocessing=table.preprocessing)
-    loss = partial(_loss, rows=table.validation, task=table.preprocessing.task)
-    if isinstance(config.optimizer, LevenbergMarquardt):
-        exact = config.optimizer
-        run = exact_starts(make, table.train, loss, mean_predictor, config, exact, on_step)
-    else:
-        run = table_starts(make, table, config, config.optimizer, on_step)
-
-    kept, outcomes = choose(run, config, mean_predictor, partial(_mean_of, error=loss))
-    best = min(kept, key=lambda start: start.error)
-    return Trained(
-        best.network,
-        kept,
-        best.losses,
-        [TableAttempt(of.seed, of.error, outcome, repeat) for of, repeat, outcome in outcomes],
-        time.perf_counter() - started,
-        best.validation_losses or [best.error],
-        best.best_epoch,
-    )
+def _seconds(outcomes: list[Outcome]) -> float:
+    return sum(outcome.start.seconds for outcome in outcomes)
 
 
 def _mean_of(starts: list[Start], error: Callable[[keras.Model], float]) -> Start:

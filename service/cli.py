@@ -83,14 +83,19 @@ def serve(
 
 
 @app.command()
-def worker(supervised: Supervised = False) -> None:
+def worker(
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Jobs, or parts of jobs, at once.", show_default="1")
+    ] = None,
+    supervised: Supervised = False,
+) -> None:
     """Run training jobs, without the API."""
     _end_when_told()
     from service.jobs.child import CannotTrain
     from service.jobs.worker import work
 
     _start(supervised)
-    settings = settings_of()
+    settings = settings_of(slots=slots)
     _prepare(settings, to_write=True)
     try:
         work(settings)

@@ -261,6 +261,9 @@ class Settings(BaseSettings):
         le=30,
         description="How long `/readyz` says 503 before the service stops to listen.",
     )
+    slots: Count = Field(
+        default=1, description="How many jobs, or parts of jobs, a worker runs at once."
+    )
     max_job_attempts: Count = Field(
         default=20, description="How often a job may lose its worker before it is given up."
     )
@@ -314,6 +317,11 @@ class Settings(BaseSettings):
     def health_paths(self) -> frozenset[str]:
         """What is answered whatever else is wrong."""
         return HEALTH | {self.health_route} if self.health_route else HEALTH
+
+    @property
+    def shares_jobs(self) -> bool:
+        """Whether anybody but the child that runs a job could train a part of it."""
+        return self.slots > 1 or bool(self.database_url)
 
     @cached_property
     def is_local(self) -> bool:

@@ -1,34 +1,28 @@
-"""The child process of a job, seen from both ends of the pipe between it and the worker.
+"""The child process of a job, or of a part of one, as the worker sees it; see child_main.py.
 
 The child sends JSON messages with one member each: `progress` and `losses` any number of times,
 `asks` when it is about to decide to publish, then one of `results`, `failed` and `cancelled`. The
-worker sends, for each `asks`, the time by `clock` until which the job is its own. The pipe's
-closing tells the child that the worker is gone.
+worker sends, for each `asks`, the time by `clock` until which the job is its own. Of the parts of a
+job the child says which it `offers` to other workers, and which it `withdraws`; for each that it
+`claims` the worker sends whose it is. The pipe's closing tells the child that the worker is gone.
 """
 
 import asyncio
-import contextlib
-import gc
 import json
 import logging
-import math
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.config import TrainConfig
 from service.errors import Unavailable
-from service.jobs.clock import now
-from service.jobs.curves import Losses
+from service.jobs import child_main
+from service.jobs.parts import Parts
 from service.registry.staging import CANCELLED, Staging
-from service.schemas import Progress
 from service.settings import Settings
 from service.store.places import places
 
@@ -40,16 +34,15 @@ OnNews = Callable[[str, Any], None]
 Hold = Callable[[], float]
 """Returns until when, by `clock`, this worker's jobs are its own, once that is sure."""
 
-REASON_LENGTH = 500
-
 START_ATTEMPTS = 20
 START_AGAIN_SECONDS = 0.1
 PUBLISH_AGAIN_SECONDS = 0.5
 
-KINDS: dict[type, str] = {Progress: "progress", Losses: "losses"}
-
 WORKER = "_CROSSCHECK_WORKER"
 """The variable that tells the fork server the process id of its worker."""
+
+SLOTS = "_CROSSCHECK_SLOTS"
+"""The one that tells how many children there are at once."""
 
 _processes = multiprocessing.get_context("forkserver")
 _ending = threading.Event()
@@ -67,16 +60,19 @@ class JobCancelled(Exception):
     """A job was cancelled before it published."""
 
 
-def start_fork_server() -> None:
+def start_fork_server(slots: int) -> None:
     """Starts the process that imports TensorFlow once; returns when children start at once.
+
+    Args:
+        slots: How many children share the processors.
 
     Raises:
         CannotTrain: No child can train, now or later.
     """
-    os.environ.update({WORKER: str(os.getpid())})
+    os.environ.update({WORKER: str(os.getpid()), SLOTS: str(slots)})
     _processes.set_forkserver_preload(["service.jobs.fork_server", "service.jobs.preload"])
     ours, theirs = _processes.Pipe()
-    attempt = _processes.Process(target=_try_out, args=(theirs,), daemon=True)
+    attempt = _processes.Process(target=child_main.try_out, args=(theirs,), daemon=True)
     try:
         attempt.start()
         theirs.close()
@@ -88,25 +84,20 @@ def start_fork_server() -> None:
     attempt.join()
 
 
-def _try_out(worker: Connection) -> None:
-    """Tells why training is not possible; nothing if it is."""
-    from service.jobs import preload
+class Work(NamedTuple):
+    """What a child is to do, and where it turns to."""
 
-    match preload.fault:
-        case None:
-            reason = ""
-        case ModuleNotFoundError(name=str(name)):
-            reason = f"{name} is not installed; `pip install .[train]` brings all that it needs"
-        case MemoryError():
-            reason = "there is too little memory to import TensorFlow"
-        case fault:
-            reason = _reason(fault)
-    worker.send_bytes(reason.encode(errors="backslashreplace"))
+    job_id: str
+    config: TrainConfig
+    settings: Settings
+    on_news: OnNews
+    hold: Hold
+    parts: Parts
+    part: str | None = None
+    """As `packing.pack_part` gives it; None: the whole job."""
 
 
-async def run(
-    job_id: str, config: TrainConfig, settings: Settings, on_news: OnNews, hold: Hold
-) -> list[dict[str, Any]]:
+async def run(work: Work) -> list[dict[str, Any]]:
     """Runs a job in a fresh child; returns its results. The child ends when this call does.
 
     A child that fails or dies while it publishes leaves to another one what it has not done, for
@@ -116,14 +107,14 @@ async def run(
         JobFailed: The training failed, or the child was killed.
         JobCancelled: The child found the job cancelled when it was about to publish.
     """
-    staging = places(settings.artifacts_dir, settings.store_url).registry.staging
+    staging = places(work.settings.artifacts_dir, work.settings.store_url).registry.staging
     while True:
         try:
-            return await _run_once(job_id, config, settings, on_news, hold)
+            return await run_once(work)
         except JobFailed as failure:
-            if not await _is_to_publish(staging, job_id):
+            if not await _is_to_publish(staging, work.job_id):
                 raise
-            logger.error("another child goes on to publish job %s: %s", job_id, failure)
+            logger.error("another child goes on to publish job %s: %s", work.job_id, failure)
             await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
 
 
@@ -143,17 +134,27 @@ async def _is_to_publish(staging: Staging, job_id: str) -> bool:
             await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
 
 
-async def _run_once(
-    job_id: str, config: TrainConfig, settings: Settings, on_news: OnNews, hold: Hold
-) -> list[dict[str, Any]]:
-    ours, child = await _start(job_id, config, settings)
+async def run_once(work: Work) -> list[dict[str, Any]]:
+    """Runs a job, or a part of it, in one child.
+
+    Raises:
+        JobFailed, JobCancelled: As `run`.
+    """
+    ours, child = await _start(work)
+    parts, job_id = work.parts, work.job_id
     try:
         while True:
             ((kind, told),) = json.loads(await asyncio.to_thread(ours.recv_bytes)).items()
             if kind in ("progress", "losses"):
-                on_news(kind, told)
+                work.on_news(kind, told)
             elif kind == "asks":
-                ours.send_bytes(json.dumps(await asyncio.to_thread(hold)).encode())
+                _answer(ours, await asyncio.to_thread(work.hold))
+            elif kind == "offers":
+                await parts.offer(job_id, work.config, dict(told))
+            elif kind == "claims":
+                _answer(ours, await parts.claim(job_id, told))
+            elif kind == "withdraws":
+                await parts.withdraw(job_id, told)
             elif kind == "results":
                 return list(told)
             elif kind == "failed":
@@ -171,12 +172,14 @@ async def _run_once(
         ours.close()
 
 
-async def _start(
-    job_id: str, config: TrainConfig, settings: Settings
-) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
+def _answer(child: Connection, answer: Any) -> None:
+    child.send_bytes(json.dumps(answer).encode())
+
+
+async def _start(work: Work) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
     for _ in range(START_ATTEMPTS):
         try:
-            return _start_once(job_id, config, settings)
+            return _start_once(work)
         except (EOFError, OSError) as error:
             logger.error("could not start a training process: %r", error)
             # Was the fork server killed? As long as the kernel takes it apart, it answers nobody
@@ -185,12 +188,10 @@ async def _start(
     raise JobFailed("no training process could be started")
 
 
-def _start_once(
-    job_id: str, config: TrainConfig, settings: Settings
-) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
+def _start_once(work: Work) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
     ours, theirs = _processes.Pipe()
-    arguments = (theirs, job_id, config.model_dump_json(), settings)
-    child = _processes.Process(target=_main, args=arguments, daemon=True)
+    arguments = (theirs, work.job_id, work.config.model_dump_json(), work.part, work.settings)
+    child = _processes.Process(target=child_main.main, args=arguments, daemon=True)
     try:
         child.start()
     except BaseException:
@@ -206,67 +207,3 @@ def _end_of(exitcode: int | None) -> str:
         name = signal.Signals(-exitcode).name
         return f"was killed by {name}: by hand, or because memory ran out"
     return "ended before its work was done"
-
-
-def _main(worker: Connection, job_id: str, config: str, settings: Settings) -> None:
-    """What the child does."""
-    # Imported by the fork server already; the worker itself never imports TensorFlow.
-    from service.jobs import trainer
-    from service.jobs.patience import patiently
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
-    gc.freeze()  # or each collection walks all of TensorFlow: a quarter of a short job
-    answers: SimpleQueue[float] = SimpleQueue()
-    threading.Thread(target=_listen, args=(worker, answers), daemon=True).start()
-
-    def send(**message: Any) -> None:
-        worker.send_bytes(json.dumps(message).encode())
-
-    def confirm() -> None:
-        """Returns at a time at which the job is its worker's."""
-        until = -math.inf
-        while now() >= until:  # was this process stopped before it read the answer?
-            send(asks=True)
-            until = answers.get()
-
-    try:
-        # By a relative path: TensorFlow would take some signs in an absolute one for a pattern.
-        os.chdir(settings.artifacts_dir)
-        parsed = TrainConfig.model_validate_json(config)
-        where = places(Path(), settings.store_url)
-        if where.store is not None:
-            patiently(where.store.refresh)
-        # TensorFlow would remove its temporary files at an exit, which this process does not make.
-        attempt = where.registry.staging.begin(job_id)
-        tempfile.tempdir = os.fspath(attempt.folder)
-        results = trainer.train(
-            job_id,
-            parsed,
-            where,
-            attempt,
-            settings.table_memory_bytes,
-            lambda told: send(**{KINDS[type(told)]: told.model_dump()}),
-            confirm,
-        )
-    except trainer.Cancelled:
-        send(cancelled=True)
-    except Exception as error:
-        logger.exception("job %s failed", job_id)
-        send(failed=_reason(error))
-    else:
-        send(results=[result.model_dump(mode="json") for result in results])
-
-
-def _listen(worker: Connection, answers: SimpleQueue[float]) -> None:
-    """Hands on what the worker answers; ends this process as soon as its end is closed."""
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            answers.put(json.loads(worker.recv_bytes()))
-    os._exit(1)
-
-
-def _reason(error: Exception) -> str:
-    """One line for the person who posted the job."""
-    lines = str(error).strip().splitlines()
-    reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    return reason[:REASON_LENGTH]

@@ -11,7 +11,7 @@ import signal
 import sys
 
 from service.jobs import cpus
-from service.jobs.child import WORKER
+from service.jobs.child import SLOTS, WORKER
 
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>; a forked child does not inherit it
 
@@ -29,8 +29,9 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["KERAS_HOME"] = __file__  # no folder: so Keras neither reads a keras.json nor writes one
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow counts the processors of the machine, or of the affinity; it knows of no quota.
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cpus.usable()))
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(cpus.usable()))
+threads = str(max(1, cpus.usable() // int(os.environ[SLOTS])))
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", threads)
 # The matrices of least squares are small: a second thread makes them three times slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Without it, scikit-learn's helper runs `lscpu` in every child to count processors.

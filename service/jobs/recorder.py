@@ -3,7 +3,8 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.config import ModelName
-from models.courses import POINTS, Born, Courses, Step, Thinned
+from models.courses import POINTS, Born, Courses, OnStep, Step, Thinned
 from service.jobs.curves import Course, Losses, Unit
 from service.schemas import Attempt, Progress
 
@@ -41,6 +42,26 @@ class _Told(NamedTuple):
     course: Thinned
 
 
+class _Network:
+    """What is known of the starts of a network that is being trained."""
+
+    def __init__(self) -> None:
+        self.pending: list[Step] = []
+        self._courses: dict[tuple[Born, ...], Courses] = {}
+
+    def courses(self) -> Iterator[Thinned]:
+        """The history of each start and side."""
+        pending, self.pending = self.pending, []
+        for _, group in groupby(pending, key=lambda step: id(step.starts)):
+            steps = list(group)
+            if courses := self._courses.get(steps[0].starts):
+                courses.add(steps)
+            else:
+                self._courses[steps[0].starts] = Courses(steps)
+        for courses in self._courses.values():
+            yield from courses.thinned()
+
+
 class Recorder:
     """Takes each step of the training of a job's networks; reports progress and losses.
 
@@ -51,75 +72,75 @@ class Recorder:
         self.unit = unit
         self.report = report
         self._ended: list[_Told] = []
+        self._training: dict[ModelName, _Network] = {}
         self._progress_at = self._losses_at = 0.0
 
-    def begin(self, network: ModelName) -> None:
-        """The steps of this network come next."""
-        self._network = network
-        self._pending: list[Step] = []
-        self._courses: dict[tuple[Born, ...], Courses] = {}
+    def of(self, network: ModelName) -> OnStep:
+        """What takes a step of this network."""
+        return partial(self._take, network)
 
-    def __call__(self, step: Step) -> None:
-        """Takes a step."""
-        self._pending.append(step)
-        now = time.monotonic()
-        if now - self._progress_at > PROGRESS_SECONDS or step.number == step.of:
-            self._progress_at = now
-            self._report_progress(step)
-            self._take_in()
-            if now - self._losses_at > LOSSES_SECONDS:
-                self.tell()
+    def add(self, network: ModelName, steps: Iterable[Step]) -> None:
+        """Takes steps that were made elsewhere."""
+        self._of(network).pending += steps
+        self.tell()
 
-    def end(self, attempts: Iterable[Attempt]) -> None:
+    def end(self, network: ModelName, attempts: Iterable[Attempt]) -> None:
         """The network is trained: these are its starts, and what came of each."""
         outcomes = {Born(each.repeat, each.seed): each.outcome for each in attempts}
-        self._ended += self._told(outcomes)
-        self._courses = {}
+        self._ended += self._told(network, outcomes)
+        self._training.pop(network, None)
 
     def tell(self) -> None:
         """Reports the losses up to now."""
         self._losses_at = time.monotonic()
-        told = _fitting([*self._ended, *self._told()])
+        told = _fitting(
+            [*self._ended, *(each for network in self._training for each in self._told(network))]
+        )
         points = max(FEWEST_POINTS, min(POINTS, MOST_POINTS // max(1, len(told))))
         self.report(Losses(unit=self.unit, courses=[_kept(each, points) for each in told]))
 
-    def _report_progress(self, step: Step) -> None:
+    def _of(self, network: ModelName) -> _Network:
+        return self._training.setdefault(network, _Network())
+
+    def _take(self, network: ModelName, step: Step) -> None:
+        self._of(network).pending.append(step)
+        now = time.monotonic()
+        if now - self._progress_at > PROGRESS_SECONDS or step.number == step.of:
+            self._progress_at = now
+            self._report_progress(network, step)
+            if now - self._losses_at > LOSSES_SECONDS:
+                self.tell()
+
+    def _report_progress(self, network: ModelName, step: Step) -> None:
         finite = step.losses[np.isfinite(step.losses)]
         if len(finite):
             self.report(
                 Progress(
-                    model=self._network,
+                    model=network,
                     epoch=step.number,
                     epochs=step.of,
                     loss=float(finite.min()),
                 )
             )
 
-    def _take_in(self) -> None:
-        pending, self._pending = self._pending, []
-        for _, group in groupby(pending, key=lambda step: id(step.starts)):
-            steps = list(group)
-            if courses := self._courses.get(steps[0].starts):
-                courses.add(steps)
-            else:
-                self._courses[steps[0].starts] = Courses(steps)
-
-    def _told(self, outcomes: dict[Born, str] | None = None) -> list[_Told]:
-        """The courses of the network that is trained now; without outcomes, as far as they are.
+    def _told(self, network: ModelName, outcomes: dict[Born, str] | None = None) -> list[_Told]:
+        """The courses of a network; without outcomes, as far as they are.
 
         With outcomes, those are left out that have none: their repeats had what they needed.
         """
-        self._take_in()
+        courses = list(self._of(network).courses())
+        if outcomes is not None:  # in whichever order they came
+            places = {start: place for place, start in enumerate(outcomes)}
+            courses = [course for course in courses if course.start in places]
+            courses.sort(key=lambda course: places[course.start])
         numbers: Counter[tuple[int, str]] = Counter()
         told = []
-        for course in (each for courses in self._courses.values() for each in courses.thinned()):
-            if outcomes is None:
-                outcome = None if course.learning else "dead"
-            elif (outcome := outcomes.get(course.start)) is None:
-                continue
+        for course in courses:
+            outcome = None if course.learning else "dead"
+            outcome = outcome if outcomes is None else outcomes[course.start]
             numbers[course.start.repeat, course.split] += 1
             number = numbers[course.start.repeat, course.split]
-            told.append(_Told(self._network, number, outcome, course))
+            told.append(_Told(network, number, outcome, course))
         return told
 
 

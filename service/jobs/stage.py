@@ -17,8 +17,9 @@ from models.evaluation import Evaluation
 from models.experiment import Experiment, Predict
 from models.export import load_onnx
 from models.gradient_starts import TrainingDiverged
-from models.training import Trained
+from models.training import Trained, Training
 from models.verdicts import summary
+from service.jobs.hands import Hands, Others
 from service.jobs.recorder import Recorder, Report
 from service.registry.manifest import COMPARISON, HELD_OUT, INTERACTIONS, seal
 from service.registry.shapes import (
@@ -54,23 +55,37 @@ class Network(NamedTuple):
 
 
 def stage(
-    job_id: str, config: TrainConfig, experiment: Experiment, folder: Path, report: Report
+    job_id: str,
+    config: TrainConfig,
+    experiment: Experiment,
+    folder: Path,
+    report: Report,
+    others: Others | None,
 ) -> None:
     """Leaves a version of each network in `folder`, checked and sealed, and the comparison in each.
 
     Everything is trained before anything is measured on rows that are only reported.
 
+    Args:
+        others: Who may train parts of it.
+
     Raises:
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
+    binary = experiment.table is not None and experiment.table.task == "binary"
+    recorder = Recorder("cross-entropy" if binary else "mean squared error", report)
+    trainings = {name: experiment.training(name) for name in config.models}
+    hands = Hands(trainings, recorder, others)
     baselines: dict[BaselineName, Baseline] = {}
     for baseline in config.baselines:
         report(Progress(model=baseline, epoch=0, epochs=1, loss=0))
         if (made := experiment.baseline(baseline)) is not None:
             baselines[baseline] = made
-    binary = experiment.table is not None and experiment.table.task == "binary"
-    recorder = Recorder("cross-entropy" if binary else "mean squared error", report)
-    trained = {name: _train(name, experiment, folder / name, recorder) for name in config.models}
+    trained: dict[ModelName, Trained[Any]] = {}
+    for name in config.models:
+        trained[name] = _train(name, trainings[name], hands, recorder)
+        del trainings[name]  # and what it has compiled
+        experiment.export(trained[name].network, folder / name)
 
     mean = experiment.mean()
     beside = {
@@ -94,15 +109,13 @@ def stage(
 
 
 def _train(
-    name: ModelName, experiment: Experiment, folder: Path, recorder: Recorder
+    name: ModelName, training: Training[Any], hands: Hands, recorder: Recorder
 ) -> Trained[Any]:
-    recorder.begin(name)
     try:
-        trained = experiment.train(name, recorder)
-        recorder.end(_attempts(trained))
+        trained = training.conclude(hands.share)
+        recorder.end(name, _attempts(trained))
     finally:
         recorder.tell()
-    experiment.export(trained.network, folder)
     return trained
 
 

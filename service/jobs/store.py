@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from anyio import to_thread
-from dbos import DBOSClient, EnqueueOptions, WorkflowSerializationFormat, WorkflowStatus
+from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
 from models.config import TableDataset, TrainConfig
 from models.exactness import why_not_exact
@@ -21,6 +21,8 @@ from service.errors import (
 from service.jobs import database, worker_state, workers
 from service.jobs.curves import KEY, Losses
 from service.jobs.database import within
+from service.jobs.parts import Parts
+from service.jobs.queue import PART, QUEUE, WORKFLOW, entry
 from service.jobs.rows import (
     ENDED,
     STATUS_OF,
@@ -40,10 +42,6 @@ from service.settings import Settings
 from service.store.places import Places, places
 
 logger = logging.getLogger(__name__)
-
-WORKFLOW = QUEUE = "train"
-APPLICATION_VERSION = "1"
-"""Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
 
 ANSWER_SECONDS = 10.0
 CHECK_SECONDS = 2.0
@@ -66,6 +64,7 @@ class JobStore:
         self.client = DBOSClient(
             system_database_url=database.url(settings), lazy=True, retry_connection_errors=False
         )
+        self.parts = Parts(self.client)
         self._engine = database.engine(settings) if settings.database_url else None
         self._submitting = asyncio.Lock()
 
@@ -228,6 +227,7 @@ class JobStore:
             ended = job.status if job.status in ENDED else "about to succeed"
             raise Conflict(f"the job cannot be cancelled: it is {ended}")
         await self.client.cancel_workflow_async(job_id)
+        await self.parts.withdraw(job_id)
         return await self.get(job_id)
 
     async def _decided_to_publish(self, job_id: str) -> bool:
@@ -235,15 +235,18 @@ class JobStore:
 
     @within(ANSWER_SECONDS)
     async def put_back(self, job_id: str, worker: str) -> None:
-        """Queues a job again that runs on a worker, which must end at once."""
-        found = await self._find(job_id)
+        """Queues a job, or a part, again that runs on a worker, which must end at once."""
+        found = await self._find(job_id, WORKFLOW, PART)
         # To DBOS, what is cancelled can be resumed; and another may have taken the job for lost.
         if found is not None and (found.status, found.executor_id) == ("PENDING", worker):
             await self.client.resume_workflow_async(job_id, queue_name=QUEUE)
 
     @within(ANSWER_SECONDS)
     async def forget_old(self) -> None:
-        """Deletes jobs that have ended long ago, beyond `max_ended_jobs`; their versions stay."""
+        """Deletes jobs that have ended long ago, beyond `max_ended_jobs`; their versions stay.
+
+        Of parts of jobs, those whose jobs have ended.
+        """
         statuses = [theirs for ours in sorted(ENDED) for theirs in STATUSES[ours]]
         rows = await self.client.list_workflows_async(
             name=WORKFLOW,
@@ -256,6 +259,7 @@ class JobStore:
         )
         if rows:
             await self.client.delete_workflows_async([row.workflow_id for row in rows])
+        await self.parts.forget()
 
     async def traceparent(self, job_id: str) -> str | None:
         """The span that a job's spans are below, if its request was traced."""
@@ -280,8 +284,10 @@ class JobStore:
             for job in jobs
         ]
 
-    async def _find(self, job_id: str) -> WorkflowStatus | None:
-        rows = await self.client.list_workflows_async(workflow_ids=[job_id], name=WORKFLOW, limit=1)
+    async def _find(self, job_id: str, *names: str) -> WorkflowStatus | None:
+        rows = await self.client.list_workflows_async(
+            workflow_ids=[job_id], name=[*names] or WORKFLOW, limit=1
+        )
         return rows[0] if rows else None
 
     async def _list(
@@ -324,14 +330,7 @@ class JobStore:
             raise QueueFull(f"{limit} jobs are waiting already; try again later", RETRY_LATER)
 
     async def _enqueue(self, job_id: str, config: TrainConfig, known: dict[str, str]) -> None:
-        options: EnqueueOptions = {
-            "workflow_name": WORKFLOW,
-            "queue_name": QUEUE,
-            "workflow_id": job_id,
-            "app_version": APPLICATION_VERSION,
-            "serialization_type": WorkflowSerializationFormat.PORTABLE,  # JSON; never pickle
-            "attributes": known,
-        }
+        options: EnqueueOptions = {**entry(WORKFLOW, job_id), "attributes": known}
         await self.client.enqueue_async(options, config.model_dump(mode="json"))
 
 

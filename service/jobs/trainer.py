@@ -4,26 +4,32 @@ TensorFlow is imported with this module, which the fork server of the worker pre
 here may run an operation on import, since TensorFlow's threads do not survive a fork.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow
 
 from models.config import ModelName, SyntheticDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
+from models.parts import timed
 from models.table import prepare
+from service import taken_folder
 from service.jobs import compile_cache
+from service.jobs.hands import Others
+from service.jobs.packing import pack, unpack_part
 from service.jobs.patience import patiently
-from service.jobs.recorder import Report
+from service.jobs.recorder import Recorder, Report
 from service.jobs.stage import stage
 from service.registry import promotion
 from service.registry.promotion import Judgement
 from service.registry.staging import CANCELLED
 from service.registry.versions import Gone, Registry
-from service.schemas import Metadata, Result
+from service.schemas import Metadata, Progress, Result
 from service.store.places import Places
-from service.tables.store import DATA, Tables
+from service.tables.store import DATA
 from service.taken_folder import Taken
 
 ROWS = "rows"
@@ -40,39 +46,40 @@ class Cancelled(Exception):
     """The job was cancelled before it could publish."""
 
 
-def train(
-    job_id: str,
-    config: TrainConfig,
-    where: Places,
-    attempt: Taken,
-    memory_bytes: int,
-    report: Report,
-    confirm: Callable[[], None],
-) -> list[Result]:
+class Work(NamedTuple):
+    """A job, and where it is done."""
+
+    job_id: str
+    config: TrainConfig
+    where: Places
+    attempt: Taken
+    """The folder of this one."""
+    memory_bytes: int
+    """For the encoded rows of a table; beyond, they are read from disk."""
+    report: Report
+
+
+def train(work: Work, confirm: Callable[[], None], others: Others | None) -> list[Result]:
     """Runs a job to its published versions, or on from where a dead child left it.
 
     Args:
-        attempt: The folder of this one.
-        memory_bytes: For the encoded rows of a table; beyond, they are read from disk.
         confirm: Returns when it is sure that nobody else runs the job now.
+        others: Who may train parts of it.
 
     Raises:
         NotFound, Damaged, Unsuitable: The table is gone, is damaged, or is not to be trained on.
         Cancelled: The job was cancelled; nothing is published.
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
-    registry = where.registry.of(config.dataset.name)
+    job_id, registry = work.job_id, work.where.registry.of(work.config.dataset.name)
     published = patiently(partial(registry.published, job_id))
-    cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
     verdict = patiently(partial(registry.staging.decision, job_id))
-    rows = attempt.folder / ROWS
-    experiment = patiently(partial(_experiment, config, where.tables, rows, memory_bytes))
-    if verdict is None and not published:
-        stage(job_id, config, experiment, attempt.folder, report)
-        confirm()
-        verdict = patiently(partial(registry.staging.publish, job_id, attempt))
-        if cache is not None:
-            compile_cache.record(cache)
+    with _compiling(registry):
+        experiment = patiently(partial(_experiment, work))
+        if verdict is None and not published:
+            stage(job_id, work.config, experiment, work.attempt.folder, work.report, others)
+            confirm()
+            verdict = patiently(partial(registry.staging.publish, job_id, work.attempt))
     if verdict == CANCELLED:
         raise Cancelled
 
@@ -86,7 +93,38 @@ def train(
     ]
 
 
-def _experiment(config: TrainConfig, tables: Tables, folder: Path, memory_bytes: int) -> Experiment:
+def train_part(work: Work, packed: str) -> None:
+    """Trains a part of a job, and leaves what came of it with the job.
+
+    Raises:
+        NotFound, Damaged, Unsuitable, TrainingDiverged: As `train`.
+    """
+    part = unpack_part(packed)
+    staging = work.where.registry.staging
+    with _compiling(work.where.registry):
+        experiment = patiently(partial(_experiment, work))
+        training = experiment.training(part.network).trainer.train
+        recorder = Recorder("mean squared error", _only_progress(work.report))
+        starts = timed(training, part, recorder.of(part.network))
+    patiently(partial(staging.keep_part, work.job_id, part.key, pack(starts)))
+    taken_folder.discard(work.attempt)
+
+
+def _only_progress(report: Report) -> Report:
+    return lambda told: report(told) if isinstance(told, Progress) else None
+
+
+@contextmanager
+def _compiling(registry: Registry) -> Iterator[None]:
+    """What is compiled here need not be compiled again, unless it ends in an error."""
+    cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
+    yield
+    if cache is not None:
+        compile_cache.record(cache)
+
+
+def _experiment(work: Work) -> Experiment:
+    config, tables = work.config, work.where.tables
     if isinstance(config.dataset, SyntheticDataset):
         return TriplesExperiment(config, config.dataset)
     name = config.dataset.name
@@ -96,8 +134,8 @@ def _experiment(config: TrainConfig, tables: Tables, folder: Path, memory_bytes:
         tables.folder(name, number) / DATA,
         stored.contents.table_schema,
         config.dataset,
-        folder,
-        memory_bytes,
+        work.attempt.folder / ROWS,
+        work.memory_bytes,
         config.precision,
     )
     return TableExperiment(config, table)

@@ -4,6 +4,7 @@ artifacts/.staging/{job}/
   {attempt}/       of one child, which holds its lock
     dense/ cross/  finished and sealed, or still being written
     …              temporary files of TensorFlow
+  parts/           what others have trained for whichever attempt comes for it
   verdict          a symbolic link: to the attempt that is published, or "cancel"
 """
 
@@ -19,6 +20,7 @@ from service.registry.manifest import sync
 from service.taken_folder import Taken
 
 VERDICT = "verdict"
+PARTS = "parts"
 CANCEL = "cancel"
 
 
@@ -49,7 +51,7 @@ class Staging:
         verdict = self.decision(job_id)
         if verdict is None or verdict.attempt != os.curdir:
             decided = {verdict.attempt} if verdict and verdict.attempt else set()
-            taken_folder.clear(folder, {VERDICT, *decided})
+            taken_folder.clear(folder, {VERDICT, PARTS, *decided})
         return taken_folder.take(folder)
 
     def publish(self, job_id: str, attempt: Taken) -> Verdict:
@@ -98,6 +100,22 @@ class Staging:
             return None
         folder = self.folder(job_id) / verdict.attempt / name
         return folder if folder.exists() else None
+
+    def keep_part(self, job_id: str, key: str, content: bytes) -> None:
+        """Leaves what came of a part of a job."""
+        folder = self.folder(job_id) / PARTS
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f"{key}.{uuid.uuid4()}"
+        unfinished.write_bytes(content)
+        sync(unfinished)
+        unfinished.rename(folder / key)
+
+    def part(self, job_id: str, key: str) -> bytes | None:
+        """What came of a part of a job, if it is there."""
+        try:
+            return (self.folder(job_id) / PARTS / key).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def remove(self, job_id: str) -> None:
         """Forgets a job that has ended."""

@@ -4,6 +4,7 @@ until then.
 jobs/{job}/
   {attempt}    below which prefix an attempt has written, from before it did
   verdict      created once: what is published, or that the job is cancelled
+  parts/{key}  what others have trained for whichever attempt comes for it
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ import msgspec
 from models.config import MODEL_NAMES, ModelName
 from service import taken_folder
 from service.registry.manifest import MANIFEST, METADATA, seal
-from service.registry.staging import VERDICT, Staging, Verdict
+from service.registry.staging import PARTS, VERDICT, Staging, Verdict
 from service.schemas import Metadata
 from service.store.files import File, download, upload
 from service.store.head import prefix
@@ -113,13 +114,25 @@ class StoredStaging(Staging):
                 taken_folder.discard(taken)
         return folder
 
+    def keep_part(self, job_id: str, key: str, content: bytes) -> None:
+        """Leaves what came of a part of a job."""
+        self.store.objects.put(f"jobs/{job_id}/{PARTS}/{key}", content)
+
+    def part(self, job_id: str, key: str) -> bytes | None:
+        """What came of a part of a job, if it is there."""
+        found = self.store.objects.get(f"jobs/{job_id}/{PARTS}/{key}")
+        return found[0] if found else None
+
     def remove(self, job_id: str) -> None:
         """Forgets a job that has ended, and what its attempts have written in vain."""
         super().remove(job_id)
         # From now on nobody can decide that it publishes what is removed here.
         published, objects = self.cancel(job_id).attempt, self.store.objects
         for key, modified in list(objects.list(f"jobs/{job_id}/")):
-            attempt = key.rpartition("/")[2]
+            attempt = key.removeprefix(f"jobs/{job_id}/")
+            if attempt.startswith(f"{PARTS}/"):
+                objects.delete([key])
+                continue
             if attempt == VERDICT:
                 if _is_old(modified):
                     objects.delete([key])

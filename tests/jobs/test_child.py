@@ -8,6 +8,7 @@ import pytest
 
 from models.config import TrainConfig
 from service.jobs import child
+from service.jobs.store import JobStore
 from service.registry.staging import Staging
 from service.settings import Settings
 from tests.registry.versions import JOB
@@ -24,7 +25,9 @@ async def run(artifacts: Path) -> Any:
         raise AssertionError
 
     settings = Settings(artifacts_dir=artifacts)
-    return await child.run(JOB, TrainConfig(), settings, on_news, lambda: math.inf)
+    parts = JobStore(settings).parts
+    work = child.Work(JOB, TrainConfig(), settings, on_news, lambda: math.inf, parts)
+    return await child.run(work)
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, text
 
 from models.config import TrainConfig
 from service.jobs.lease import Lease
+from service.jobs.queue import QUEUE
 from service.jobs.rescue import put_back_strays, rescue, sweep
-from service.jobs.store import QUEUE, JobStore
+from service.jobs.store import JobStore
 from service.settings import Settings
 from tests.jobs.test_workers import add
 

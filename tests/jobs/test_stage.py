@@ -24,7 +24,7 @@ def staged(parquet: Path, schema: TableSchema, folder: Path, **fields: Any) -> P
     config = TrainConfig.model_validate(CONFIG | fields)
     assert isinstance(config.dataset, TableDataset)
     table = prepare(parquet, schema, config.dataset, folder / "rows", 2**20, config.precision)
-    stage("a job", config, TableExperiment(config, table), folder, lambda progress: None)
+    stage("a job", config, TableExperiment(config, table), folder, lambda progress: None, None)
     return folder
 
 

@@ -158,7 +158,8 @@ class Watcher(Person):
 
     def _act(self) -> None:
         question = (
-            "SELECT workflow_uuid, status, coalesce(executor_id, '') FROM dbos.workflow_status"
+            "SELECT workflow_uuid, status, coalesce(executor_id, '') FROM dbos.workflow_status "
+            "WHERE name = 'train'"
         )
         while not self._over.is_set():
             try:

@@ -32,7 +32,7 @@ def test_what_is_exported_is_measured_and_measured_again_as_a_champion(
 ) -> None:
     made = experiment(tmp_path, task)
     steps: list[tuple[int, int]] = []
-    trained = made.train("cross", lambda step: steps.append((step.number, step.of)))
+    trained = made.training("cross").alone(lambda step: steps.append((step.number, step.of)))
     assert steps == [(1, 2), (2, 2)]
     made.export(trained.network, tmp_path / "cross")
     scores = made.evaluate(load_onnx(tmp_path / "cross")).scores
@@ -72,7 +72,7 @@ def test_of_two_versions_that_are_exact_neither_is_worse(tmp_path: Path) -> None
     table = prepare(parquet, schema, config.dataset, tmp_path, 2**20, config.precision)
     made = TableExperiment(config, table)
     folders = [tmp_path / "one", tmp_path / "other"]
-    kept = made.train("cross", lambda step: None).repeats
+    kept = made.training("cross").alone().repeats
     for repeat, folder in zip(kept, folders, strict=True):
         made.export(repeat.network, folder)
     mean = made.mean().scores["validation_rmse"]

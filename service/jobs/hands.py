@@ -1,0 +1,121 @@
+"""Who trains the parts of a job: the child that has the job, and other workers that have time.
+
+Parts are offered as soon as they are known, but for the one that comes next. The child trains them
+in their order, without those that somebody else has begun; what others do not bring, it trains
+itself. So a job needs nobody, and what comes of it does not depend on who has helped.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+from models.config import ModelName
+from models.parts import Part, Results, steps_of, timed
+from models.starts import Start
+from models.training import Training
+from service.jobs.packing import unpack
+from service.jobs.recorder import Recorder
+from service.schemas import Progress
+
+LOOK_SECONDS = 0.3
+"""Between two looks at parts that are all in the hands of others."""
+
+
+class Claim(NamedTuple):
+    """Whose a part is from now on, and how far it is there."""
+
+    state: Literal["ours", "theirs", "done"]
+    progress: Progress | None = None
+
+
+class Others(Protocol):
+    """Those who may train a part of a job."""
+
+    def offer(self, parts: Sequence[Part]) -> None:
+        """Lets them know of parts."""
+
+    def claim(self, part: Part) -> Claim:
+        """Takes a part back, unless somebody trains it, or has done so."""
+
+    def withdraw(self, parts: Sequence[Part]) -> None:
+        """Nobody need train these parts any more."""
+
+    def result(self, part: Part) -> bytes | None:
+        """What they have made of a part; None if it is lost."""
+
+
+class Hands:
+    """All that train a job's networks."""
+
+    def __init__(
+        self,
+        trainings: Mapping[ModelName, Training[Any]],
+        recorder: Recorder,
+        others: Others | None,
+    ) -> None:
+        """Without others, each part is trained here when it is asked for."""
+        self._trainings = trainings
+        self._recorder = recorder
+        self._others = others
+        self._open: dict[str, Part] = {}
+        self._offered: set[str] = set()
+        self._done: dict[str, list[Start]] = {}
+        if others:
+            self._offer([part for each in trainings.values() for part in each.trainer.first])
+
+    def share(self, parts: Sequence[Part]) -> Results:
+        """As `models.parts.Share`."""
+        if self._others:
+            self._offer([part for part in parts if part.key not in {*self._open, *self._done}])
+        return self._results(parts)
+
+    def _results(self, parts: Sequence[Part]) -> Results:
+        try:
+            for part in parts:
+                yield self._result(part)
+        finally:
+            left = [part for part in parts if self._open.pop(part.key, None)]
+            offered = [part for part in left if part.key in self._offered]
+            if offered and self._others:
+                self._others.withdraw(offered)
+
+    def _offer(self, parts: Sequence[Part]) -> None:
+        assert self._others
+        self._open |= {part.key: part for part in parts}
+        if others := parts[1:]:
+            self._offered |= {part.key for part in others}
+            self._others.offer(others)
+
+    def _result(self, part: Part) -> list[Start]:
+        if self._others is None:
+            return self._train(part)
+        while part.key not in self._done:
+            if not self._go_on(part, self._others):
+                time.sleep(LOOK_SECONDS)
+        return self._done.pop(part.key)
+
+    def _go_on(self, wanted: Part, others: Others) -> bool:
+        """Gets the wanted part done, or meanwhile another one; false if others have all of them."""
+        for part in sorted(self._open.values(), key=lambda part: part.key != wanted.key):
+            state, progress = others.claim(part) if part.key in self._offered else Claim("ours")
+            if state == "theirs":
+                if progress and part.key == wanted.key:
+                    self._recorder.report(progress)
+                continue
+            starts = self._fetched(part, others) if state == "done" else None
+            self._done[part.key] = self._train(part) if starts is None else starts
+            del self._open[part.key]
+            return True
+        return False
+
+    def _train(self, part: Part) -> list[Start]:
+        training = self._trainings[part.network].trainer.train
+        return timed(training, part, self._recorder.of(part.network))
+
+    def _fetched(self, part: Part, others: Others) -> list[Start] | None:
+        packed = others.result(part)
+        if packed is None:
+            return None
+        starts = unpack(packed, self._trainings[part.network].build)
+        self._recorder.add(part.network, steps_of(part, starts))
+        return starts

@@ -1,0 +1,168 @@
+"""What a worker does with a job, or a part of one, that DBOS has given it."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, WorkflowSerializationFormat, error
+
+from models.config import TrainConfig
+from service.jobs import child, curves, database, spans
+from service.jobs.lease import Lease
+from service.jobs.news import News
+from service.jobs.queue import APPLICATION_VERSION, PART, WORKFLOW
+from service.jobs.store import JobStore
+from service.jobs.worker_state import WorkerState
+from service.settings import Settings
+from service.tracing import Tracing
+
+logger = logging.getLogger(__name__)
+
+
+def register(
+    settings: Settings,
+    store: JobStore,
+    life: Lease | WorkerState,
+    running: set[str],
+    tracing: Tracing | None,
+) -> None:
+    """Tells DBOS what to do with a job, and with a part of one.
+
+    Args:
+        running: Gets what this worker runs now.
+    """
+    options: DBOSConfig = {
+        "name": "crosscheck",
+        "system_database_url": database.url(settings),
+        "executor_id": life.name,
+        "application_version": APPLICATION_VERSION,
+        "log_level": "WARNING",
+    }
+    DBOS(config=options)
+    logging.getLogger("dbos").addFilter(_is_news)
+    _register_jobs(settings, store, life, running, tracing)
+    _register_parts(settings, store, life, running)
+
+
+def _register_jobs(
+    settings: Settings,
+    store: JobStore,
+    life: Lease | WorkerState,
+    running: set[str],
+    tracing: Tracing | None,
+) -> None:
+    @DBOS.step(preemptible=True)
+    async def run_job(job_id: str, config: dict[str, Any]) -> list[dict[str, Any]]:
+        await tidy_up(store)
+        await store.note(job_id, started_at=_now(), progress=None)
+
+        async def keep(kind: str, told: Any) -> None:
+            if kind == "progress":
+                await store.note(job_id, progress=told)
+            else:
+                await _keep_losses(job_id, told)
+
+        news = News(keep)
+        try:
+            parsed = TrainConfig.model_validate(config)
+            above = await store.traceparent(job_id) if tracing else None
+            with spans.of_job(tracing, job_id, parsed, above) as come_to:
+
+                def tell(kind: str, told: Any) -> None:
+                    if kind == "progress":
+                        come_to(told["model"])
+                    news.tell(kind, told)
+
+                return await child.run(
+                    child.Work(job_id, parsed, settings, tell, life.hold, store.parts)
+                )
+        except child.JobCancelled:
+            await store.client.cancel_workflow_async(job_id)
+            raise
+        finally:
+            if settings.shares_jobs:
+                await store.parts.withdraw(job_id)
+            await news.end()
+            await store.note(job_id, finished_at=_now())
+
+    @DBOS.workflow(
+        name=WORKFLOW,
+        max_recovery_attempts=settings.max_job_attempts,
+        serialization_type=WorkflowSerializationFormat.PORTABLE,
+    )
+    async def train(config: dict[str, Any]) -> list[dict[str, Any]]:
+        assert DBOS.workflow_id is not None
+        running.add(DBOS.workflow_id)
+        try:
+            return await run_job(DBOS.workflow_id, config)
+        finally:
+            running.discard(DBOS.workflow_id)
+
+
+def _register_parts(
+    settings: Settings, store: JobStore, life: Lease | WorkerState, running: set[str]
+) -> None:
+    @DBOS.step(preemptible=True)
+    async def run_part(part_id: str, job_id: str, config: dict[str, Any], part: str) -> None:
+        if await store.has_ended(job_id):
+            return
+
+        async def keep(kind: str, told: Any) -> None:
+            await store.note(part_id, **{kind: told})
+
+        news, parsed = News(keep), TrainConfig.model_validate(config)
+        try:
+            await child.run_once(
+                child.Work(job_id, parsed, settings, news.tell, life.hold, store.parts, part)
+            )
+        finally:
+            await news.end()
+
+    @DBOS.workflow(
+        name=PART,
+        max_recovery_attempts=settings.max_job_attempts,
+        serialization_type=WorkflowSerializationFormat.PORTABLE,
+    )
+    async def train_part(job_id: str, config: dict[str, Any], part: str) -> None:
+        assert DBOS.workflow_id is not None
+        running.add(DBOS.workflow_id)
+        try:
+            await run_part(DBOS.workflow_id, job_id, config, part)
+        finally:
+            running.discard(DBOS.workflow_id)
+
+
+async def _keep_losses(job_id: str, losses: dict[str, Any]) -> None:
+    """Keeps them with the job that this step is of; to lose them must not cost the job."""
+    try:
+        await DBOS.set_event_async(curves.KEY, losses)
+    except error.DBOSWorkflowConflictIDError:
+        pass  # it was cancelled just now, or belongs to another worker
+    except Exception:
+        logger.exception("could not keep the losses of job %s", job_id)
+
+
+async def tidy_up(store: JobStore) -> None:
+    """Removes the staging folders of jobs that have ended, and forgets the oldest of these."""
+    try:
+        for job_id in await asyncio.to_thread(store.staging.jobs):
+            if await store.has_ended(job_id):
+                await asyncio.to_thread(store.staging.remove, job_id)
+        await store.forget_old()
+    except Exception:  # no job is to fail for it
+        logger.exception("could not tidy up")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether DBOS tells of something else than of a job that failed or was cancelled.
+
+    The child has told why it failed, and to cancel one is no fault.
+    """
+    kind = record.exc_info[0] if record.exc_info else None
+    told = {"JobFailed", "JobCancelled", "DBOSAwaitedWorkflowCancelledError"}
+    return kind is None or kind.__name__ not in told
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -7,9 +7,10 @@ It needs root and Debian's haproxy, nftables, iproute2 and postgresql.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +19,7 @@ from benchmarks.table import table
 from tests.conftest import SMALL
 from tests.machines.events import Answered, Died, Event
 from tests.machines.faults import Scene
-from tests.machines.fleet import Fleet, fleet
+from tests.machines.fleet import Fleet, Front, fleet
 from tests.machines.invariants import takeovers
 from tests.machines.machine import Machine
 from tests.machines.network import why_not
@@ -27,6 +28,17 @@ from tests.machines.people import NETWORK, ROW, Asker, Watcher, epoch_of
 JOBS = 12
 LASTS = {"dataset": {"size": 20_000}, "epochs": 100, "baselines": [], "models": [NETWORK]}
 """A job of some seconds, of which the start of its process is a small part."""
+
+SPREADS = {
+    "dataset": {"size": 20_000},
+    "optimizer": {"name": "levenberg_marquardt", "max_evaluations": 100},
+    "dense": {"hidden_units": [8, 8]},
+    "deep_cross": {"hidden_units": [8]},
+    "models": ["dense", "deep_cross"],
+    "repeats": 5,
+    "baselines": [],
+}
+"""A job of ten parts."""
 
 PROCESSES = 4
 """Of each of two APIs."""
@@ -40,13 +52,14 @@ def main(
     only: Annotated[str | None, typer.Option(help="The name of one measurement.")] = None,
     seconds: Annotated[float, typer.Option(help="How long something is away.")] = 60,
 ) -> None:
-    """Measure takeovers, outages, growth with workers, publishing and an idle fleet."""
+    """Measure takeovers, outages, growth with workers, of one job, publishing and an idle fleet."""
     if reason := why_not():
         raise SystemExit(f"{reason}.")
     measurements: dict[str, Callable[[], list[Row]]] = {
         "takeover": takeover,
         "outages": lambda: outages(seconds),
         "growth": growth,
+        "spread": spread,
         "publish": publish_and_idle,
     }
     load = os.getloadavg()[0]
@@ -119,26 +132,34 @@ def outages(seconds: float) -> list[Row]:
 
 def growth() -> list[Row]:
     """Equal jobs with two workers and with one, a core each."""
+    configs = [{**LASTS, "seed": seed} for seed in range(JOBS)]
+    return [(f"{JOBS} equal jobs with two workers", _with_two_and_with_one(configs))]
+
+
+def spread() -> list[Row]:
+    """One job of many parts with two workers and with one, a core each."""
+    return [("one job of ten parts with two workers", _with_two_and_with_one([SPREADS]))]
+
+
+def _with_two_and_with_one(configs: Sequence[Mapping[str, Any]]) -> str:
     took = {}
     for workers in (1, 2):
         with fleet(workers=workers) as machines:
             machines.wait_until_ready()
             for number, worker in enumerate(machines.workers):
                 worker.use_core(number)
-            machines.front.wait_for(machines.front.train(**LASTS))  # what is compiled once
+            machines.front.wait_for(machines.front.train(**configs[0]))  # what is compiled once
             began = time.monotonic()
-            job_ids = [machines.front.train(**LASTS, seed=seed) for seed in range(JOBS)]
-            for job_id in job_ids:
-                machines.front.until(
-                    lambda job_id=job_id: (
-                        machines.front.get(f"/jobs/{job_id}")["status"]  # type: ignore[misc]
-                        == "succeeded"
-                    ),
-                    600,
-                )
+            for job_id in [machines.front.train(**config) for config in configs]:
+                machines.front.until(partial(_has_succeeded, machines.front, job_id), 600)
             took[workers] = time.monotonic() - began
-    told = f"{took[1] / took[2]:.2f} × as fast ({took[1]:.0f} s, {took[2]:.0f} s)"
-    return [(f"{JOBS} equal jobs with two workers", told)]
+    return f"{took[1] / took[2]:.2f} × as fast ({took[1]:.0f} s, {took[2]:.0f} s)"
+
+
+def _has_succeeded(front: Front, job_id: str) -> bool:
+    status = front.get(f"/jobs/{job_id}")["status"]
+    assert status in ("queued", "running", "succeeded"), status
+    return bool(status == "succeeded")
 
 
 def publish_and_idle() -> list[Row]:

@@ -10,9 +10,10 @@ artifacts/
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from errno import EACCES, EROFS
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 KEPT_CHECKED = 10_000
 """Versions of which it is kept in memory that they are whole."""
+
+
+LISTED_AT_ONCE = 64
+"""Versions of which it is asked together what they say of themselves."""
 
 
 class Gone(NotFound):
@@ -58,7 +63,7 @@ def alters(change: Change, last: Change | None) -> bool:
 class Registry:
     """The versions of one dataset. Any number of processes may share the artifacts folder.
 
-    `stored.py` has the other registry, of versions in an object store.
+    `service/store/versions.py` has the other registry, of versions in an object store.
     """
 
     def __init__(self, artifacts: Path, dataset: str = TRIPLES) -> None:
@@ -251,13 +256,17 @@ class Registry:
 
     def whole(self, name: ModelName, before: int | None = None) -> Iterator[tuple[int, Metadata]]:
         """The numbers of whole versions, newest first, and what these say of themselves."""
-        for number in self.numbers(name):
-            if before is not None and number >= before:
-                continue
-            try:
-                yield number, self.metadata(name, number)
-            except (Damaged, NotFound):
-                continue
+        wanted = (n for n in self.numbers(name) if before is None or n < before)
+        while some := list(islice(wanted, LISTED_AT_ONCE)):
+            self.fetch(name, some)
+            for number in some:
+                try:
+                    yield number, self.metadata(name, number)
+                except (Damaged, NotFound):
+                    continue
+
+    def fetch(self, name: ModelName, numbers: Sequence[int]) -> None:
+        """Gets what these versions say of themselves together, where each costs a request."""
 
     @contextmanager
     def deciding(self, name: ModelName, seconds: float) -> Iterator[None]:

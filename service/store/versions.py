@@ -8,10 +8,9 @@ datasets/{dataset}/{life}/
 A version is published when its object is created, and known when the head says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from errno import EEXIST
-from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -29,9 +28,6 @@ from service.store.files import File, download
 from service.store.head import Dataset, Network, prefix
 from service.store.staging import StoredStaging
 from service.store.store import Known, Store
-
-LISTED_AT_ONCE = 64
-"""Versions of which the metadata are fetched together."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -141,16 +137,9 @@ class StoredRegistry(Registry):
             raise FileNotFoundError(file)
         return content
 
-    def whole(self, name: ModelName, before: int | None = None) -> Iterator[tuple[int, Metadata]]:
-        """The numbers of whole versions, newest first, and what these say of themselves."""
-        wanted = (n for n in self.numbers(name) if before is None or n < before)
-        while some := list(islice(wanted, LISTED_AT_ONCE)):
-            self.store.kept_all(self._key(name, number) for number in some)
-            for number in some:
-                try:
-                    yield number, self.metadata(name, number)
-                except (Damaged, NotFound):
-                    continue
+    def fetch(self, name: ModelName, numbers: Sequence[int]) -> None:
+        """All at once."""
+        self.store.kept_all(self._key(name, number) for number in numbers)
 
     @contextmanager
     def deciding(self, name: ModelName, seconds: float) -> Iterator[None]:

@@ -25,7 +25,7 @@ REPEATS: dict[str, Any] = {
 }
 """A job of eight parts."""
 
-DONE = "SELECT count(*) FROM {}workflow_status WHERE name = 'train_part' AND status = 'SUCCESS'"
+DONE = "SELECT count(*) FROM {}workflow_status WHERE name = 'help_to_train' AND status = 'SUCCESS'"
 
 
 def facts(service: Service, job: dict[str, Any]) -> list[Any]:
@@ -96,11 +96,9 @@ def test_who_cancels_a_job_ends_its_parts_wherever_they_are(
 
 def test_a_helper_that_dies_costs_no_job(pair: tuple[Service, Service, str]) -> None:
     one, other, _ = pair
-    medium = {**REPEATS, "repeats": 16, "dataset": {"size": 20_000}}
+    medium = {**REPEATS, "repeats": 6, "dataset": {"size": 20_000}}
     job_id = one.train(**medium)
     for service in (one, other):
         service.until(lambda service=service: trains(service))  # type: ignore[misc]
-    attempts = {service: service.artifacts / ".staging" / job_id for service in (one, other)}
-    assert attempts[one].resolve() == attempts[other].resolve()
     other.find("worker").kill()
     assert one.wait_for(job_id)["status"] == "succeeded"

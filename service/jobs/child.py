@@ -1,10 +1,11 @@
-"""The child process of a job, or of a part of one, as the worker sees it; see child_main.py.
+"""The child process of a job, or of a helper, as the worker sees it; see child_main.py.
 
 The child sends JSON messages with one member each: `progress` and `losses` any number of times,
 `asks` when it is about to decide to publish, then one of `results`, `failed` and `cancelled`. The
-worker sends, for each `asks`, the time by `clock` until which the job is its own. Of the parts of a
-job the child says which it `offers` to other workers, and which it `withdraws`; for each that it
-`claims` the worker sends whose it is. The pipe's closing tells the child that the worker is gone.
+worker sends, for each `asks`, the time by `clock` until which the job is its own. When the child
+`offers` parts of its job to helpers, the worker queues these; when it `finds` one, the worker sends
+whether that is at work, and its progress. The pipe's closing tells the child that the worker is
+gone.
 """
 
 import asyncio
@@ -84,6 +85,15 @@ def start_fork_server(slots: int) -> None:
     attempt.join()
 
 
+class Help(NamedTuple):
+    """What a child may train of a job that another one runs."""
+
+    helper: str
+    """The id under which it claims parts."""
+    parts: list[str]
+    """As `packing.pack_part` gives them."""
+
+
 class Work(NamedTuple):
     """What a child is to do, and where it turns to."""
 
@@ -93,8 +103,8 @@ class Work(NamedTuple):
     on_news: OnNews
     hold: Hold
     parts: Parts
-    part: str | None = None
-    """As `packing.pack_part` gives it; None: the whole job."""
+    help: Help | None = None
+    """None: to run the whole job."""
 
 
 async def run(work: Work) -> list[dict[str, Any]]:
@@ -135,7 +145,7 @@ async def _is_to_publish(staging: Staging, job_id: str) -> bool:
 
 
 async def run_once(work: Work) -> list[dict[str, Any]]:
-    """Runs a job, or a part of it, in one child.
+    """Runs a job, or helps to, in one child.
 
     Raises:
         JobFailed, JobCancelled: As `run`.
@@ -150,11 +160,9 @@ async def run_once(work: Work) -> list[dict[str, Any]]:
             elif kind == "asks":
                 _answer(ours, await asyncio.to_thread(work.hold))
             elif kind == "offers":
-                await parts.offer(job_id, work.config, dict(told))
-            elif kind == "claims":
-                _answer(ours, await parts.claim(job_id, told))
-            elif kind == "withdraws":
-                await parts.withdraw(job_id, told)
+                await parts.offer(job_id, work.config, *told)
+            elif kind == "finds":
+                _answer(ours, await parts.find(told))
             elif kind == "results":
                 return list(told)
             elif kind == "failed":
@@ -190,7 +198,7 @@ async def _start(work: Work) -> tuple[Connection, multiprocessing.context.ForkSe
 
 def _start_once(work: Work) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
     ours, theirs = _processes.Pipe()
-    arguments = (theirs, work.job_id, work.config.model_dump_json(), work.part, work.settings)
+    arguments = (theirs, work.job_id, work.config.model_dump_json(), work.help, work.settings)
     child = _processes.Process(target=child_main.main, args=arguments, daemon=True)
     try:
         child.start()

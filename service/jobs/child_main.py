@@ -1,4 +1,4 @@
-"""What the child process of a job, or of a part of one, does: the other end of child.py's pipe.
+"""What the child process of a job, or of a helper, does: the other end of child.py's pipe.
 
 The worker imports this module, too, to name what its children start with; so TensorFlow is
 imported below, where the fork server has done so already.
@@ -85,9 +85,13 @@ class Worker:
 
 
 def main(
-    connection: Connection, job_id: str, config: str, part: str | None, settings: Settings
+    connection: Connection,
+    job_id: str,
+    config: str,
+    helping: tuple[str, list[str]] | None,
+    settings: Settings,
 ) -> None:
-    """Runs a job, or a part of it, which is as `packing.pack_part` gives it."""
+    """Runs a job, or helps to: under an id, with some of these parts."""
     from service.jobs import trainer
     from service.jobs.others import OtherWorkers
 
@@ -111,15 +115,14 @@ def main(
             settings.table_memory_bytes,
             worker.report,
         )
-        if part is not None:
-            trainer.train_part(work, part)
-            results = []
+        results = []
+        if helping is not None:
+            trainer.help_out(work, *helping)
         else:
-            others = (
-                OtherWorkers(job_id, worker, where.registry.staging)
-                if settings.shares_jobs
-                else None
-            )
+            others = None
+            if settings.shares_jobs:
+                staging = where.registry.staging
+                others = OtherWorkers(job_id, attempt.folder.name, worker, staging)
             results = trainer.train(work, worker.confirm, others)
     except trainer.Cancelled:
         worker.tell(cancelled=True)

@@ -1,7 +1,12 @@
-"""Other workers, as the child of a job reaches them: through its own worker."""
+"""Other workers, as the child of a job, and that of a helper, reach them: by claims.
+
+A claim is made once for a part, by whoever comes first, and never changed. The child of the job
+trains what a helper has claimed that is not at work any more.
+"""
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 
 from models.parts import Part
 from service.jobs.child_main import Worker
@@ -11,26 +16,56 @@ from service.jobs.patience import patiently
 from service.registry.staging import Staging
 from service.schemas import Progress
 
+MOST_HELPERS = 32
+"""Of one job at a time."""
+
 
 class OtherWorkers:
     """Those who may train parts of a job, as `hands.Others`."""
 
-    def __init__(self, job_id: str, worker: Worker, staging: Staging) -> None:
-        self._job_id, self._worker, self._staging = job_id, worker, staging
+    def __init__(self, job_id: str, attempt: str, worker: Worker, staging: Staging) -> None:
+        """
+        Args:
+            attempt: The name of this one.
+            worker: That of this process, which queues helpers, and knows whether they are at work.
+        """
+        self._job_id, self._attempt = job_id, attempt
+        self._worker, self._staging = worker, staging
+        self._owners: dict[str, str] = {}
+        self._numbers = count(1)
 
     def offer(self, parts: Sequence[Part]) -> None:
-        """Has them queued."""
-        self._worker.tell(offers=[(part.key, pack_part(part)) for part in parts])
+        """Queues a helper for each part, but not too many."""
+        helpers = [
+            f"{self._job_id}-{self._attempt}-{number}"
+            for number, _ in zip(self._numbers, parts[:MOST_HELPERS], strict=False)
+        ]
+        self._worker.tell(offers=[helpers, [pack_part(part) for part in parts]])
 
     def claim(self, part: Part) -> Claim:
-        """Asks whose a part is."""
-        state, progress = self._worker.ask(claims=part.key)
-        return Claim(state, Progress.model_validate(progress) if progress else None)
+        """Claims a part, or says how far its helper is."""
+        owner = self._owner(part)
+        if owner == self._attempt:
+            return Claim("ours")
+        if self.result(part) is not None:
+            return Claim("done")
+        is_at_work, progress = self._worker.ask(finds=owner)
+        if is_at_work:
+            return Claim("theirs", Progress.model_validate(progress) if progress else None)
+        # It may have ended just now; else it has died, or was an attempt at the job itself.
+        return Claim("ours" if self.result(part) is None else "done")
 
     def withdraw(self, parts: Sequence[Part]) -> None:
-        """Has them ended."""
-        self._worker.tell(withdraws=[part.key for part in parts])
+        """Claims them, so that nobody begins them."""
+        for part in parts:
+            self._owner(part)
 
     def result(self, part: Part) -> bytes | None:
         """Fetches what was left with the job."""
         return patiently(partial(self._staging.part, self._job_id, part.key))
+
+    def _owner(self, part: Part) -> str:
+        if part.key not in self._owners:
+            claim = partial(self._staging.claim_part, self._job_id, part.key, self._attempt)
+            self._owners[part.key] = patiently(claim)
+        return self._owners[part.key]

@@ -1,17 +1,18 @@
-"""The parts of running jobs in the job database, where other workers find them.
+"""Who helps with running jobs: entries of the queue, which workers take that have no job.
 
-Nothing here can make a job fail, or wait for long: what nobody has done, its own worker does.
+Each helper of a job goes through the parts that were offered, and trains what nobody has claimed.
+Nothing here can make a job fail, or wait for long: what nobody has trained, its own child trains.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 from dbos import DBOSClient, WorkflowStatus
 
 from models.config import TrainConfig
 from service.jobs.database import within
-from service.jobs.queue import PART, entry
+from service.jobs.queue import HELP, entry
 from service.jobs.rows import ENDED, STATUSES
 
 logger = logging.getLogger(__name__)
@@ -19,96 +20,93 @@ logger = logging.getLogger(__name__)
 ANSWER_SECONDS = 2.0
 FORGOTTEN_AT_ONCE = 1000
 
-State = Literal["ours", "theirs", "done"]
+UNFINISHED = [*STATUSES["queued"], *STATUSES["running"]]
+
+ID_LENGTH = 36
+"""Of a job, with which the ids of its helpers begin."""
 
 
 class Parts:
-    """All parts of all jobs."""
+    """The helpers of all jobs."""
 
     def __init__(self, client: DBOSClient) -> None:
         self._client = client
 
-    async def offer(self, job_id: str, config: TrainConfig, parts: Mapping[str, str]) -> None:
-        """Queues parts of a job: by their keys, as `packing.pack_part` gives them."""
+    async def offer(
+        self, job_id: str, config: TrainConfig, helpers: Sequence[str], parts: Sequence[str]
+    ) -> None:
+        """Queues helpers of a job.
+
+        Args:
+            helpers: Their ids, which begin with the job's.
+            parts: What they may train, as `packing.pack_part` gives it.
+        """
         try:
-            await self._enqueue(job_id, config.model_dump(mode="json"), parts)
+            await self._enqueue(job_id, config.model_dump(mode="json"), helpers, parts)
         except Exception as error:
             logger.warning("could not offer parts of job %s: %s", job_id, error)
 
-    async def claim(self, job_id: str, key: str) -> tuple[State, dict[str, Any] | None]:
-        """Takes a part back that nobody has begun; else tells how far it is there.
+    async def find(self, helper: str) -> tuple[bool, dict[str, Any] | None]:
+        """Whether a helper is at work, and how far it is with its part.
 
-        If it cannot be known, it is ours: at worst it is trained twice, and comes out the same.
+        If it cannot be known, it is not: at worst something is trained twice, and comes out the
+        same.
         """
         try:
-            return await self._claim(_id(job_id, key))
+            return await self._find(helper)
         except Exception as error:
-            logger.warning("could not ask for part %s of job %s: %s", key, job_id, error)
-            return "ours", None
+            logger.warning("could not ask for the helper %s: %s", helper, error)
+            return False, None
 
-    async def withdraw(self, job_id: str, keys: Iterable[str] | None = None) -> None:
-        """Ends these parts of a job, by default all, whoever runs them."""
+    async def withdraw(self, job_id: str) -> None:
+        """Ends all helpers of a job."""
         try:
-            ids = [_id(job_id, key) for key in keys] if keys else await self._unfinished(job_id)
-            await self._cancel(ids)
+            await self._cancel(job_id)
         except Exception as error:
-            logger.warning("could not end parts of job %s: %s", job_id, error)
+            logger.warning("could not end the helpers of job %s: %s", job_id, error)
 
     async def forget(self) -> None:
-        """Deletes the parts of jobs that have ended, or are gone."""
-        parts = await self._client.list_workflows_async(
-            name=PART,
+        """Deletes the helpers of jobs that have ended, or are gone."""
+        helpers = await self._client.list_workflows_async(
+            name=HELP,
             status=[theirs for ours in sorted(ENDED) for theirs in STATUSES[ours]],
             limit=FORGOTTEN_AT_ONCE,
             load_input=False,
             load_output=False,
         )
-        jobs = {part.workflow_id: part.workflow_id[:36] for part in parts}
-        running = await self._client.list_workflows_async(
+        jobs = {helper.workflow_id: helper.workflow_id[:ID_LENGTH] for helper in helpers}
+        needed = await self._client.list_workflows_async(
             workflow_ids=sorted({*jobs.values()}),
-            status=[*STATUSES["queued"], *STATUSES["running"]],
+            status=UNFINISHED,
             load_input=False,
             load_output=False,
         )
-        needed = {job.workflow_id for job in running}
-        if old := [part for part, job in jobs.items() if job not in needed]:
+        running = {job.workflow_id for job in needed}
+        if old := [helper for helper, job in jobs.items() if job not in running]:
             await self._client.delete_workflows_async(old)
 
     @within(ANSWER_SECONDS)
-    async def _enqueue(self, job_id: str, config: Any, parts: Mapping[str, str]) -> None:
-        for key, packed in parts.items():
-            await self._client.enqueue_async(entry(PART, _id(job_id, key)), job_id, config, packed)
+    async def _enqueue(
+        self, job_id: str, config: Any, helpers: Sequence[str], parts: Sequence[str]
+    ) -> None:
+        for helper in helpers:
+            await self._client.enqueue_async(entry(HELP, helper), job_id, config, parts)
 
     @within(ANSWER_SECONDS)
-    async def _claim(self, part_id: str) -> tuple[State, dict[str, Any] | None]:
+    async def _find(self, helper: str) -> tuple[bool, dict[str, Any] | None]:
         found = await self._client.list_workflows_async(
-            workflow_ids=[part_id], load_input=False, load_output=False
+            workflow_ids=[helper], status=STATUSES["running"], load_input=False, load_output=False
         )
-        status = found[0].status if found else None
-        if status == "SUCCESS":
-            return "done", None
-        if status == "PENDING":
-            return "theirs", (found[0].attributes or {}).get("progress")
-        if status == "ENQUEUED":  # who takes it at this moment is stopped at once
-            await self._client.cancel_workflows_async([part_id])
-        return "ours", None
+        return bool(found), (found[0].attributes or {}).get("progress") if found else None
 
     @within(ANSWER_SECONDS)
-    async def _unfinished(self, job_id: str) -> list[str]:
+    async def _cancel(self, job_id: str) -> None:
         rows: list[WorkflowStatus] = await self._client.list_workflows_async(
-            name=PART,
-            workflow_id_prefix=_id(job_id, ""),
-            status=[*STATUSES["queued"], *STATUSES["running"]],
+            name=HELP,
+            workflow_id_prefix=job_id,
+            status=UNFINISHED,
             load_input=False,
             load_output=False,
         )
-        return [row.workflow_id for row in rows]
-
-    @within(ANSWER_SECONDS)
-    async def _cancel(self, part_ids: list[str]) -> None:
-        if part_ids:
-            await self._client.cancel_workflows_async(part_ids)
-
-
-def _id(job_id: str, key: str) -> str:
-    return f"{job_id}-{key}"
+        if rows:
+            await self._client.cancel_workflows_async([row.workflow_id for row in rows])

@@ -1,20 +1,20 @@
-"""What workers take from the queue: jobs, and parts of jobs that other workers run.
+"""What workers take from the queue: jobs, and help with jobs that other workers run.
 
-Parts wait in the jobs' own queue, so a worker that has nothing else to do takes them, and jobs that
-were posted before come first.
+Helpers wait in the jobs' own queue: so only a worker that has nothing else to do becomes one, and
+jobs that were posted before come first.
 """
 
 from dbos import EnqueueOptions, WorkflowSerializationFormat
 
 WORKFLOW = QUEUE = "train"
-PART = "train_part"
+HELP = "help_to_train"
 
 APPLICATION_VERSION = "1"
 """Fixed: DBOS runs a job only on the version that took it, and a release must not strand jobs."""
 
 
 def entry(workflow: str, workflow_id: str) -> EnqueueOptions:
-    """How a job, or a part of one, is put there."""
+    """How a job, or a helper of one, is put there."""
     return {
         "workflow_name": workflow,
         "queue_name": QUEUE,

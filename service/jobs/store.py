@@ -22,7 +22,7 @@ from service.jobs import database, worker_state, workers
 from service.jobs.curves import KEY, Losses
 from service.jobs.database import within
 from service.jobs.parts import Parts
-from service.jobs.queue import PART, QUEUE, WORKFLOW, entry
+from service.jobs.queue import HELP, QUEUE, WORKFLOW, entry
 from service.jobs.rows import (
     ENDED,
     STATUS_OF,
@@ -235,8 +235,8 @@ class JobStore:
 
     @within(ANSWER_SECONDS)
     async def put_back(self, job_id: str, worker: str) -> None:
-        """Queues a job, or a part, again that runs on a worker, which must end at once."""
-        found = await self._find(job_id, WORKFLOW, PART)
+        """Queues a job, or help with one, again that runs on a worker, which must end at once."""
+        found = await self._find(job_id, WORKFLOW, HELP)
         # To DBOS, what is cancelled can be resumed; and another may have taken the job for lost.
         if found is not None and (found.status, found.executor_id) == ("PENDING", worker):
             await self.client.resume_workflow_async(job_id, queue_name=QUEUE)
@@ -245,7 +245,7 @@ class JobStore:
     async def forget_old(self) -> None:
         """Deletes jobs that have ended long ago, beyond `max_ended_jobs`; their versions stay.
 
-        Of parts of jobs, those whose jobs have ended.
+        With them go the helpers of jobs that have ended.
         """
         statuses = [theirs for ours in sorted(ENDED) for theirs in STATUSES[ours]]
         rows = await self.client.list_workflows_async(

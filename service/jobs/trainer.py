@@ -4,11 +4,11 @@ TensorFlow is imported with this module, which the fork server of the worker pre
 here may run an operation on import, since TensorFlow's threads do not survive a fork.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow
 
@@ -16,6 +16,7 @@ from models.config import ModelName, SyntheticDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
 from models.parts import timed
 from models.table import prepare
+from models.training import Training
 from service import taken_folder
 from service.jobs import compile_cache
 from service.jobs.hands import Others
@@ -93,20 +94,31 @@ def train(work: Work, confirm: Callable[[], None], others: Others | None) -> lis
     ]
 
 
-def train_part(work: Work, packed: str) -> None:
-    """Trains a part of a job, and leaves what came of it with the job.
+def help_out(work: Work, helper: str, packed: Sequence[str]) -> None:
+    """Trains what nobody has claimed of these parts of a job, and leaves what came of it with the
+    job.
+
+    Args:
+        helper: The id under which it claims; what it has claimed before, it trains now.
 
     Raises:
         NotFound, Damaged, Unsuitable, TrainingDiverged: As `train`.
     """
-    part = unpack_part(packed)
-    staging = work.where.registry.staging
+    staging, job_id = work.where.registry.staging, work.job_id
+    recorder = Recorder("mean squared error", _only_progress(work.report))
     with _compiling(work.where.registry):
-        experiment = patiently(partial(_experiment, work))
-        training = experiment.training(part.network).trainer.train
-        recorder = Recorder("mean squared error", _only_progress(work.report))
-        starts = timed(training, part, recorder.of(part.network))
-    patiently(partial(staging.keep_part, work.job_id, part.key, pack(starts)))
+        trainings: dict[ModelName, Training[Any]] = {}
+        experiment: Experiment | None = None
+        for part in map(unpack_part, packed):
+            owner = patiently(partial(staging.claim_part, job_id, part.key, helper))
+            if owner != helper or patiently(partial(staging.part, job_id, part.key)) is not None:
+                continue
+            experiment = experiment or patiently(partial(_experiment, work))
+            if part.network not in trainings:
+                trainings = {part.network: experiment.training(part.network)}
+            train = trainings[part.network].trainer.train
+            starts = timed(train, part, recorder.of(part.network))
+            patiently(partial(staging.keep_part, job_id, part.key, pack(starts)))
     taken_folder.discard(work.attempt)
 
 

@@ -1,4 +1,4 @@
-"""What a worker does with a job, or a part of one, that DBOS has given it."""
+"""What a worker does with a job, or help with one, that DBOS has given it."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from models.config import TrainConfig
 from service.jobs import child, curves, database, spans
 from service.jobs.lease import Lease
 from service.jobs.news import News
-from service.jobs.queue import APPLICATION_VERSION, PART, WORKFLOW
+from service.jobs.queue import APPLICATION_VERSION, HELP, WORKFLOW
 from service.jobs.store import JobStore
 from service.jobs.worker_state import WorkerState
 from service.settings import Settings
@@ -27,7 +27,7 @@ def register(
     running: set[str],
     tracing: Tracing | None,
 ) -> None:
-    """Tells DBOS what to do with a job, and with a part of one.
+    """Tells DBOS what to do with a job, and with help for one.
 
     Args:
         running: Gets what this worker runs now.
@@ -42,7 +42,7 @@ def register(
     DBOS(config=options)
     logging.getLogger("dbos").addFilter(_is_news)
     _register_jobs(settings, store, life, running, tracing)
-    _register_parts(settings, store, life, running)
+    _register_helpers(settings, store, life, running)
 
 
 def _register_jobs(
@@ -100,35 +100,38 @@ def _register_jobs(
             running.discard(DBOS.workflow_id)
 
 
-def _register_parts(
+def _register_helpers(
     settings: Settings, store: JobStore, life: Lease | WorkerState, running: set[str]
 ) -> None:
     @DBOS.step(preemptible=True)
-    async def run_part(part_id: str, job_id: str, config: dict[str, Any], part: str) -> None:
+    async def run_helper(
+        helper: str, job_id: str, config: dict[str, Any], parts: list[str]
+    ) -> None:
         if await store.has_ended(job_id):
             return
 
         async def keep(kind: str, told: Any) -> None:
-            await store.note(part_id, **{kind: told})
+            await store.note(helper, **{kind: told})
 
         news, parsed = News(keep), TrainConfig.model_validate(config)
+        help_with = child.Help(helper, parts)
         try:
             await child.run_once(
-                child.Work(job_id, parsed, settings, news.tell, life.hold, store.parts, part)
+                child.Work(job_id, parsed, settings, news.tell, life.hold, store.parts, help_with)
             )
         finally:
             await news.end()
 
     @DBOS.workflow(
-        name=PART,
+        name=HELP,
         max_recovery_attempts=settings.max_job_attempts,
         serialization_type=WorkflowSerializationFormat.PORTABLE,
     )
-    async def train_part(job_id: str, config: dict[str, Any], part: str) -> None:
+    async def help_to_train(job_id: str, config: dict[str, Any], parts: list[str]) -> None:
         assert DBOS.workflow_id is not None
         running.add(DBOS.workflow_id)
         try:
-            await run_part(DBOS.workflow_id, job_id, config, part)
+            await run_helper(DBOS.workflow_id, job_id, config, parts)
         finally:
             running.discard(DBOS.workflow_id)
 

@@ -4,7 +4,7 @@ artifacts/.staging/{job}/
   {attempt}/       of one child, which holds its lock
     dense/ cross/  finished and sealed, or still being written
     …              temporary files of TensorFlow
-  parts/           what others have trained for whichever attempt comes for it
+  parts/           for each, who has claimed it, and what came of it
   verdict          a symbolic link: to the attempt that is published, or "cancel"
 """
 
@@ -100,6 +100,17 @@ class Staging:
             return None
         folder = self.folder(job_id) / verdict.attempt / name
         return folder if folder.exists() else None
+
+    def claim_part(self, job_id: str, key: str, by: str) -> str:
+        """Claims a part of a job for somebody; returns who has it, once and for all."""
+        folder = self.folder(job_id) / PARTS
+        folder.mkdir(parents=True, exist_ok=True)
+        claim = folder / f"{key}.claim"
+        try:
+            os.symlink(by, claim)
+        except FileExistsError:
+            return os.readlink(claim)
+        return by
 
     def keep_part(self, job_id: str, key: str, content: bytes) -> None:
         """Leaves what came of a part of a job."""

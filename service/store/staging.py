@@ -4,7 +4,7 @@ until then.
 jobs/{job}/
   {attempt}    below which prefix an attempt has written, from before it did
   verdict      created once: what is published, or that the job is cancelled
-  parts/{key}  what others have trained for whichever attempt comes for it
+  parts/…      for each, who has claimed it, and what came of it
 """
 
 from collections import defaultdict
@@ -113,6 +113,12 @@ class StoredStaging(Staging):
             finally:
                 taken_folder.discard(taken)
         return folder
+
+    def claim_part(self, job_id: str, key: str, by: str) -> str:
+        """Claims a part of a job for somebody; returns who has it, once and for all."""
+        claim = f"jobs/{job_id}/{PARTS}/{key}.claim"
+        there = self.store.objects.create(claim, by.encode())
+        return there.decode() if there else by
 
     def keep_part(self, job_id: str, key: str, content: bytes) -> None:
         """Leaves what came of a part of a job."""

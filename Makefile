@@ -20,9 +20,10 @@ demo: setup
 serve: setup
 	$(BIN)/crosscheck serve
 
-# Several files at a time: they mostly wait for services to start and for jobs to end.
+# Several files at a time, one more than there are processors: they often wait for services.
 test: setup .venv/programs
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder \
+		--numprocesses $$($(BIN)/python -c 'import os; print(min(4, os.cpu_count() + 1))')
 
 # What tests need beside Python, and which Debian package has it: a browser, a scraper, a database,
 # checkers of deploy/, a network of machines. Of Postgres, only psql is on the PATH.

@@ -30,7 +30,7 @@ LASTS = {"dataset": {"size": 20_000}, "epochs": 100, "baselines": [], "models": 
 """A job of some seconds, of which the start of its process is a small part."""
 
 SPREADS = {
-    "dataset": {"size": 20_000},
+    "dataset": {"size": 50_000},
     "optimizer": {"name": "levenberg_marquardt", "max_evaluations": 100},
     "dense": {"hidden_units": [8, 8]},
     "deep_cross": {"hidden_units": [8]},

@@ -90,8 +90,8 @@ class Help(NamedTuple):
 
     helper: str
     """The id under which it claims parts."""
-    parts: list[str]
-    """As `packing.pack_part` gives them."""
+    offer: str
+    """Under which name it is left with the job which parts there are."""
 
 
 class Work(NamedTuple):

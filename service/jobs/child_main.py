@@ -88,10 +88,10 @@ def main(
     connection: Connection,
     job_id: str,
     config: str,
-    helping: tuple[str, list[str]] | None,
+    helping: tuple[str, str] | None,
     settings: Settings,
 ) -> None:
-    """Runs a job, or helps to: under an id, with some of these parts."""
+    """Runs a job, or helps to: under an id, with what such an offer names."""
     from service.jobs import trainer
     from service.jobs.others import OtherWorkers
 

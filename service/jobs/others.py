@@ -6,12 +6,12 @@ trains what a helper has claimed that is not at work any more.
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import count
+from itertools import count, islice
 
 from models.parts import Part
 from service.jobs.child_main import Worker
 from service.jobs.hands import Claim
-from service.jobs.packing import pack_part
+from service.jobs.packing import pack_parts
 from service.jobs.patience import patiently
 from service.registry.staging import Staging
 from service.schemas import Progress
@@ -38,9 +38,11 @@ class OtherWorkers:
         """Queues a helper for each part, but not too many."""
         helpers = [
             f"{self._job_id}-{self._attempt}-{number}"
-            for number, _ in zip(self._numbers, parts[:MOST_HELPERS], strict=False)
+            for number in islice(self._numbers, min(len(parts), MOST_HELPERS))
         ]
-        self._worker.tell(offers=[helpers, [pack_part(part) for part in parts]])
+        offer = f"offer-to-{helpers[0]}"
+        patiently(partial(self._staging.keep_part, self._job_id, offer, pack_parts(parts)))
+        self._worker.tell(offers=[helpers, offer])
 
     def claim(self, part: Part) -> Claim:
         """Claims a part, or says how far its helper is."""

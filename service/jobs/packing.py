@@ -40,18 +40,14 @@ class _Start(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def pack_part(part: Part) -> str:
-    """As JSON, which the job database keeps."""
-    weights = None if part.weights is None else _packed(part.weights)
-    packed = _Part(part.network, list(part.starts), part.on, part.hopeful, weights, part.before)
-    return msgspec.json.encode(packed).decode()
+def pack_parts(parts: Sequence[Part]) -> bytes:
+    """Parts, with the weights that they go on from."""
+    return msgspec.msgpack.encode([_packed_part(part) for part in parts])
 
 
-def unpack_part(packed: str) -> Part:
-    """The part that `pack_part` was given."""
-    of = msgspec.json.decode(packed, type=_Part)
-    weights = None if of.weights is None else _unpacked(of.weights)
-    return Part(of.network, tuple(of.starts), of.on, of.hopeful, weights, of.before)
+def unpack_parts(packed: bytes) -> list[Part]:
+    """The parts that `pack_parts` was given."""
+    return [_unpacked_part(of) for of in msgspec.msgpack.decode(packed, type=list[_Part])]
 
 
 def pack(starts: Sequence[Start]) -> bytes:
@@ -88,6 +84,16 @@ def unpack(packed: bytes, build: Build) -> list[Start]:
         )
         for of in msgspec.msgpack.decode(packed, type=list[_Start])
     ]
+
+
+def _packed_part(part: Part) -> _Part:
+    weights = None if part.weights is None else _packed(part.weights)
+    return _Part(part.network, list(part.starts), part.on, part.hopeful, weights, part.before)
+
+
+def _unpacked_part(of: _Part) -> Part:
+    weights = None if of.weights is None else _unpacked(of.weights)
+    return Part(of.network, tuple(of.starts), of.on, of.hopeful, weights, of.before)
 
 
 def _packed(arrays: Sequence[NDArray[np.generic]]) -> list[_Array]:

@@ -33,16 +33,16 @@ class Parts:
         self._client = client
 
     async def offer(
-        self, job_id: str, config: TrainConfig, helpers: Sequence[str], parts: Sequence[str]
+        self, job_id: str, config: TrainConfig, helpers: Sequence[str], offer: str
     ) -> None:
         """Queues helpers of a job.
 
         Args:
             helpers: Their ids, which begin with the job's.
-            parts: What they may train, as `packing.pack_part` gives it.
+            offer: Under which name it is left with the job what they may train.
         """
         try:
-            await self._enqueue(job_id, config.model_dump(mode="json"), helpers, parts)
+            await self._enqueue(job_id, config.model_dump(mode="json"), helpers, offer)
         except Exception as error:
             logger.warning("could not offer parts of job %s: %s", job_id, error)
 
@@ -86,11 +86,9 @@ class Parts:
             await self._client.delete_workflows_async(old)
 
     @within(ANSWER_SECONDS)
-    async def _enqueue(
-        self, job_id: str, config: Any, helpers: Sequence[str], parts: Sequence[str]
-    ) -> None:
+    async def _enqueue(self, job_id: str, config: Any, helpers: Sequence[str], offer: str) -> None:
         for helper in helpers:
-            await self._client.enqueue_async(entry(HELP, helper), job_id, config, parts)
+            await self._client.enqueue_async(entry(HELP, helper), job_id, config, offer)
 
     @within(ANSWER_SECONDS)
     async def _find(self, helper: str) -> tuple[bool, dict[str, Any] | None]:

@@ -4,7 +4,7 @@ TensorFlow is imported with this module, which the fork server of the worker pre
 here may run an operation on import, since TensorFlow's threads do not survive a fork.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from models.training import Training
 from service import taken_folder
 from service.jobs import compile_cache
 from service.jobs.hands import Others
-from service.jobs.packing import pack, unpack_part
+from service.jobs.packing import pack, unpack_parts
 from service.jobs.patience import patiently
 from service.jobs.recorder import Recorder, Report
 from service.jobs.stage import stage
@@ -94,12 +94,13 @@ def train(work: Work, confirm: Callable[[], None], others: Others | None) -> lis
     ]
 
 
-def help_out(work: Work, helper: str, packed: Sequence[str]) -> None:
-    """Trains what nobody has claimed of these parts of a job, and leaves what came of it with the
-    job.
+def help_out(work: Work, helper: str, offer: str) -> None:
+    """Trains what nobody has claimed of the parts of a job that were offered, and leaves what came
+    of it with the job.
 
     Args:
         helper: The id under which it claims; what it has claimed before, it trains now.
+        offer: The name under which the parts were left; if they are gone, the job has ended.
 
     Raises:
         NotFound, Damaged, Unsuitable, TrainingDiverged: As `train`.
@@ -109,7 +110,8 @@ def help_out(work: Work, helper: str, packed: Sequence[str]) -> None:
     with _compiling(work.where.registry):
         trainings: dict[ModelName, Training[Any]] = {}
         experiment: Experiment | None = None
-        for part in map(unpack_part, packed):
+        offered = patiently(partial(staging.part, job_id, offer))
+        for part in unpack_parts(offered) if offered else []:
             owner = patiently(partial(staging.claim_part, job_id, part.key, helper))
             if owner != helper or patiently(partial(staging.part, job_id, part.key)) is not None:
                 continue

@@ -104,9 +104,7 @@ def _register_helpers(
     settings: Settings, store: JobStore, life: Lease | WorkerState, running: set[str]
 ) -> None:
     @DBOS.step(preemptible=True)
-    async def run_helper(
-        helper: str, job_id: str, config: dict[str, Any], parts: list[str]
-    ) -> None:
+    async def run_helper(helper: str, job_id: str, config: dict[str, Any], offer: str) -> None:
         if await store.has_ended(job_id):
             return
 
@@ -114,7 +112,7 @@ def _register_helpers(
             await store.note(helper, **{kind: told})
 
         news, parsed = News(keep), TrainConfig.model_validate(config)
-        help_with = child.Help(helper, parts)
+        help_with = child.Help(helper, offer)
         try:
             await child.run_once(
                 child.Work(job_id, parsed, settings, news.tell, life.hold, store.parts, help_with)
@@ -127,11 +125,11 @@ def _register_helpers(
         max_recovery_attempts=settings.max_job_attempts,
         serialization_type=WorkflowSerializationFormat.PORTABLE,
     )
-    async def help_to_train(job_id: str, config: dict[str, Any], parts: list[str]) -> None:
+    async def help_to_train(job_id: str, config: dict[str, Any], offer: str) -> None:
         assert DBOS.workflow_id is not None
         running.add(DBOS.workflow_id)
         try:
-            await run_helper(DBOS.workflow_id, job_id, config, parts)
+            await run_helper(DBOS.workflow_id, job_id, config, offer)
         finally:
             running.discard(DBOS.workflow_id)
 

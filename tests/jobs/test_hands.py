@@ -15,7 +15,7 @@ from models.training import Trained, Training, training
 from service.jobs import hands
 from service.jobs.curves import Losses
 from service.jobs.hands import Claim, Hands
-from service.jobs.packing import pack, pack_part, unpack, unpack_part
+from service.jobs.packing import pack, pack_parts, unpack, unpack_parts
 from service.jobs.recorder import Recorder
 from service.schemas import Progress
 
@@ -50,19 +50,19 @@ class Elsewhere:
     def __init__(self, config: TrainConfig, takes: Callable[[Part], bool]) -> None:
         self.trainings = trainings(config)
         self.takes = takes
-        self.offered: dict[str, str] = {}
+        self.offered: dict[str, bytes] = {}
         self.done: dict[str, bytes] = {}
         self.withdrawn: list[str] = []
 
     def offer(self, parts: Sequence[Part]) -> None:
-        self.offered |= {part.key: pack_part(part) for part in parts}
+        self.offered |= {part.key: pack_parts([part]) for part in parts}
 
     def claim(self, part: Part) -> Claim:
         if part.key in self.done:
             return Claim("done")
         if part.key not in self.offered or not self.takes(part):
             return Claim("ours")
-        told = unpack_part(self.offered[part.key])
+        (told,) = unpack_parts(self.offered[part.key])
         train = self.trainings[told.network].trainer.train
         self.done[part.key] = pack(timed(train, told, lambda step: None))
         return Claim("theirs", Progress(model=part.network, epoch=1, epochs=2, loss=0.5))

@@ -9,7 +9,7 @@ from models.courses import Born
 from models.parts import Part
 from service.jobs.child_main import Worker
 from service.jobs.others import MOST_HELPERS, OtherWorkers
-from service.jobs.packing import unpack_part
+from service.jobs.packing import unpack_parts
 from service.registry.staging import Staging
 from tests.registry.versions import JOB
 
@@ -47,13 +47,15 @@ def others(worker: OurWorker, staging: Staging) -> OtherWorkers:
 
 
 def test_helpers_are_queued_with_all_parts_and_each_has_an_id_of_its_own(
-    others: OtherWorkers, worker: OurWorker
+    others: OtherWorkers, worker: OurWorker, staging: Staging
 ) -> None:
     others.offer(PARTS)
     others.offer(PARTS[:1] * 100)
     (first, second) = (message["offers"] for message in worker.told)
     assert first[0] == [f"{JOB}-{ATTEMPT}-{number}" for number in (1, 2, 3)]
-    assert [unpack_part(part) for part in first[1]] == PARTS
+    offered = staging.part(JOB, first[1])
+    assert offered is not None
+    assert unpack_parts(offered) == PARTS
     assert len(second[0]) == MOST_HELPERS
     assert not {*first[0]} & {*second[0]}
 

@@ -49,6 +49,23 @@ def test_of_many_decisions_at_once_one_stands(staging: Staging) -> None:
     assert set(results) == {staging.decision(JOB)}
 
 
+def test_of_many_who_claim_a_part_at_once_one_has_it(staging: Staging) -> None:
+    barrier = threading.Barrier(8)
+    owners: list[str] = []
+
+    def claim(which: int) -> None:
+        barrier.wait()
+        owners.append(staging.claim_part(JOB, "dense-rows-1-42", f"helper {which}"))
+
+    threads = [threading.Thread(target=claim, args=(which,)) for which in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(owners) == 8
+    assert set(owners) == {staging.claim_part(JOB, "dense-rows-1-42", "another one")}
+
+
 def test_a_job_that_has_not_started_can_be_cancelled(staging: Staging) -> None:
     assert staging.cancel(JOB) == CANCELLED
     assert staging.decision(JOB) == CANCELLED

@@ -47,6 +47,23 @@ def test_what_attempts_have_written_in_vain_is_removed(
     there.registry.folder("cross", 1)
 
 
+def test_a_part_is_claimed_and_brought_across_machines_and_goes_with_the_job(
+    here: Places, there: Places, objects: Objects
+) -> None:
+    part = "dense-rows-1-42"
+    assert here.registry.staging.claim_part(JOB, part, "a helper") == "a helper"
+    assert there.registry.staging.claim_part(JOB, part, "another one") == "a helper"
+    assert there.registry.staging.part(JOB, part) is None
+    here.registry.staging.keep_part(JOB, part, b"trained")
+    assert there.registry.staging.part(JOB, part) == b"trained"
+    stage(there.registry, metadata())
+    there.registry.staging.remove(JOB)
+    here.registry.staging.keep_part(JOB, part, b"too late")
+    assert here.registry.staging.jobs() == [JOB]
+    here.registry.staging.remove(JOB)
+    assert keys(objects, f"jobs/{JOB}/") == [f"jobs/{JOB}/verdict"]
+
+
 def test_a_decision_is_forgotten_after_a_while(
     here: Places, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # As in every process of the service: nobody is told of what runs here.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+# Else each of a hundred services compiles all of our sources.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell has what it runs in the background ignore Ctrl-C, and so would what tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,8 +13,8 @@ from tests.faults.rounds import PROMISES, Outcome, play
 
 pytestmark = pytest.mark.faults
 
-SHORT_ROUNDS = 8
-"""A minute; half of the faults."""
+SHORT_ROUNDS = 5
+"""A minute; a third of the faults."""
 
 ROUNDS = int(os.environ.get("CROSSCHECK_TEST_FAULT_ROUNDS") or SHORT_ROUNDS)
 SEED = int(os.environ.get("CROSSCHECK_TEST_FAULT_SEED") or SystemRandom().randrange(10**6))

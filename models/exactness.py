@@ -8,7 +8,7 @@ from models.schema import TableSchema
 EXACT_WEIGHTS = 1000
 """At most so many can Levenberg–Marquardt find: its time grows with their cube."""
 
-ITS = "the optimizer levenberg_marquardt"
+ITS = "levenberg_marquardt"
 
 
 def why_not_exact(config: TrainConfig, schema: TableSchema | None) -> str | None:

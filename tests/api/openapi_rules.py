@@ -15,6 +15,7 @@ RULES = (
     "`experts` needs `rank`: only kernels of low rank are mixed",
     "is for gradient descent, not levenberg_marquardt",
     "seed is for the dataset triples",
+    "make it smaller or use adam",
     "the optimizer levenberg_marquardt",
     "its prediction is not a finite number",
     "the Idempotency-Key was used before, with another body",

@@ -20,10 +20,9 @@ demo: setup
 serve: setup
 	$(BIN)/crosscheck serve
 
-# Several files at a time, one more than there are processors: they often wait for services.
+# Several files at a time: they start services, and wait for them.
 test: setup .venv/programs
-	$(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder \
-		--numprocesses $$($(BIN)/python -c 'import os; print(min(4, os.cpu_count() + 1))')
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What tests need beside Python, and which Debian package has it: a browser, a scraper, a database,
 # checkers of deploy/, a network of machines. Of Postgres, only psql is on the PATH.

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import LONG, SMALL, gone, running
 
-MEDIUM = {"dataset": {"size": 100_000}, "epochs": 150, "baselines": []}
+MEDIUM = {"dataset": {"size": 100_000}, "epochs": 300, "baselines": []}
 """A job of some seconds."""
 
 pytestmark = pytest.mark.slow

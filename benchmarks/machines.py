@@ -26,11 +26,11 @@ from tests.machines.network import why_not
 from tests.machines.people import NETWORK, ROW, Asker, Watcher, epoch_of
 
 JOBS = 12
-LASTS = {"dataset": {"size": 20_000}, "epochs": 100, "baselines": [], "models": [NETWORK]}
-"""A job of some seconds, of which the start of its process is a small part."""
+LASTS = {"dataset": {"size": 20_000}, "epochs": 400, "baselines": [], "models": [NETWORK]}
+"""A job of several seconds, of which the start of its process is a small part."""
 
 SPREADS = {
-    "dataset": {"size": 50_000},
+    "dataset": {"size": 30_000},
     "optimizer": {"name": "levenberg_marquardt", "max_evaluations": 100},
     "dense": {"hidden_units": [8, 8]},
     "deep_cross": {"hidden_units": [8]},

@@ -32,11 +32,9 @@ from service.registry.versions import Registry
 Fields = dict[str, Any]
 
 ROWS = (1, 100, 1_000, 10_000)
-OTHER_FORMS = (
-    *(("tensorflow serving", rows) for rows in (1, 10_000)),
-    *(("open inference", rows) for rows in (1, 10_000)),
-    *(("open inference, binary", rows) for rows in (1, 10_000)),
-)
+BESIDE = {"tensorflow serving": "json", "open inference": "json", "open inference, binary": "npy"}
+"""Forms of other protocols, and the one of `POST /predict` that each is held against."""
+ROWS_OF_OTHERS = (1, 10_000)
 LENGTH = "Inference-Header-Content-Length"
 TABLE = "json objects of 10 columns"
 ROWS_OF_TABLE = (1, 1_000)
@@ -61,6 +59,7 @@ def main(
         publish_rows(artifacts)
         figures = {
             "predict": measure_predict(artifacts, cores, runs, seconds),
+            "protocols": measure_protocols(artifacts, cores, runs, seconds),
             "workers": measure_workers(artifacts, runs, seconds),
             "start_seconds": measure_start(artifacts, 3 if quick else 5),
             "memory": measure_memory(artifacts, cores, seconds),
@@ -91,7 +90,7 @@ def measure_predict(artifacts: Path, cores: Cores, runs: int, seconds: int) -> l
     # As many large requests at once as there are connections: none is to be refused.
     with ours(artifacts, cores, CROSSCHECK_MAX_LARGE_REQUESTS="32") as url:
         forms = [(form, rows) for form in ("json", "npy") for rows in ROWS]
-        for form, rows in [*forms, *((TABLE, rows) for rows in ROWS_OF_TABLE), *OTHER_FORMS]:
+        for form, rows in [*forms, *((TABLE, rows) for rows in ROWS_OF_TABLE)]:
             request = rows_request(rows) if form == TABLE else predict_request(form, rows)
             response = first_answer(url, request)
             if response.status_code != 200:
@@ -132,6 +131,35 @@ def measure_predict(artifacts: Path, cores: Cores, runs: int, seconds: int) -> l
                             "p50_ratio": latency,
                         }
                     )
+    console.print(printed)
+    return figures
+
+
+def measure_protocols(artifacts: Path, cores: Cores, runs: int, seconds: int) -> list[Fields]:
+    """Prints the other protocols beside `POST /predict`, which the same process answers in turn."""
+    printed = table("rows × connections", "requests/s", "/predict", "as many", "p50 as long")
+    figures = []
+    with ours(artifacts, cores, CROSSCHECK_MAX_LARGE_REQUESTS="32") as url:
+        for form, own in BESIDE.items():
+            for rows in ROWS_OF_OTHERS:
+                asked = {name: predict_request(name, rows) for name in (form, own)}
+                for request in asked.values():
+                    check(first_answer(url, request), rows)
+                servers = {name: (url, request) for name, request in asked.items()}
+                for connections in CONNECTIONS:
+                    loads = compare(servers, cores, connections, runs, seconds)
+                    theirs, of_own = loads[form], loads[own]
+                    as_many = theirs.requests_per_second / of_own.requests_per_second
+                    as_long = theirs.p50_ms / of_own.p50_ms
+                    printed.add_row(
+                        f"{form} ÷ {own}, {rows:,} × {connections}",
+                        f"{theirs.requests_per_second:,.0f}",
+                        f"{of_own.requests_per_second:,.0f}",
+                        f"{as_many:.2f}",
+                        f"{as_long:.2f}",
+                    )
+                    of = {"format": form, "beside": own, "rows": rows, "connections": connections}
+                    figures.append({**of, "requests_ratio": as_many, "p50_ratio": as_long})
     console.print(printed)
     return figures
 

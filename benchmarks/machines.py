@@ -27,7 +27,7 @@ from tests.machines.people import NETWORK, ROW, Asker, Watcher, epoch_of
 
 JOBS = 12
 LASTS = {"dataset": {"size": 20_000}, "epochs": 400, "baselines": [], "models": [NETWORK]}
-"""A job of several seconds, of which the start of its process is a small part."""
+"""A job of some seconds, of which the start of its process is a small part."""
 
 SPREADS = {
     "dataset": {"size": 30_000},

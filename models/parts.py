@@ -34,6 +34,9 @@ class Part(NamedTuple):
         return f"{self.network}-{self.on}-{first.repeat}-{first.seed}"
 
 
+Build = Callable[[int], keras.Model]
+"""Makes a network from its seed."""
+
 Train = Callable[[Part, OnStep], list[Start]]
 """Trains the starts of a part; where one is perfect, those behind it are left out."""
 
@@ -102,7 +105,3 @@ def _padded(courses: Sequence[Sequence[float]], epochs: int) -> NDArray[np.float
     for place, course in enumerate(courses):
         padded[: len(course), place] = course
     return padded
-
-
-Build = Callable[[int], keras.Model]
-"""Makes a network from its seed."""

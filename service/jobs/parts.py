@@ -74,6 +74,8 @@ class Parts:
             load_input=False,
             load_output=False,
         )
+        if not helpers:
+            return
         jobs = {helper.workflow_id: helper.workflow_id[:ID_LENGTH] for helper in helpers}
         needed = await self._client.list_workflows_async(
             workflow_ids=sorted({*jobs.values()}),

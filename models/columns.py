@@ -1,48 +1,43 @@
-"""A table's rows in memory, by column, as its Parquet file has them."""
+"""A table's rows in memory, by column, as its Parquet has them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from models.parquet import Parquet
 from models.schema import Column, TableSchema
 
 Columns = dict[str, NDArray[Any]]
 """Rows by the names of the features, in the schema's order. Numbers are float64, and NaN where
 they are missing; words are objects of type str, and empty where they are missing."""
 
-BATCH_ROWS, BATCH_CELLS = 65_536, 2**20
-"""Read at a time, whatever the size of a row group: memory stays bounded."""
-
-
-def batches(parquet: Path, names: Sequence[str]) -> Iterator[Any]:
-    """Reads columns of a Parquet file in the order of its rows, as Arrow's record batches."""
-    # As little as possible is read ahead; by default whole row groups are, and kept.
-    with pq.ParquetFile(parquet, pre_buffer=False, buffer_size=2**16) as file:
-        yield from file.iter_batches(
-            max(1, min(BATCH_ROWS, BATCH_CELLS // len(names))), columns=names
-        )
-
 
 def read(
-    parquet: Path, schema: TableSchema, chosen: NDArray[np.bool_] | None = None
+    parquet: Parquet,
+    schema: TableSchema,
+    chosen: NDArray[np.bool_] | None = None,
+    groups: Iterable[int] | None = None,
 ) -> Iterator[tuple[Columns, NDArray[np.float64]]]:
-    """Reads rows in their order, a few at a time, and their targets `(rows,)`.
+    """Reads rows, a few at a time, and their targets `(rows,)`.
 
     Args:
-        chosen: Of each row of the file, whether it is wanted. Default: all are.
+        chosen: Of each row of the table, whether it is wanted. Default: all are.
+        groups: Which ones are read, in this order. Default: all, in theirs.
     """
-    end = 0
-    for batch in batches(parquet, [*(column.name for column in schema.features), schema.target]):
-        start, end = end, end + len(batch)
-        wanted = batch if chosen is None else batch.filter(pa.array(chosen[start:end]))
-        if len(wanted):
-            yield _columns(wanted, schema.features), numbers_of(wanted[schema.target])
+    names = [*(column.name for column in schema.features), schema.target]
+    starts = [0, *accumulate(parquet.groups)]
+    for group in range(len(parquet.groups)) if groups is None else groups:
+        end = starts[group]
+        for batch in parquet.batches(names, group):
+            start, end = end, end + len(batch)
+            wanted = batch if chosen is None else batch.filter(pa.array(chosen[start:end]))
+            if len(wanted):
+                yield _columns(wanted, schema.features), numbers_of(wanted[schema.target])
 
 
 def joined(blocks: Sequence[Columns]) -> Columns:

@@ -1,12 +1,15 @@
 """Encoded rows as trainers take them: block after block, whether they are in memory or not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.preprocessing import Encoded, Preprocessing
+
+Blocks = Callable[[int], Iterator[Encoded]]
+"""Rows in blocks of a size, the last one shorter."""
 
 
 class Rows(Protocol):
@@ -18,6 +21,9 @@ class Rows(Protocol):
 
     def blocks(self, size: int, shuffled: np.random.Generator | None = None) -> Iterator[Encoded]:
         """All of them in blocks of `size` rows, the last one shorter; in a new order if drawn."""
+
+    def apart(self) -> Sequence[Blocks]:
+        """All of them in an order that nothing changes, by what can be read by itself."""
 
 
 class Sides(Protocol):
@@ -54,6 +60,10 @@ class InMemory(NamedTuple):
             chosen = part if order is None else order[part]
             numbers, codes, targets = self.encoded
             yield Encoded(numbers[:, chosen], codes[:, chosen], targets[chosen])
+
+    def apart(self) -> Sequence[Blocks]:
+        """All at once."""
+        return [self.blocks]
 
 
 def of_numbers(features: NDArray[np.float64], targets: NDArray[np.float64]) -> Encoded:

@@ -3,22 +3,24 @@
 import difflib
 import hashlib
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from models.columns import batches, numbers_of, words_of
+from models.columns import numbers_of, words_of
 from models.config import TableDataset
+from models.parquet import Parquet, batches
 from models.schema import Column, TableSchema
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SIDES = ("train", "validation", "test")
 """Their names, as in the scores."""
+
+NOWHERE = len(SIDES)
+"""What is the side of a row without a target."""
 
 _MISSING = np.float64(np.nan).view(np.uint64)  # one of the many that are NaN: always the same
 
@@ -27,8 +29,8 @@ class Unsuitable(ValueError):
     """The table cannot be trained on as it was asked for; the text says why."""
 
 
-def sides(parquet: Path, schema: TableSchema, dataset: TableDataset) -> NDArray[np.uint8]:
-    """The side of each row, `(rows,)`: `TRAIN`, `VALIDATION` or `TEST`.
+def sides(parquet: Parquet, schema: TableSchema, dataset: TableDataset) -> NDArray[np.uint8]:
+    """The side of each row, `(rows,)`: `TRAIN`, `VALIDATION` or `TEST`; or `NOWHERE`.
 
     At random, it follows from the values of the row's features and the seed and from nothing
     else: neither from other rows nor from the order of rows or columns. By a column, the rows
@@ -42,11 +44,17 @@ def sides(parquet: Path, schema: TableSchema, dataset: TableDataset) -> NDArray[
         result = _at_random(parquet, schema, dataset)
     else:
         result = _in_order(parquet, schema, dataset, dataset.split_by)
-    _check(parquet, schema, dataset, result)
+    is_constant = _look_at_targets(parquet, schema, result)
+    _check_sizes(dataset, result)
+    if is_constant:
+        raise Unsuitable(
+            f"the target {schema.target!r} is the same in all training rows: "
+            "there is nothing to learn"
+        )
     return result
 
 
-def _at_random(parquet: Path, schema: TableSchema, dataset: TableDataset) -> NDArray[np.uint8]:
+def _at_random(parquet: Parquet, schema: TableSchema, dataset: TableDataset) -> NDArray[np.uint8]:
     seed = _mixed(np.array([dataset.split_seed], np.uint64))
     result = [np.empty(0, np.uint8)]
     for batch in batches(parquet, [column.name for column in schema.features]):
@@ -84,7 +92,7 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _in_order(
-    parquet: Path, schema: TableSchema, dataset: TableDataset, name: str
+    parquet: Parquet, schema: TableSchema, dataset: TableDataset, name: str
 ) -> NDArray[np.uint8]:
     known = {column.name: column for column in schema.features}
     if name not in (names := [*known, *schema.others]):
@@ -95,8 +103,7 @@ def _in_order(
             else f"`split_by` is no column of the table: {name!r}"
             + (f"; did you mean {near[0]!r}?" if near else "")
         )
-    with pq.ParquetFile(parquet) as file:
-        values = file.read([name]).column(name)
+    values = pa.chunked_array([batch[name] for batch in batches(parquet, [name])])
     if name in known and known[name].kind == "categorical":
         # A code is a whole number: 9 comes before 10.
         values = values.cast(pa.string())
@@ -119,28 +126,28 @@ def _in_order(
     return side
 
 
-def _check(
-    parquet: Path, schema: TableSchema, dataset: TableDataset, result: NDArray[np.uint8]
-) -> None:
-    counts = np.bincount(result, minlength=len(SIDES))
+def _look_at_targets(parquet: Parquet, schema: TableSchema, side: NDArray[np.uint8]) -> bool:
+    """Puts rows without a target nowhere; whether those of all training rows are the same."""
+    least, greatest, end = np.inf, -np.inf, 0
+    for batch in batches(parquet, [schema.target]):
+        start, end = end, end + len(batch)
+        targets, of_row = numbers_of(batch[schema.target]), side[start:end]
+        of_row[np.isnan(targets)] = NOWHERE
+        learned = targets[of_row == TRAIN]
+        least, greatest = learned.min(initial=least), learned.max(initial=greatest)
+    return bool(least == greatest)
+
+
+def _check_sizes(dataset: TableDataset, side: NDArray[np.uint8]) -> None:
+    counts = np.bincount(side, minlength=len(SIDES))[: len(SIDES)]
     too_few = [
-        f"{count} for {side}"
-        for side, count, least in zip(SIDES, counts, (2, 1, 1), strict=True)
+        f"{count} for {name}"
+        for name, count, least in zip(SIDES, counts, (2, 1, 1), strict=True)
         if count < least
     ]
     if too_few:
         way = "by `split_seed`" if dataset.split_by is None else f"in order of {dataset.split_by!r}"
         raise Unsuitable(
-            f"the {len(result)} rows, split {way}, leave {' and '.join(too_few)}; "
+            f"the {counts.sum()} rows, split {way}, leave {' and '.join(too_few)}; "
             "more rows or other fractions help"
-        )
-    least, greatest, end = np.inf, -np.inf, 0
-    for batch in batches(parquet, [schema.target]):
-        start, end = end, end + len(batch)
-        targets = numbers_of(batch[schema.target])[result[start:end] == TRAIN]
-        least, greatest = targets.min(initial=least), targets.max(initial=greatest)
-    if least == greatest:
-        raise Unsuitable(
-            f"the target {schema.target!r} is the same in all training rows: "
-            "there is nothing to learn"
         )

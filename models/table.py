@@ -1,22 +1,30 @@
 """A table's rows as a trainer takes them: split, encoded, shuffled, from memory or from disk."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.ahead import ahead
 from models.columns import Columns, joined, read
 from models.config import TableDataset
+from models.parquet import Parquet
+from models.pieces import (
+    Buckets,
+    Elsewhere,
+    Pieces,
+    Records,
+    encoded_of,
+    record_of,
+    strewn,
+)
 from models.preprocessing import Encoded, Preprocessing, encode, fit
+from models.rows import Blocks
 from models.schema import TableSchema
-from models.splits import SIDES, TRAIN, sides
-
-Records = NDArray[Any]
-"""Encoded rows `(rows,)` with the fields of `Encoded`, each row in one piece."""
+from models.splits import NOWHERE, SIDES, TRAIN, sides
 
 
 class Table(NamedTuple):
@@ -35,26 +43,31 @@ class Rows:
     """The rows of one side: encoded, for training; and raw, as a client would send them."""
 
     def __init__(
-        self,
-        parquet: Path,
-        schema: TableSchema,
-        chosen: NDArray[np.bool_],
-        buckets: Sequence[Path | Records],
-        record: np.dtype[np.void],
+        self, parquet: Parquet, schema: TableSchema, chosen: NDArray[np.bool_], pieces: Pieces
     ) -> None:
         self.rows = int(np.count_nonzero(chosen))
         self._parquet, self._schema, self._chosen = parquet, schema, chosen
-        self._buckets, self._record = buckets, record
+        self._pieces = pieces
 
     def blocks(self, size: int, shuffled: np.random.Generator | None = None) -> Iterator[Encoded]:
         """All rows once, in blocks of `size` rows; the last one may be shorter.
 
-        With a generator their order is drawn anew: on disk, that of the buckets, over which rows
-        were strewn at random, and that of the rows in each. Without, it is always the same.
+        With a generator their order is drawn anew: that of the pieces, if not all are in memory,
+        and that of the rows in each. Without, it is always the same. The next piece is read while
+        one is in use.
         """
+        return self._blocks(self._pieces, size, shuffled)
+
+    def apart(self) -> Sequence[Blocks]:
+        """The same rows in an order that nothing changes, by what can be read by itself."""
+        return [partial(self._blocks, pieces) for pieces in self._pieces.apart()]
+
+    def _blocks(
+        self, of: Pieces, size: int, shuffled: np.random.Generator | None = None
+    ) -> Iterator[Encoded]:
         pieces: list[Records] = []
         room = size
-        for records in self._in_turn(shuffled):
+        for records in ahead(of.in_turn(shuffled)):
             order = None if shuffled is None else shuffled.permutation(len(records))
             start = 0
             while start < len(records):
@@ -63,10 +76,10 @@ class Rows:
                 room -= len(pieces[-1])
                 start += len(pieces[-1])
                 if not room:
-                    yield _encoded(pieces)
+                    yield encoded_of(pieces)
                     pieces, room = [], size
         if pieces:
-            yield _encoded(pieces)
+            yield encoded_of(pieces)
 
     def columns(self, size: int) -> Iterator[tuple[Columns, NDArray[np.float64]]]:
         """All rows once, raw, in blocks of at most `size` rows; targets in the table's unit."""
@@ -89,28 +102,9 @@ class Rows:
         columns, targets = zip(*read(self._parquet, self._schema, few), strict=True)
         return joined(columns), np.concatenate(targets)
 
-    def _in_turn(self, shuffled: np.random.Generator | None) -> Iterator[Records]:
-        """The buckets; the next one is read from disk while one is in use."""
-        turn = (
-            range(len(self._buckets))
-            if shuffled is None
-            else shuffled.permutation(len(self._buckets))
-        )
-        with ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(self._load, turn[0])
-            for following in [*turn[1:], None]:
-                records = ahead.result()
-                if following is not None:
-                    ahead = reader.submit(self._load, following)
-                yield records
-
-    def _load(self, index: int) -> Records:
-        bucket = self._buckets[index]
-        return np.fromfile(bucket, self._record) if isinstance(bucket, Path) else bucket
-
 
 def prepare(
-    parquet: Path,
+    parquet: Parquet,
     schema: TableSchema,
     dataset: TableDataset,
     folder: Path,
@@ -120,7 +114,8 @@ def prepare(
     """Splits the rows, fits the preprocessing on the training rows, and encodes all of them.
 
     Args:
-        folder: Where encoded rows are kept, unless all of them fit in memory.
+        folder: Where encoded rows are kept, unless all of them fit in memory; or the table is
+            elsewhere: then they are read and encoded anew each time.
         memory_bytes: That much memory at most is for encoded rows, now and later, as long as a
             block is at most a quarter of it. One batch of raw rows, the vocabularies, and a few
             bytes for each row of the table come on top.
@@ -132,67 +127,46 @@ def prepare(
     side = sides(parquet, schema, dataset)
     chosen = [side == which for which in range(len(SIDES))]
     preprocessing = fit(read(parquet, schema, chosen[TRAIN]), schema)
-    record = np.dtype(
-        [
-            ("numbers", dtype, (preprocessing.numeric_width,)),
-            ("codes", np.int32, (len(preprocessing.words),)),
-            ("targets", dtype),
-        ],
-        align=True,
-    )
+    record = record_of(preprocessing, dtype)
     fits = len(side) * record.itemsize <= memory_bytes
-    # One bucket is in use and the next one is read ahead; a block may hold on to another one.
-    bucket_rows = len(side) if fits else max(1, memory_bytes // 4 // record.itemsize)
-    how_many = -(-np.bincount(side) // bucket_rows)  # of each side; rounded up
-    firsts = np.cumsum(how_many) - how_many
-    files = [folder / f"{index}.rows" for index in range(how_many.sum())]
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        file.write_bytes(b"")
-    draw = np.random.default_rng(dataset.split_seed)
-    end = 0
-    for columns, targets in read(parquet, schema):
-        start, end = end, end + len(targets)
-        of_row = side[start:end]
-        bucket = firsts[of_row] + draw.integers(how_many[of_row])
-        _append(files, bucket, _records(encode(columns, targets, preprocessing, dtype), record))
-    buckets: list[Path | Records] = [*files]
-    if fits:
-        buckets = [np.fromfile(file, record) for file in files]
-        for file in files:
-            file.unlink()
+    # One piece is in use and the next one is read ahead; a block may hold on to another one.
+    most = len(side) if fits else max(1, memory_bytes // 4 // record.itemsize)
+    pieces: list[Pieces]
+    if parquet.is_elsewhere and not fits:
+        groups = range(len(parquet.groups))
+        pieces = [
+            Elsewhere(parquet, schema, its, preprocessing, record, most, groups) for its in chosen
+        ]
+    else:
+        known = side != NOWHERE
+        how_many = -(-np.bincount(side[known]) // most)  # of each side; rounded up
+        draw = np.random.default_rng(dataset.split_seed)
+        encoded = (
+            encode(columns, targets, preprocessing, dtype)
+            for columns, targets in read(parquet, schema, known)
+        )
+        files = strewn(_with_sides(encoded, side[known]), how_many, draw, record, folder)
+        pieces = [Buckets(_in_memory(its, record) if fits else its, record) for its in files]
     train, validation, test = (
-        Rows(parquet, schema, mask, buckets[first : first + count], record)
-        for mask, first, count in zip(chosen, firsts, how_many, strict=True)
+        Rows(parquet, schema, which, its) for which, its in zip(chosen, pieces, strict=True)
     )
-    fingerprint = _fingerprint(parquet, side)
-    return Table(schema, preprocessing, train, validation, test, fingerprint)
-
-
-def _append(files: Sequence[Path], bucket: NDArray[np.integer], records: Records) -> None:
-    """Adds each record to the end of its bucket's file."""
-    ends = np.cumsum(np.bincount(bucket, minlength=len(files)))
-    in_order = records.take(np.argsort(bucket, kind="stable"))
-    for path, part in zip(files, np.split(in_order, ends[:-1]), strict=True):
-        if len(part):
-            with path.open("ab") as file:
-                part.tofile(file)
-
-
-def _records(encoded: Encoded, record: np.dtype[np.void]) -> Records:
-    records = np.zeros(len(encoded.targets), record)
-    for field, values in encoded._asdict().items():
-        records[field] = values.T
-    return records
-
-
-def _encoded(pieces: Sequence[Records]) -> Encoded:
-    records = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-    return Encoded(*(np.ascontiguousarray(records[field].T) for field in Encoded._fields))
-
-
-def _fingerprint(parquet: Path, side: NDArray[np.uint8]) -> str:
-    with parquet.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
+    digest = parquet.digest()
     digest.update(side.data)
-    return digest.hexdigest()
+    return Table(schema, preprocessing, train, validation, test, digest.hexdigest())
+
+
+def _with_sides(
+    blocks: Iterator[Encoded], side: NDArray[np.uint8]
+) -> Iterator[tuple[NDArray[np.uint8], Encoded]]:
+    end = 0
+    for block in blocks:
+        start, end = end, end + len(block.targets)
+        yield side[start:end], block
+
+
+def _in_memory(files: Sequence[Path], record: np.dtype[np.void]) -> list[Records]:
+    """What is in files, which are gone afterwards."""
+    records = [np.fromfile(file, record) for file in files]
+    for file in files:
+        file.unlink()
+    return records

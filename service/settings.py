@@ -114,6 +114,12 @@ def _store(given: str) -> str:
     return given.rstrip("/")
 
 
+def _table_urls(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    return tuple(_store(url.strip()) for url in given.split(",") if url.strip())
+
+
 def _origins(given: Any) -> Any:
     return parse_origins(given) if isinstance(given, str) else given
 
@@ -225,6 +231,11 @@ class Settings(BaseSettings):
     max_table_rows: Count = 10_000_000
     max_table_columns: Count = 1000
     max_distinct_values: Count = Field(default=100_000, description="Of a column of text or codes.")
+    table_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_table_urls)] = Field(
+        default=(),
+        description="Where tables may stay instead of being uploaded, with commas between them: "
+        "all that is below `s3://bucket/prefix`, `gs://…` or `az://…`, and that our key may read.",
+    )
     max_revisions: Count = Field(
         default=20, description="Beyond, the oldest that no job needs are removed."
     )

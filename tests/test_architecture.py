@@ -37,12 +37,21 @@ ROOMS = (
 
 GROUND = {
     *("access", "access_log", "errors", "file_lock", "keys", "log_lines", "loopback"),
-    *("nearest", "origins", "platforms", "schemas", "settings", "taken_folder", "tracing"),
+    *(
+        "nearest",
+        "objects",
+        "origins",
+        "platforms",
+        "schemas",
+        "settings",
+        "taken_folder",
+        "tracing",
+    ),
 }
 """The files of `service/` that rooms may import."""
 
 
-LIGHT = ("comparison", "config", "courses", "exactness", "losses", "schema", "verdicts")
+LIGHT = ("ahead", "comparison", "config", "courses", "exactness", "losses", "schema", "verdicts")
 """The files of `models/` that also processes without TensorFlow import."""
 
 
@@ -93,7 +102,9 @@ def test_the_science_knows_nothing_of_the_service() -> None:
         assert not [name for name in imported_by(file) if name.startswith("service")], file
 
 
-IN_THE_CHILD = {"trainer.py", "stage.py", "hands.py", "others.py", "packing.py"}
+IN_THE_CHILD = {
+    *("trainer.py", "stage.py", "hands.py", "others.py", "packing.py", "linked_parquet.py"),
+}
 
 
 def test_outside_the_child_the_service_imports_no_more_of_the_science_than_this() -> None:

@@ -30,7 +30,7 @@ from service.tables.revisions import (
     Rows,
 )
 from service.tables.rows import first_rows
-from service.tables.store import DATA, Tables
+from service.tables.store import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -207,7 +207,7 @@ def get_rows(
     if name == TRIPLES:
         raise NotFound(f"{name} has no rows of its own: each job draws them")
     number, _ = tables.find(name, revision)
-    rows = first_rows(tables.folder(name, number) / DATA, limit)
+    rows = first_rows(tables.look(name, number), limit)
     return Rows(name=name, revision=number, rows=rows)
 
 

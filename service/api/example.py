@@ -15,7 +15,7 @@ from service.predict.formats.intake import OF_TRIPLES
 from service.predict.shapes import Example
 from service.registry.versions import Registry
 from service.tables.rows import first_rows
-from service.tables.store import DATA, Tables
+from service.tables.store import Tables
 
 router = APIRouter(tags=["datasets"])
 
@@ -53,7 +53,7 @@ def _example(default: Default | None, registry: Registry, tables: Tables) -> Exa
     else:
         number, stored = tables.find(name)
         schema = stored.contents.table_schema
-        rows = first_rows(tables.folder(name, number) / DATA, ROWS)
+        rows = first_rows(tables.look(name, number), ROWS)
     instances: list[JsonValue] = [
         {feature.name: _shown(feature, row[feature.name]) for feature in schema.features}
         for row in rows

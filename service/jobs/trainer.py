@@ -14,6 +14,7 @@ import tensorflow
 
 from models.config import ModelName, SyntheticDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
+from models.parquet import OneFile
 from models.parts import timed
 from models.table import prepare
 from models.training import Training
@@ -30,6 +31,8 @@ from service.registry.staging import CANCELLED
 from service.registry.versions import Gone, Registry
 from service.schemas import Metadata, Progress, Result
 from service.store.places import Places
+from service.tables.link import LINK
+from service.tables.linked_parquet import LinkedParquet
 from service.tables.store import DATA
 from service.taken_folder import Taken
 
@@ -144,9 +147,15 @@ def _experiment(work: Work) -> Experiment:
     name = config.dataset.name
     number, stored = tables.find(name, config.dataset.revision)
     tables.verify(name, number)
+    schema, folder = stored.contents.table_schema, tables.folder(name, number)
+    parquet = (
+        LinkedParquet(folder / LINK, schema, stored.options, patiently)
+        if stored.options.url
+        else OneFile(folder / DATA)
+    )
     table = prepare(
-        tables.folder(name, number) / DATA,
-        stored.contents.table_schema,
+        parquet,
+        schema,
         config.dataset,
         work.attempt.folder / ROWS,
         work.memory_bytes,

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from service.objects import Objects
 from service.registry.manifest import Damaged
-from service.store.objects import Objects
 
 AT_ONCE = 8
 

@@ -44,10 +44,10 @@ def changes(store: Store, below: str, network: Network, limit: int | None) -> li
 
 def _chain(store: Store, below: str, network: Network) -> Iterator[str]:
     wanted = network.change
-    for key, _ in store.objects.list(f"{below}/history/"):
-        _, change, before = key.rpartition("/")[2].removesuffix(".json").split("-")
+    for found in store.objects.list(f"{below}/history/"):
+        _, change, before = found.key.rpartition("/")[2].removesuffix(".json").split("-")
         if change == wanted:
-            yield key
+            yield found.key
             wanted = before
 
 

@@ -26,7 +26,7 @@ def places(artifacts: Path, store_url: str) -> Places:
     """
     if not store_url:
         return Places(Registry(artifacts), Tables(artifacts), None)
-    from service.store.objects import Objects
+    from service.objects import Objects
     from service.store.store import Store
 
     return stored(artifacts, Store(Objects.at(store_url), artifacts, store_url))

@@ -134,7 +134,7 @@ class StoredStaging(Staging):
         super().remove(job_id)
         # From now on nobody can decide that it publishes what is removed here.
         published, objects = self.cancel(job_id).attempt, self.store.objects
-        for key, modified in list(objects.list(f"jobs/{job_id}/")):
+        for key, modified, *_ in list(objects.list(f"jobs/{job_id}/")):
             attempt = key.removeprefix(f"jobs/{job_id}/")
             if attempt.startswith(f"{PARTS}/"):
                 objects.delete([key])
@@ -150,7 +150,7 @@ class StoredStaging(Staging):
     def jobs(self) -> list[str]:
         """The jobs that have a folder here, or something to be removed in the store."""
         found: defaultdict[str, bool] = defaultdict(bool)
-        for key, modified in self.store.objects.list("jobs/"):
+        for key, modified, *_ in self.store.objects.list("jobs/"):
             _, job_id, name = key.split("/", 2)
             found[job_id] |= name != VERDICT or _is_old(modified)
         with suppress(FileNotFoundError):

@@ -20,8 +20,8 @@ from pathlib import Path
 import msgspec
 
 from service.file_lock import locked
+from service.objects import Objects, Tag, Unchanged
 from service.store.head import Head
-from service.store.objects import Objects, Tag, Unchanged
 
 FOLDER = ".store"
 

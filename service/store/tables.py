@@ -1,8 +1,8 @@
 """Every revision of every table, in an object store; what is in use is on this machine, too.
 
 datasets/{dataset}/{life}/tables/{id}/
-  data.parquet
-  manifest.json    what is kept of it, and its file
+  data.parquet     or, of a table that stays elsewhere, link.json and first.parquet
+  manifest.json    what is kept of it, and its files
 
 A revision is published when the head names its id, and is gone when that does not any more.
 """
@@ -21,7 +21,7 @@ from service.store.files import File, download, upload
 from service.store.head import Dataset, Head, Revision, new_id, prefix
 from service.store.store import Store
 from service.tables.revisions import Description, Stored
-from service.tables.store import DATA, MANIFEST, SCHEMA, SchemaChanged, Tables
+from service.tables.store import MANIFEST, SCHEMA, SchemaChanged, Tables
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -64,14 +64,14 @@ class StoredTables(Tables):
         """
         place = self.folder(name, number)
         try:
-            verify_files(place, MANIFEST, {DATA, SCHEMA})
+            verify_files(place, MANIFEST, {SCHEMA})
         except Damaged:
             self._fetch(self._manifest(self._find(name, number)[0]), place)
 
     def publish(
         self, name: str, folder: Path, stored: Stored, expected: TableSchema | None
     ) -> tuple[Description, bool]:
-        """Makes a staged folder with `data.parquet` in it a revision; see `Tables`."""
+        """Makes a staged folder a revision; see `Tables`."""
         new, life, written = new_id(), new_id(), ""
         while True:
             known = self.store.refresh()

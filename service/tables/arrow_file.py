@@ -36,13 +36,13 @@ def open_parquet(upload: Path, plain: PlainBytes, options: Options, bounds: Boun
 
     def batches() -> Iterator[Array]:
         with open_file() as file:
-            yield from _slices(file.iter_batches(ROWS, use_threads=False), bounds)
+            yield from slices(file.iter_batches(ROWS, use_threads=False), bounds)
 
     with open_file() as file:
         rows = file.metadata.num_rows
         if rows > bounds.max_rows:
             raise TooLarge(f"the table has {rows} rows, and {bounds.max_rows} are allowed")
-        return _source("parquet", file.schema_arrow, batches, options, bounds)
+        return source("parquet", file.schema_arrow, batches, options, bounds)
 
 
 def open_arrow(upload: Path, plain: PlainBytes, options: Options, bounds: Bounds) -> Source:
@@ -69,9 +69,9 @@ def open_arrow(upload: Path, plain: PlainBytes, options: Options, bounds: Bounds
             every = (reader.get_batch(number) for number in range(reader.num_record_batches))
         else:
             every = iter(reader)
-        yield from _slices(every, bounds)
+        yield from slices(every, bounds)
 
-    return _source("arrow", open_reader().schema, batches, options, bounds)
+    return source("arrow", open_reader().schema, batches, options, bounds)
 
 
 def _refuse_compressed(plain: PlainBytes) -> None:
@@ -82,20 +82,21 @@ def _refuse_compressed(plain: PlainBytes) -> None:
         )
 
 
-def _source(
+def source(
     format_: Format,
     schema: Any,
     batches: Callable[[], Iterator[Array]],
     options: Options,
     bounds: Bounds,
 ) -> Source:
+    """What has columns of Arrow. Raises Invalid or TooLarge if they cannot be called so."""
     names.check(schema.names, bounds.max_columns)
     unreadable = {field.name: str(field.type) for field in schema if not is_readable(field.type)}
     style = Style(False, pa.array(["", *options.missing]))
     return Source(format_, tuple(schema.names), style, batches, unreadable)
 
 
-def _slices(batches: Iterable[Array], bounds: Bounds) -> Iterator[Array]:
+def slices(batches: Iterable[Array], bounds: Bounds) -> Iterator[Array]:
     """Checked batches, of which none is large.
 
     Raises:

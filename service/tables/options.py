@@ -1,6 +1,7 @@
 """What is asked of an upload's reader: what the columns are for, and how far it may go."""
 
 import codecs
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,6 +12,10 @@ from service.schemas import Schema
 
 Format = Literal["csv", "parquet", "arrow", "ndjson"]
 
+
+_is_url = re.compile(
+    r"(s3|gs|az)://[^/*?\[\]#\s]+(/[^/*?\[\]#\\\x00-\x1f]*)*/[^/#\\\x00-\x1f]*"
+).fullmatch
 
 _OF_NO_FILE = {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "utf_7"}
 
@@ -36,6 +41,18 @@ def _delimiter(given: str) -> str:
     return given
 
 
+def _url(given: str) -> str:
+    if not _is_url(given) or any(part in ("", ".", "..") for part in _parts_of(given)):
+        raise ValueError(
+            "it must be like s3://bucket/folder/*.parquet, with signs like * in its last part only"
+        )
+    return given
+
+
+def _parts_of(url: str) -> list[str]:
+    return url.partition("://")[2].removesuffix("/").split("/")
+
+
 class Options(Schema):
     """What its columns are for and, where its bytes do not tell, how the file is written."""
 
@@ -55,6 +72,11 @@ class Options(Schema):
     )
     missing_target: Literal["refuse", "drop"] = Field(
         default="refuse", description="What becomes of a file with rows that lack the target."
+    )
+    url: Annotated[str, AfterValidator(_url)] | None = Field(
+        default=None,
+        description="Where the table stays, instead of being uploaded: Parquet in an object store, "
+        "as `s3://bucket/folder/*.parquet`; with a slash at the end, all that is below.",
     )
     format: Format | None = Field(default=None, description="Default: as its first bytes say.")
     delimiter: Annotated[str, AfterValidator(_delimiter)] | None = Field(
@@ -76,6 +98,8 @@ class Options(Schema):
                 raise ValueError(f"`{named}` must not hold the target")
         if self.target in self.exclude:
             raise ValueError("`exclude` must not hold the target")
+        if self.url and (self.format or "parquet") != "parquet":
+            raise ValueError(f"at a `url` there is Parquet, and not {self.format}")
         if self.decimal is not None and self.decimal == self.delimiter:
             raise ValueError("`decimal` and `delimiter` must differ")
         return self

@@ -11,7 +11,7 @@ from service.tables.options import Options
 
 
 class Upload(Schema):
-    """What came from a client, decompressed."""
+    """What came from a client, decompressed; of a table that stays elsewhere, what was found."""
 
     sha256: str
     bytes: int

@@ -2,10 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 
@@ -13,6 +11,7 @@ from service.errors import BadRequest, CrosscheckError, excerpt
 from service.tables.arrow_file import open_arrow, open_parquet
 from service.tables.csv_file import open_csv
 from service.tables.first_bytes import format_of
+from service.tables.linked_upload import open_linked
 from service.tables.ndjson_file import open_ndjson
 from service.tables.options import Bounds, Format, Options
 from service.tables.plain_bytes import PlainBytes
@@ -20,8 +19,6 @@ from service.tables.source import Source
 from service.tables.values import Array
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 ENOUGH_ROWS, MOST_ROWS = 2**14, 2**15
 ENOUGH_BYTES = 2**23
@@ -42,6 +39,8 @@ def open_upload(upload: Path, options: Options, bounds: Bounds) -> Source:
         Invalid, TooLarge: Its columns cannot be called so, or it holds too much.
     """
     with _fault_of_the_file():
+        if options.url:
+            return open_linked(upload, options, bounds)
         plain = PlainBytes(upload, bounds.max_bytes)
         return OPEN[options.format or format_of(plain.head)](upload, plain, options, bounds)
 
@@ -72,15 +71,6 @@ def steps(source: Source) -> Iterator[Array]:
 
 def _slices(batch: Array) -> Iterator[Array]:
     return (batch.slice(start, MOST_ROWS) for start in range(0, len(batch), MOST_ROWS))
-
-
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made while the one before it is used."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 artifacts/.datasets/
   houses/
-    1/ 2/ …         data.parquet, schema.json (see revisions.py) and manifest.sha256
+    1/ 2/ …         data.parquet, schema.json (see revisions.py) and manifest.sha256; of a table
+                    that stays elsewhere, not its data but link.json (link.py) and first.parquet
   .staging/         see taken_folder.py
 
 A dataset's folder appears with its first revision in it. Whoever publishes or removes holds the
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 FOLDER = ".datasets"
 
 DATA = Path("data.parquet")
+FIRST = Path("first.parquet")
 SCHEMA = Path("schema.json")
 MANIFEST = Path("manifest.sha256")
 
@@ -122,7 +124,12 @@ class Tables:
 
     def verify(self, name: str, number: int) -> None:
         """Hashes all of a revision. Raises Damaged if it is not what was published, or gone."""
-        verify_files(self.folder(name, number), MANIFEST, {DATA, SCHEMA})
+        verify_files(self.folder(name, number), MANIFEST, {SCHEMA})
+
+    def look(self, name: str, number: int) -> Path:
+        """Parquet with the first rows of a revision, in order."""
+        first = self.folder(name, number) / FIRST
+        return first if first.exists() else first.with_name(DATA.name)
 
     def pin(self, dataset: TableDataset) -> tuple[TableDataset, TableSchema]:
         """The same table, with the number of a revision; and its columns.
@@ -156,7 +163,7 @@ class Tables:
     def publish(
         self, name: str, folder: Path, stored: Stored, expected: TableSchema | None
     ) -> tuple[Description, bool]:
-        """Makes a staged folder with `data.parquet` in it a revision.
+        """Makes a staged folder, with all that is kept but `schema.json`, a revision.
 
         Args:
             folder: It is gone afterwards.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.ahead import ahead
 from models.schema import Column as Feature
 from models.schema import TableSchema, Type
 from service.errors import BadRequest, Invalid, TooLarge, excerpt
@@ -16,12 +17,18 @@ from service.tables.contents import Contents
 from service.tables.options import Bounds, Options
 from service.tables.profile import Profile
 from service.tables.source import Source
-from service.tables.steps import ahead, open_upload, steps
+from service.tables.steps import open_upload, steps
 from service.tables.target import Target
 from service.tables.values import Array
 from service.tables.writer import Writer
 
 DATA = "data.parquet"
+FIRST = "first.parquet"
+"""Of a table that stays elsewhere."""
+
+LOOKED_AT = 100
+"""So many rows of it are kept, for people to look at."""
+
 OnRows = Callable[[int], None]
 
 
@@ -42,7 +49,7 @@ def read(
     expected: TableSchema | None = None,
     on_rows: OnRows = lambda rows: None,
 ) -> Contents:
-    """Reads an upload, and writes `folder/data.parquet`.
+    """Reads an upload, and writes `data.parquet`; `first.parquet`, if it stays elsewhere.
 
     `expected` is the schema of the dataset's other revisions, if there are any; `on_rows` is told
     now and then how many rows were read.
@@ -52,15 +59,17 @@ def read(
         Conflict: It is not as expected.
         Invalid: It holds something that nothing can be learned from.
         TooLarge: It holds more than is allowed, or takes more memory.
+        Unavailable: An object store does not answer.
         OSError: The disk does not do its part.
     """
+    kept, most = (FIRST, LOOKED_AT) if options.url else (DATA, None)
     try:
         source = open_upload(upload, options, bounds)
         columns = _columns(source, options, expected)
         target = Target(next(each for each in columns if each.role == "target"), options, expected)
         rows = None
         while rows is None:
-            with Writer(folder / DATA, columns, bounds.max_distinct) as writer:
+            with Writer(folder / kept, columns, bounds.max_distinct, most) as writer:
                 converted = _converted(source, columns, target, options, bounds)
                 rows = _copy(converted, target, writer, on_rows)
         if expected is None:

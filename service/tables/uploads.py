@@ -1,6 +1,8 @@
 """What becomes of an upload: received, read in a process of its own, published."""
 
 import asyncio
+import hashlib
+import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -8,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from starlette.types import Receive
 
 from service import taken_folder
-from service.errors import BadRequest, Unavailable
+from service.errors import BadRequest, Invalid, Unavailable
 from service.http import content_coding
 from service.settings import Settings
-from service.tables import process
+from service.tables import link, process
+from service.tables.link import LINK
 from service.tables.options import Bounds, Options
 from service.tables.receive import receive_file
 from service.tables.revisions import Description, Stored, Upload
@@ -48,6 +52,8 @@ class Uploads:
         Raises:
             CrosscheckError: It is refused, and nothing of it is left.
         """
+        if options.url:
+            self._refuse_unless_allowed(options.url)
         most = self.settings.max_upload_bytes
         body = content_coding.decoded(content_encoding, receive, most)
         if self._running >= self.settings.max_uploads:
@@ -55,10 +61,21 @@ class Uploads:
         self._running += 1
         try:
             async with self._staged() as folder:
-                upload = await receive_file(body, folder / "upload", most, self._threads)
+                file = folder / "upload"
+                upload = await receive_file(body, file, most, self._threads)
+                if options.url:
+                    if upload.bytes:
+                        raise Invalid("url: a table that stays there comes without a body")
+                    upload = await self._in_thread(_list, options.url, file)
                 return await self._read_and_publish(name, options, upload, folder, receive)
         finally:
             self._running -= 1
+
+    def _refuse_unless_allowed(self, url: str) -> None:
+        allowed = self.settings.table_urls
+        if not any(url.startswith(f"{prefix}/") for prefix in allowed):
+            where = f"below {' or '.join(allowed)}" if allowed else "nowhere else: upload it"
+            raise Invalid(f"url: a table may stay {where}")
 
     @asynccontextmanager
     async def _staged(self) -> AsyncIterator[Path]:
@@ -92,11 +109,22 @@ class Uploads:
                 options=options,
                 contents=await _unless_gone(receive, reading),
             )
+            if options.url:
+                await self._in_thread(shutil.copyfile, folder / "upload", table / LINK)
             with suppress(SchemaChanged):
                 return await self._in_thread(tables.publish, name, table, stored, expected)
 
     async def _in_thread(self, do: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, do, *arguments)
+
+
+def _list(url: str, path: Path) -> Upload:
+    """Writes what there is at a URL, in place of an upload."""
+    found = link.find(url)
+    content = msgspec.json.encode(found)
+    path.write_bytes(content)
+    size = sum(file.size for file in found.files)
+    return Upload(sha256=hashlib.sha256(content).hexdigest(), bytes=size)
 
 
 async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

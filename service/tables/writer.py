@@ -23,13 +23,17 @@ class Writer:
     Both are whole when its context has ended.
     """
 
-    def __init__(self, path: Path, columns: list[Column], max_distinct: int) -> None:
+    def __init__(
+        self, path: Path, columns: list[Column], max_distinct: int, most: int | None = None
+    ) -> None:
+        """`most`: of the rows only the first ones are kept, so many or fewer; default: all."""
         self.rows = 0
         self.profiles: list[Profile] = []
         self._path = path
         self._columns = columns
         self._target = [column.role for column in columns].index("target")
-        self._most = max_distinct
+        self._max_distinct = max_distinct
+        self._left = most
         self._file: Any = None
         self._batches: list[Array] = []
         self._group_rows = self._group_bytes = 0
@@ -82,10 +86,14 @@ class Writer:
             texts = [field.name for field in table.schema if field.type == pa.string()]
             self._file = pa.parquet.ParquetWriter(self._path, table.schema, use_dictionary=texts)
             self.profiles = [
-                Profile(column, kind, self._most)
+                Profile(column, kind, self._max_distinct)
                 for column, kind in zip(self._columns, table.schema.types, strict=True)
             ]
         targets = table.column(self._target).to_numpy()
         for profile, values in zip(self.profiles, table.columns, strict=True):
             profile.add(values, targets)
-        self._file.write_table(table, GROUP_ROWS)
+        if self._left is not None:
+            table = table.slice(0, self._left)
+            self._left -= len(table)
+        if len(table):
+            self._file.write_table(table, GROUP_ROWS)

@@ -8,6 +8,7 @@ import pytest
 
 from models.config import TableDataset, TrainConfig
 from models.experiment import TableExperiment
+from models.parquet import OneFile
 from models.schema import TableSchema, Task
 from models.splits import TEST, sides
 from models.table import prepare
@@ -20,7 +21,7 @@ from tests.models.tables import make_table
 CONFIG: dict[str, Any] = {"dataset": "houses", "epochs": 3, "repeats": 2}
 
 
-def staged(parquet: Path, schema: TableSchema, folder: Path, **fields: Any) -> Path:
+def staged(parquet: OneFile, schema: TableSchema, folder: Path, **fields: Any) -> Path:
     config = TrainConfig.model_validate(CONFIG | fields)
     assert isinstance(config.dataset, TableDataset)
     table = prepare(parquet, schema, config.dataset, folder / "rows", 2**20, config.precision)
@@ -43,14 +44,14 @@ def test_no_target_of_a_test_row_has_a_say_in_anything_but_the_report(
     parquet, schema = make_table(tmp_path, rows=400, task=task)
     dataset = TableDataset(kind="table", name="houses")
     for_test = sides(parquet, schema, dataset) == TEST
-    table = pq.read_table(parquet)
+    table = pq.read_table(parquet.path)
     targets = table[schema.target].to_numpy().copy()
     targets[for_test] = np.random.default_rng(0).permutation(targets[for_test])[::-1]
     index = table.column_names.index(schema.target)
-    noise = tmp_path / "noise.parquet"
-    pq.write_table(table.set_column(index, schema.target, pa.array(targets)), noise)
+    noise = OneFile(tmp_path / "noise.parquet")
+    pq.write_table(table.set_column(index, schema.target, pa.array(targets)), noise.path)
 
-    told, of_noise = (staged(file, schema, tmp_path / file.stem) for file in (parquet, noise))
+    told, of_noise = (staged(file, schema, tmp_path / file.path.stem) for file in (parquet, noise))
     for network in ("dense", "cross"):
         assert (told / network / ONNX).read_bytes() == (of_noise / network / ONNX).read_bytes()
         first, second = (metadata(folder, network) for folder in (told, of_noise))

@@ -1,12 +1,16 @@
 """A small table whose target rests on products of features, as a revision on the disk has it."""
 
+import hashlib
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.parquet import OneFile, batch_rows
 from models.schema import Column, TableSchema, Task
 
 CITIES = ("Oslo", "Rome", "Zürich", "Brașov", "São Paulo")
@@ -18,8 +22,8 @@ def make_table(
     task: Task = "regression",
     seed: int = 0,
     row_group_rows: int = 131_072,
-) -> tuple[Path, TableSchema]:
-    """Writes `data.parquet` with two numbers, a boolean, a text and a date; returns its path.
+) -> tuple[OneFile, TableSchema]:
+    """Writes `data.parquet` with two numbers, a boolean, a text and a date.
 
     A tenth of `area` and of `city` is missing. The date `sold`, no feature, grows with the rows.
     """
@@ -56,4 +60,23 @@ def make_table(
         classes=("cheap", "dear") if binary else None,
         others=("sold",),
     )
-    return parquet, schema
+    return OneFile(parquet), schema
+
+
+class Apart(NamedTuple):
+    """A file whose row groups are read by themselves, as if it were elsewhere."""
+
+    path: Path
+    is_elsewhere: bool = True
+
+    @property
+    def groups(self) -> Sequence[int]:
+        about = pq.read_metadata(self.path)
+        return [about.row_group(index).num_rows for index in range(about.num_row_groups)]
+
+    def batches(self, names: Sequence[str], group: int) -> Iterator[Any]:
+        with pq.ParquetFile(self.path) as file:
+            yield from file.iter_batches(batch_rows(names), row_groups=[group], columns=names)
+
+    def digest(self) -> "hashlib._Hash":
+        return OneFile(self.path).digest()

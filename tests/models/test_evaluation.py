@@ -217,10 +217,10 @@ def test_a_side_with_equal_targets_lacks_the_score_that_would_say_nothing(
     tmp_path: Path, task: Task, absent: str
 ) -> None:
     parquet, schema = make_table(tmp_path, 100, task)
-    stored = pq.read_table(parquet)
+    stored = pq.read_table(parquet.path)
     targets = np.array([0.0, 1.0] * 45 + [1.0] * 10)
     stored = stored.set_column(stored.column_names.index("price"), "price", [targets])
-    pq.write_table(stored, parquet)
+    pq.write_table(stored, parquet.path)
     in_time = TableDataset(kind="table", name="houses", split_by="sold")
     result = mean_baseline(prepare(parquet, schema, in_time, tmp_path, memory_bytes=2**20)).scores
     assert f"train_{absent}" in result

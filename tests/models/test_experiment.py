@@ -8,6 +8,7 @@ import pytest
 from models.config import TableDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
 from models.export import load_onnx
+from models.parquet import OneFile
 from models.schema import Column, TableSchema, Task
 from models.table import prepare
 from tests.models.tables import make_table
@@ -62,8 +63,8 @@ def test_no_more_rows_are_held_out_than_there_are(tmp_path: Path) -> None:
 def test_of_two_versions_that_are_exact_neither_is_worse(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     a, b = draw.random((2, 400))
-    parquet = tmp_path / "data.parquet"
-    pq.write_table(pa.table({"a": a, "b": b, "y": a * b + a}), parquet)
+    parquet = OneFile(tmp_path / "data.parquet")
+    pq.write_table(pa.table({"a": a, "b": b, "y": a * b + a}), parquet.path)
     features = (Column(name="a", type="number"), Column(name="b", type="number"))
     schema = TableSchema(features=features, target="y", task="regression")
     exact = {"dataset": "houses", "optimizer": {"name": "levenberg_marquardt"}, "repeats": 2}

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.config import TableDataset
+from models.parquet import OneFile
 from models.schema import Column, TableSchema
 from models.splits import TEST, TRAIN, VALIDATION, Unsuitable, sides
 from tests.models.tables import make_table
@@ -19,7 +20,7 @@ def dataset(**fields: Any) -> TableDataset:
 
 def split(folder: Path, table: pa.Table, schema: TableSchema, **fields: Any) -> NDArray[np.uint8]:
     pq.write_table(table, folder / "data.parquet", row_group_size=400)
-    return sides(folder / "data.parquet", schema, dataset(**fields))
+    return sides(OneFile(folder / "data.parquet"), schema, dataset(**fields))
 
 
 def by_column(folder: Path, values: pa.Array, kind: str | None = None, **fields: Any) -> str:
@@ -66,10 +67,10 @@ def test_the_sides_of_these_rows_never_change(tmp_path: Path) -> None:
 
 def test_a_row_keeps_its_side_in_a_later_revision(tmp_path: Path) -> None:
     parquet, schema = make_table(tmp_path, rows=2000)
-    table = pq.read_table(parquet)
+    table = pq.read_table(parquet.path)
     before = sides(parquet, schema, dataset())
     order = np.random.default_rng(1).permutation(2000)
-    more = pq.read_table(make_table(tmp_path, rows=500, seed=9)[0])
+    more = pq.read_table(make_table(tmp_path, rows=500, seed=9)[0].path)
     after = split(tmp_path, pa.concat_tables([more, table.take(order)]), schema)
     np.testing.assert_array_equal(after[500:], before[order])
 
@@ -77,7 +78,7 @@ def test_a_row_keeps_its_side_in_a_later_revision(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changed", ["order of the columns", "target", "dictionary", "-0.0"])
 def test_a_side_follows_from_the_features_alone(tmp_path: Path, changed: str) -> None:
     parquet, schema = make_table(tmp_path)
-    table = pq.read_table(parquet)
+    table = pq.read_table(parquet.path)
     before = sides(parquet, schema, dataset())
     if changed == "order of the columns":
         schema = schema.model_copy(update={"features": schema.features[::-1]})
@@ -95,7 +96,7 @@ def test_a_side_follows_from_the_features_alone(tmp_path: Path, changed: str) ->
 
 def test_equal_rows_share_a_side_and_missing_values_are_equal(tmp_path: Path) -> None:
     parquet, schema = make_table(tmp_path, rows=500)
-    table = pq.read_table(parquet)
+    table = pq.read_table(parquet.path)
     assert table["city"].null_count
     assert table["area"].null_count
     side = split(tmp_path, pa.concat_tables([table, table]), schema)
@@ -137,7 +138,7 @@ def test_the_last_rows_of_a_column_are_for_test_and_those_before_for_validation(
     order = np.random.default_rng(0).permutation(1000)
     side = split(
         tmp_path,
-        pq.read_table(parquet).take(order),
+        pq.read_table(parquet.path).take(order),
         schema,
         split_by="sold",
         validation_fraction=0.2,
@@ -189,7 +190,7 @@ def test_a_side_without_a_row_is_refused(tmp_path: Path) -> None:
 
 def test_a_target_that_is_constant_in_training_is_refused(tmp_path: Path) -> None:
     parquet, schema = make_table(tmp_path, rows=100)
-    table = pq.read_table(parquet)
+    table = pq.read_table(parquet.path)
     prices = np.repeat([1.0, 2.0], [85, 15])
     table = table.set_column(table.column_names.index("price"), "price", [prices])
     with pytest.raises(Unsuitable, match="'price' is the same in all training rows"):

@@ -11,14 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from models import columns
+from models import parquet as parquet_files
 from models.columns import joined, read
 from models.config import TableDataset
+from models.parquet import OneFile
 from models.preprocessing import Encoded, encode
 from models.schema import Column, TableSchema
 from models.splits import SIDES, Unsuitable, sides
 from models.table import Rows, Table, prepare
-from tests.models.tables import make_table
+from tests.models.tables import Apart, make_table
 
 IN_MEMORY = 2**30
 ON_DISK = 4000
@@ -37,7 +38,7 @@ def memory_bytes(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def table(tmp_path: Path, memory_bytes: int, monkeypatch: pytest.MonkeyPatch) -> Table:
-    monkeypatch.setattr(columns, "BATCH_CELLS", 5 * 130)
+    monkeypatch.setattr(parquet_files, "BATCH_CELLS", 5 * 130)
     return prepare(*make_table(tmp_path), dataset(), tmp_path / "encoded", memory_bytes)
 
 
@@ -54,14 +55,14 @@ def in_some_order(matrix: NDArray[Any]) -> NDArray[Any]:
     return matrix[np.lexsort(matrix.T)]
 
 
-def sorted_by_target(folder: Path, rows: int) -> tuple[Path, TableSchema]:
+def sorted_by_target(folder: Path, rows: int) -> tuple[OneFile, TableSchema]:
     parquet, schema = make_table(folder, rows)
-    pq.write_table(pq.read_table(parquet).sort_by("price"), parquet)
+    pq.write_table(pq.read_table(parquet.path).sort_by("price"), parquet.path)
     return parquet, schema
 
 
 def test_each_row_of_a_side_comes_once_encoded(table: Table, tmp_path: Path) -> None:
-    parquet = tmp_path / "data.parquet"
+    parquet = OneFile(tmp_path / "data.parquet")
     side = sides(parquet, table.schema, dataset())
     for which, rows in of_side(table):
         blocks = list(read(parquet, table.schema, side == which))
@@ -130,9 +131,9 @@ def test_shuffled_blocks_of_a_sorted_file_are_like_random_samples(
 
 
 def test_raw_rows_are_those_of_the_file_in_its_order(table: Table, tmp_path: Path) -> None:
-    parquet = tmp_path / "data.parquet"
+    parquet = OneFile(tmp_path / "data.parquet")
     side = sides(parquet, table.schema, dataset())
-    stored = pq.read_table(parquet)
+    stored = pq.read_table(parquet.path)
     for which, rows in of_side(table):
         blocks = list(rows.columns(50))
         assert max(len(targets) for _, targets in blocks) <= 50
@@ -160,7 +161,7 @@ def test_the_first_rows_are_spread_over_the_side(tmp_path: Path) -> None:
 def test_the_fingerprint_is_of_the_file_and_of_the_sides(tmp_path: Path) -> None:
     parquet, schema = make_table(tmp_path)
     side = sides(parquet, schema, dataset())
-    expected = hashlib.sha256(parquet.read_bytes() + side.tobytes()).hexdigest()
+    expected = hashlib.sha256(parquet.path.read_bytes() + side.tobytes()).hexdigest()
     prints = [
         prepare(parquet, schema, dataset(split_seed=seed), tmp_path, memory_bytes).fingerprint
         for seed, memory_bytes in ((42, IN_MEMORY), (42, ON_DISK), (43, IN_MEMORY))
@@ -189,13 +190,13 @@ def test_a_table_that_cannot_be_split_is_refused(tmp_path: Path) -> None:
 def test_a_table_of_five_times_the_memory_stays_within_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(columns, "BATCH_CELLS", 2**14)
+    monkeypatch.setattr(parquet_files, "BATCH_CELLS", 2**14)
     rows, features = 50_000, 24
     draw = np.random.default_rng(0)
     names = [f"x{index}" for index in range(features)]
     stored = {name: draw.random(rows) for name in [*names, "y"]}
-    parquet = tmp_path / "data.parquet"
-    pq.write_table(pa.table(stored), parquet, row_group_size=8192)
+    parquet = OneFile(tmp_path / "data.parquet")
+    pq.write_table(pa.table(stored), parquet.path, row_group_size=8192)
     del stored
     schema = TableSchema(
         features=tuple(Column(name=name, type="number") for name in names),
@@ -218,3 +219,62 @@ def test_a_table_of_five_times_the_memory_stays_within_it(
     assert len(SIDES) < len(list((tmp_path / "encoded").iterdir()))
     # Some bytes for each row, and a batch of raw ones, come on top.
     assert peak < 1.2 * memory_bytes
+
+
+@pytest.fixture
+def streamed(tmp_path: Path) -> Table:
+    file, schema = make_table(tmp_path, row_group_rows=90)
+    return prepare(Apart(file.path), schema, dataset(), tmp_path / "encoded", ON_DISK)
+
+
+def test_what_is_elsewhere_is_not_copied(streamed: Table, tmp_path: Path) -> None:
+    list(streamed.train.blocks(64, np.random.default_rng(0)))
+    assert not (tmp_path / "encoded").exists()
+
+
+def test_what_is_elsewhere_is_the_same_table(streamed: Table, tmp_path: Path) -> None:
+    file = OneFile(tmp_path / "data.parquet")
+    here = prepare(file, streamed.schema, dataset(), tmp_path / "encoded", IN_MEMORY)
+    assert streamed.preprocessing.words == here.preprocessing.words
+    for rows, same in zip(streamed[2:5], here[2:5], strict=True):
+        expected = np.sort(together(same.blocks(64)), axis=0)
+        for shuffled in (None, np.random.default_rng(0)):
+            met = np.sort(together(rows.blocks(64, shuffled)), axis=0)
+            np.testing.assert_allclose(met, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_elsewhere_and_fits_in_memory_is_trained_on_as_if_it_were_here(
+    tmp_path: Path,
+) -> None:
+    file, schema = make_table(tmp_path)
+    here, elsewhere = (
+        prepare(parquet, schema, dataset(), tmp_path / "encoded", IN_MEMORY)
+        for parquet in (file, Apart(file.path))
+    )
+    for shuffled in (0, 1):
+        one, other = (
+            together(of.train.blocks(64, np.random.default_rng(shuffled)))
+            for of in (here, elsewhere)
+        )
+        np.testing.assert_array_equal(one, other)
+
+
+def test_row_groups_can_be_read_by_themselves(streamed: Table) -> None:
+    apart = streamed.train.apart()
+    assert len(apart) == 12
+    in_order = np.concatenate([together(blocks(7)) for blocks in apart])
+    np.testing.assert_array_equal(in_order, together(streamed.train.blocks(64)))
+
+
+def test_rows_without_a_target_are_on_no_side(tmp_path: Path, memory_bytes: int) -> None:
+    file, schema = make_table(tmp_path)
+    table = pq.read_table(file.path)
+    price = pa.array(table["price"].to_numpy(), mask=np.arange(1000) % 4 == 0)
+    place = table.column_names.index("price")
+    pq.write_table(table.set_column(place, "price", price), file.path)
+    made = prepare(file, schema, dataset(), tmp_path / "encoded", memory_bytes)
+    assert made.train.rows + made.validation.rows + made.test.rows == 750
+    for _, rows in of_side(made):
+        met = together(rows.blocks(64))
+        assert len(met) == rows.rows
+        assert not np.isnan(met).any()

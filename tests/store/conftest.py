@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store.objects import Objects
+from service.objects import Objects
 from service.store.places import Places
 from tests.store.machines import in_memory, machine
 

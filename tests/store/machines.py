@@ -4,7 +4,7 @@ from pathlib import Path
 
 from obstore.store import MemoryStore
 
-from service.store.objects import Objects
+from service.objects import Objects
 from service.store.places import Places, stored
 from service.store.store import Store
 

@@ -3,9 +3,9 @@
 import pytest
 
 from service.errors import Unavailable
+from service.objects import Objects
 from service.registry import promotion
 from service.store.follower import Follower
-from service.store.objects import Objects
 from service.store.places import Places
 from tests.registry.versions import JOB, OTHER_JOB, metadata, publish
 from tests.store.machines import machine

@@ -23,12 +23,12 @@ from obstore.store import MemoryStore
 
 from models.config import ModelName
 from service.errors import NotFound
+from service.objects import Objects
 from service.registry import promotion
 from service.registry.promotion import Judgement
 from service.registry.staging import CANCELLED, Staging
 from service.registry.versions import Gone, Registry
 from service.schemas import Change, Metadata
-from service.store.objects import Objects
 from service.store.places import stored
 from service.store.store import Store
 from service.taken_folder import Taken

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from service.objects import Objects
 from service.registry import promotion
 from service.registry.staging import CANCELLED
 from service.store import staging
-from service.store.objects import Objects
 from service.store.places import Places
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, stage
 from tests.store.machines import keys

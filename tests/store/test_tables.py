@@ -3,9 +3,9 @@
 import pytest
 
 from service.errors import NotFound
+from service.objects import Objects
 from service.registry.manifest import Damaged
 from service.store.follower import Follower
-from service.store.objects import Objects
 from service.store.places import Places
 from service.tables.store import DATA, SchemaChanged
 from tests.registry.versions import fill, metadata

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from service.errors import NotFound, Unavailable
+from service.objects import Objects
 from service.registry import promotion
 from service.registry.manifest import METADATA, ONNX, Damaged, verify
 from service.registry.promotion import Judgement
 from service.registry.versions import Registry
 from service.schemas import Metadata
-from service.store.objects import Objects
 from service.store.places import Places
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
 from tests.store.machines import keys, machine, refresh

@@ -8,7 +8,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from service.errors import Unavailable
-from service.store.objects import Objects, Unchanged
+from service.objects import Objects, Unchanged
 from tests.object_store import ObjectStore
 
 

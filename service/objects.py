@@ -47,11 +47,18 @@ class Unchanged(Exception):
     """An object is still as it was."""
 
 
+class Changed(Exception):
+    """An object is gone, or another one."""
+
+
 class Listed(NamedTuple):
     """An object, and when it was written, by the clock of the store."""
 
     key: str
     modified: datetime
+    size: int
+    tag: str
+    """Its `e_tag`."""
 
 
 class Objects:
@@ -148,12 +155,27 @@ class Objects:
                 opened.write(chunk)
         return digest.hexdigest()
 
+    def part(self, key: str, start: int, end: int, tag: str) -> bytes:
+        """The bytes of an object from `start` to before `end`.
+
+        Raises:
+            Changed: It has not this `e_tag` any more.
+        """
+        options: Any = {"range": (start, end), "if_match": tag}
+        with _answering():
+            try:
+                return obstore.get(self._files, key, options=options).bytes().to_bytes()
+            except (FileNotFoundError, PreconditionError):
+                raise Changed(key) from None
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """The objects below a prefix that ends with a slash, by key."""
         with _answering():
             for some in obstore.list(self._small, prefix):
                 for each in some:
-                    yield Listed(each["path"], each["last_modified"])
+                    yield Listed(
+                        each["path"], each["last_modified"], each["size"], each["e_tag"] or ""
+                    )
 
     def delete(self, keys: Sequence[str]) -> None:
         """Removes objects, as far as they are there."""

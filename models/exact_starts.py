@@ -113,7 +113,9 @@ def exact_starts(
 
         return of
 
-    return Trainer([part for parts in first(groups_of(config, 0)) for part in parts], train, run)
+    parts = [part for parts in first(groups_of(config, 0)) for part in parts]
+    on_all, _ = problems["rows"]
+    return Trainer(parts, train, run, on_all if len(on_all.apart) > 1 else None)
 
 
 def _reporting(

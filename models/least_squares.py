@@ -14,9 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from models.data import Array
+from models.folding import fold, folded
 from models.forward import forward
 from models.levenberg_marquardt import minimize
-from models.rows import Rows
+from models.preprocessing import Encoded
+from models.rows import Blocks, Rows
 
 EXACT = 1e-15
 """A tolerance at which only rounding ends the search."""
@@ -32,6 +34,10 @@ FOLDED_AT_ONCE = 64
 
 FOLDED_NUMBERS = 2**22
 """And no more numbers than these, but for the last triangle."""
+
+
+Look = Callable[[Array], Array]
+"""From weights, in one piece, to the R of `[J r]` there."""
 
 
 class Solution(NamedTuple):
@@ -58,6 +64,9 @@ class LeastSquares:
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
         self.rows = rows
         self.block_rows = min(block_rows, max(1, JACOBIAN_NUMBERS // sum(self.sizes)))
+        self.apart = rows.apart()
+        self.look: Look = self.look_at_all
+        """How the rows are looked at: here, unless somebody else is to help."""
         self._derive = tf.function(self._derivatives, jit_compile=True, autograph=False)
 
     def solve(
@@ -75,7 +84,7 @@ class LeastSquares:
         losses: list[float] = []
 
         def triangle_at(theta: Array) -> Array:
-            triangle = self.triangle(theta)
+            triangle = self.look(theta)
             losses.append(float(triangle[:, -1] @ triangle[:, -1]) / self.rows.rows)
             on_evaluation(len(losses), losses[-1])
             return triangle
@@ -84,17 +93,35 @@ class LeastSquares:
         found = minimize(triangle_at, theta, max_evaluations, tolerance)
         return Solution(self._unravel(found), losses)
 
-    def triangle(self, theta: Array) -> Array:
+    def look_at_all(self, theta: Array) -> Array:
         """The R of `[J r]` over all rows, `(parameters + 1, parameters + 1)`."""
+        return self.look_at(theta, range(len(self.apart)))
+
+    def look_at(self, theta: Array, groups: range) -> Array:
+        """The same over some of what can be read apart, as `models.folding.folded` has it."""
+        return folded(self._triangle(theta, self.apart[group]) for group in groups)
+
+    def _triangle(self, theta: Array, blocks: Blocks) -> Array:
         triangles = [np.zeros((len(theta) + 1, len(theta) + 1))]
         at_once = max(1, min(FOLDED_AT_ONCE, FOLDED_NUMBERS // triangles[0].size))
-        for block in self.rows.blocks(self.block_rows):
-            features = np.ascontiguousarray(block.numbers)
-            rows = self._derive(theta, features, block.targets).numpy()
-            triangles.append(_fold(rows.T))
+        for block in blocks(self.block_rows):
+            rows = self._derive(theta, *self._filled_up(block)).numpy()[:, : len(block.targets)]
+            triangles.append(fold(rows.T))
             if len(triangles) > at_once:
-                triangles = [_fold(np.concatenate(triangles))]
-        return _fold(np.concatenate(triangles))
+                triangles = [fold(np.concatenate(triangles))]
+        return fold(np.concatenate(triangles))
+
+    def _filled_up(self, block: Encoded) -> tuple[Array, Array]:
+        """Features and targets, with zeros behind them if each group may have a last block of its
+        own length: for each length there is something to compile."""
+        rows = len(block.targets)
+        length = (
+            rows if len(self.apart) == 1 else min(self.block_rows, 2 ** (rows - 1).bit_length())
+        )
+        features = np.zeros((len(block.numbers), length))
+        targets = np.zeros(length)
+        features[:, :rows], targets[:rows] = block.numbers, block.targets
+        return features, targets
 
     def _derivatives(self, theta: tf.Tensor, features: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """`[J r]` of one block, transposed: `(parameters + 1, rows)`."""
@@ -115,8 +142,3 @@ class LeastSquares:
     def _unravel(self, theta: Array) -> list[Array]:
         parts = np.split(theta, np.cumsum(self.sizes)[:-1])
         return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
-
-
-def _fold(matrix: Array) -> Array:
-    """The R of `matrix`, with as many rows as columns or fewer."""
-    return np.asarray(np.linalg.qr(matrix, mode="r"))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.config import ModelName
 from models.courses import Born, OnStep, Step
+from models.least_squares import LeastSquares
 from models.starts import Run, Start
 
 
@@ -54,6 +55,9 @@ class Trainer(NamedTuple):
     """What can be trained at once."""
     train: Train
     run: Callable[[Share], Run]
+    problem: LeastSquares | None = None
+    """Of a part on all rows, where these are read by row groups: others may look at some of them,
+    instead of training whole parts."""
 
 
 def alone(train: Train, on_step: OnStep) -> Share:

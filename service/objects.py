@@ -47,10 +47,6 @@ class Unchanged(Exception):
     """An object is still as it was."""
 
 
-class Changed(Exception):
-    """An object is gone, or another one."""
-
-
 class Listed(NamedTuple):
     """An object, and when it was written, by the clock of the store."""
 
@@ -159,14 +155,14 @@ class Objects:
         """The bytes of an object from `start` to before `end`.
 
         Raises:
-            Changed: It has not this `e_tag` any more.
+            FileNotFoundError: It is gone, or has not this `e_tag` any more.
         """
         options: Any = {"range": (start, end), "if_match": tag}
         with _answering():
             try:
                 return obstore.get(self._files, key, options=options).bytes().to_bytes()
             except (FileNotFoundError, PreconditionError):
-                raise Changed(key) from None
+                raise FileNotFoundError(f"{key} is gone, or has changed") from None
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """The objects below a prefix that ends with a slash, by key."""

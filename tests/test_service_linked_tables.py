@@ -1,6 +1,9 @@
 """Tables that stay in an object store: read by row groups, and never copied whole."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +15,7 @@ from obstore.store import from_url
 
 from tests.conftest import Service, running
 from tests.object_store import ObjectStore
+from tests.test_service_parts import DONE, facts
 
 ROWS, FILES, GROUP_ROWS = 3000, 3, 250
 
@@ -59,17 +63,22 @@ def parquet_of(table: Any) -> bytes:
     return content
 
 
-@pytest.fixture(scope="module")
-def linked(object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
-    url = object_store.url("linked")
-    folder = tmp_path_factory.mktemp("linked")
-    with running(folder, table_urls=url, table_memory_bytes="40000") as service:
+@contextmanager
+def linking(folder: Path, url: str, **settings: str) -> Iterator[Linked]:
+    """With so little memory for rows that they are read anew each time."""
+    with running(folder, table_urls=url, table_memory_bytes="40000", **settings) as service:
         linked = Linked(service, url)
         rows = ROWS // FILES
         for number in range(FILES):
             content = parquet_of(houses(number * rows, rows))
             obstore.put(linked.objects, f"houses/part-{number}.parquet", content)
         obstore.put(linked.objects, "houses/_SUCCESS", b"")
+        yield linked
+
+
+@pytest.fixture(scope="module")
+def linked(object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
+    with linking(tmp_path_factory.mktemp("linked"), object_store.url("linked")) as linked:
         yield linked
 
 
@@ -199,3 +208,24 @@ def test_where_the_operator_allows_none_no_table_stays_elsewhere(service: Servic
     refused = service.client.put("/datasets/elsewhere", params=query)
     assert refused.status_code == 422
     assert "upload it" in refused.json()["error"]
+
+
+@pytest.mark.slow
+def test_two_look_at_its_row_groups_as_one_would(
+    object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    exact = {"optimizer": {"name": "levenberg_marquardt", "max_evaluations": 30}}
+    job = {**SMALL, **exact, "models": ["deep_cross"], "deep_cross": {"hidden_units": [4]}}
+    found, url = [], object_store.url("looked-at")
+    for slots in ("1", "2"):
+        with linking(tmp_path_factory.mktemp("looks"), url, slots=slots) as linked:
+            linked.put("houses", url=f"{linked.url}/houses/", exclude=["sold", "city"])
+            service = linked.service
+            ended = service.wait_for(
+                service.train(**{**job, "dataset": {"kind": "table", "name": "houses"}})
+            )
+            found.append(facts(service, ended, "houses"))
+            with closing(sqlite3.connect(service.artifacts / "jobs.sqlite")) as database:
+                ((done,),) = database.execute(DONE.format(""))
+            assert (done > 0) == (slots == "2")
+    assert found[0] == found[1]

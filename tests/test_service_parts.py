@@ -28,13 +28,13 @@ REPEATS: dict[str, Any] = {
 DONE = "SELECT count(*) FROM {}workflow_status WHERE name = 'help_to_train' AND status = 'SUCCESS'"
 
 
-def facts(service: Service, job: dict[str, Any]) -> list[Any]:
+def facts(service: Service, job: dict[str, Any], dataset: str = "triples") -> list[Any]:
     """What must not depend on who has trained what."""
     assert job["status"] == "succeeded", job
     found = []
     for result in job["results"]:
         name, version = result["model"], result["version"]
-        about = service.get(f"/models/triples/{name}/versions/{version}")["metadata"]
+        about = service.get(f"/models/{dataset}/{name}/versions/{version}")["metadata"]
         for of_this_run in ("job_id", "created_at", "fit_seconds"):
             del about[of_this_run]
         curves = service.get(f"/jobs/{job['id']}/curves")["curves"]

@@ -14,7 +14,8 @@ from models.baselines.design import BLOCK_NUMBERS, Design
 from models.baselines.drawn import drawn
 from models.baselines.fitted import Fitted
 from models.data import Array
-from models.rows import Rows, Sides
+from models.folding import fold, folded
+from models.rows import Blocks, Rows, Sides
 
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
 """Of squared coefficients, where an error of a row costs its square."""
@@ -71,20 +72,25 @@ def fit(design: Design, sides: Sides, seed: int) -> Fitted:
 
 def _triangle(design: Design, rows: Rows) -> Array:
     """The R of `[A y]` over all rows, with `columns + 1` columns and no more rows."""
-    triangle = np.empty((0, design.columns + 1))
     size = max(1, min(design.block_rows, BLOCK_NUMBERS // design.columns))
-    for block in rows.blocks(size):
-        matrix = np.column_stack([design.matrix(block).toarray(), block.targets])
-        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, matrix]), mode="r"))
-    return triangle
+
+    def triangle_of(blocks: Blocks) -> Array:
+        triangle = np.empty((0, design.columns + 1))
+        for block in blocks(size):
+            matrix = np.column_stack([design.matrix(block).toarray(), block.targets])
+            triangle = fold(np.concatenate([triangle, matrix]))
+        return triangle
+
+    return folded(map(triangle_of, rows.apart()))
 
 
 def _correction(design: Design, rows: Rows, triangle: Array, weights: Array) -> Array:
     """What takes the rounding of all folds out of the weights."""
     left = np.zeros(len(weights))
-    for block in rows.blocks(design.block_rows):
-        matrix = design.matrix(block)
-        left += matrix.transposed_times(block.targets - matrix.times(weights))
+    for blocks in rows.apart():
+        for block in blocks(design.block_rows):
+            matrix = design.matrix(block)
+            left += matrix.transposed_times(block.targets - matrix.times(weights))
     half = lstsq(triangle.T, left, cond=SINGULAR)[0]
     result: Array = lstsq(triangle, half, cond=SINGULAR)[0]
     return result

@@ -92,8 +92,9 @@ def main(
     settings: Settings,
 ) -> None:
     """Runs a job, or helps to: under an id, with what such an offer names."""
-    from service.jobs import trainer
+    from service.jobs import helper, trainer
     from service.jobs.others import OtherWorkers
+    from service.jobs.work import Work
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
     gc.freeze()  # or each collection walks all of TensorFlow: a quarter of a short job
@@ -107,7 +108,7 @@ def main(
         # TensorFlow would remove its temporary files at an exit, which this process does not make.
         attempt = where.registry.staging.begin(job_id)
         tempfile.tempdir = os.fspath(attempt.folder)
-        work = trainer.Work(
+        work = Work(
             job_id,
             TrainConfig.model_validate_json(config),
             where,
@@ -117,7 +118,7 @@ def main(
         )
         results = []
         if helping is not None:
-            trainer.help_out(work, *helping)
+            helper.help_out(work, worker, *helping)
         else:
             others = None
             if settings.shares_jobs:

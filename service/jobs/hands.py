@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from models.config import ModelName
+from models.least_squares import LeastSquares, Look
 from models.parts import Part, Results, steps_of, timed
 from models.starts import Start
 from models.training import Training
@@ -43,6 +44,12 @@ class Others(Protocol):
     def result(self, part: Part) -> bytes | None:
         """What they have made of a part; None if it is lost."""
 
+    def end(self) -> None:
+        """Everything is trained."""
+
+    def look(self, network: ModelName, problem: LeastSquares) -> Look:
+        """A way to look at all rows of a problem that leaves some of them to others."""
+
 
 class Hands:
     """All that train a job's networks."""
@@ -61,6 +68,9 @@ class Hands:
         self._offered: set[str] = set()
         self._done: dict[str, list[Start]] = {}
         if others:
+            for name, training in trainings.items():
+                if problem := training.trainer.problem:
+                    problem.look = others.look(name, problem)
             self._offer([part for each in trainings.values() for part in each.trainer.first])
 
     def share(self, parts: Sequence[Part]) -> Results:
@@ -68,6 +78,11 @@ class Hands:
         if self._others:
             self._offer([part for part in parts if part.key not in {*self._open, *self._done}])
         return self._results(parts)
+
+    def end(self) -> None:
+        """Everything is trained."""
+        if self._others:
+            self._others.end()
 
     def _results(self, parts: Sequence[Part]) -> Results:
         try:
@@ -82,9 +97,12 @@ class Hands:
     def _offer(self, parts: Sequence[Part]) -> None:
         assert self._others
         self._open |= {part.key: part for part in parts}
-        if others := parts[1:]:
+        if others := [part for part in parts[1:] if not self._is_spread_by_rows(part)]:
             self._offered |= {part.key for part in others}
             self._others.offer(others)
+
+    def _is_spread_by_rows(self, part: Part) -> bool:
+        return part.on == "rows" and self._trainings[part.network].trainer.problem is not None
 
     def _result(self, part: Part) -> list[Start]:
         if self._others is None:

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count, islice
 
+from models.config import ModelName
+from models.least_squares import LeastSquares, Look
 from models.parts import Part
 from service.jobs.child_main import Worker
 from service.jobs.hands import Claim
+from service.jobs.looks import LOOK, Looks
 from service.jobs.packing import pack_parts
 from service.jobs.patience import patiently
 from service.registry.staging import Staging
@@ -33,13 +36,11 @@ class OtherWorkers:
         self._worker, self._staging = worker, staging
         self._owners: dict[str, str] = {}
         self._numbers = count(1)
+        self._looks_are_offered = False
 
     def offer(self, parts: Sequence[Part]) -> None:
         """Queues a helper for each part, but not too many."""
-        helpers = [
-            f"{self._job_id}-{self._attempt}-{number}"
-            for number in islice(self._numbers, min(len(parts), MOST_HELPERS))
-        ]
+        helpers = self._helpers(len(parts))
         offer = f"offer-to-{helpers[0]}"
         patiently(partial(self._staging.keep_part, self._job_id, offer, pack_parts(parts)))
         self._worker.tell(offers=[helpers, offer])
@@ -65,6 +66,27 @@ class OtherWorkers:
     def result(self, part: Part) -> bytes | None:
         """Fetches what was left with the job."""
         return patiently(partial(self._staging.part, self._job_id, part.key))
+
+    def look(self, network: ModelName, problem: LeastSquares) -> Look:
+        """A way to look at all rows of a problem that leaves some of them to others."""
+        staging, job_id = self._staging, self._job_id
+        worker, offer = self._worker, self._offer_looks
+        return Looks(network, problem, staging, job_id, self._attempt, worker, offer)
+
+    def end(self) -> None:
+        """There is nothing to look at any more."""
+        if self._looks_are_offered:
+            patiently(partial(self._staging.drop_parts, self._job_id, [LOOK]))
+
+    def _offer_looks(self, runs: int) -> None:
+        if not self._looks_are_offered:
+            self._looks_are_offered = True
+            self._worker.tell(offers=[self._helpers(runs - 1), LOOK])
+
+    def _helpers(self, most: int) -> list[str]:
+        """The ids of new ones, but not of too many."""
+        numbers = islice(self._numbers, min(most, MOST_HELPERS))
+        return [f"{self._job_id}-{self._attempt}-{number}" for number in numbers]
 
     def _owner(self, part: Part) -> str:
         if part.key not in self._owners:

@@ -6,6 +6,7 @@ The fork server passes over an ImportError, and would die of any other without t
 fault: Exception | None = None
 
 try:
+    import service.jobs.helper
     import service.jobs.trainer  # noqa: F401
 except Exception as error:
     fault = error

@@ -86,6 +86,7 @@ def stage(
         trained[name] = _train(name, trainings[name], hands, recorder)
         del trainings[name]  # and what it has compiled
         experiment.export(trained[name].network, folder / name)
+    hands.end()
 
     mean = experiment.mean()
     beside = {

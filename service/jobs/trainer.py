@@ -4,40 +4,21 @@ TensorFlow is imported with this module, which the fork server of the worker pre
 here may run an operation on import, since TensorFlow's threads do not survive a fork.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import tensorflow
-
-from models.config import ModelName, SyntheticDataset, TrainConfig
-from models.experiment import Experiment, TableExperiment, TriplesExperiment
-from models.parquet import OneFile
-from models.parts import timed
-from models.table import prepare
-from models.training import Training
-from service import taken_folder
-from service.jobs import compile_cache
+from models.config import ModelName
+from models.experiment import Experiment
 from service.jobs.hands import Others
-from service.jobs.packing import pack, unpack_parts
 from service.jobs.patience import patiently
-from service.jobs.recorder import Recorder, Report
 from service.jobs.stage import stage
+from service.jobs.work import Work, compiling, experiment_of
 from service.registry import promotion
 from service.registry.promotion import Judgement
 from service.registry.staging import CANCELLED
 from service.registry.versions import Gone, Registry
-from service.schemas import Metadata, Progress, Result
-from service.store.places import Places
-from service.tables.link import LINK
-from service.tables.linked_parquet import LinkedParquet
-from service.tables.store import DATA
-from service.taken_folder import Taken
-
-ROWS = "rows"
-"""Where the encoded rows of a table are, in the folder of an attempt."""
+from service.schemas import Metadata, Result
 
 IN_WORDS = {
     "eval_rmse": "eval RMSE",
@@ -48,19 +29,6 @@ IN_WORDS = {
 
 class Cancelled(Exception):
     """The job was cancelled before it could publish."""
-
-
-class Work(NamedTuple):
-    """A job, and where it is done."""
-
-    job_id: str
-    config: TrainConfig
-    where: Places
-    attempt: Taken
-    """The folder of this one."""
-    memory_bytes: int
-    """For the encoded rows of a table; beyond, they are read from disk."""
-    report: Report
 
 
 def train(work: Work, confirm: Callable[[], None], others: Others | None) -> list[Result]:
@@ -78,8 +46,8 @@ def train(work: Work, confirm: Callable[[], None], others: Others | None) -> lis
     job_id, registry = work.job_id, work.where.registry.of(work.config.dataset.name)
     published = patiently(partial(registry.published, job_id))
     verdict = patiently(partial(registry.staging.decision, job_id))
-    with _compiling(registry):
-        experiment = patiently(partial(_experiment, work))
+    with compiling(registry):
+        experiment = patiently(partial(experiment_of, work))
         if verdict is None and not published:
             stage(job_id, work.config, experiment, work.attempt.folder, work.report, others)
             confirm()
@@ -95,73 +63,6 @@ def train(work: Work, confirm: Callable[[], None], others: Others | None) -> lis
     return [
         result(name, number, registry.metadata(name, number)) for name, number in published.items()
     ]
-
-
-def help_out(work: Work, helper: str, offer: str) -> None:
-    """Trains what nobody has claimed of the parts of a job that were offered, and leaves what came
-    of it with the job.
-
-    Args:
-        helper: The id under which it claims; what it has claimed before, it trains now.
-        offer: The name under which the parts were left; if they are gone, the job has ended.
-
-    Raises:
-        NotFound, Damaged, Unsuitable, TrainingDiverged: As `train`.
-    """
-    staging, job_id = work.where.registry.staging, work.job_id
-    recorder = Recorder("mean squared error", _only_progress(work.report))
-    with _compiling(work.where.registry):
-        trainings: dict[ModelName, Training[Any]] = {}
-        experiment: Experiment | None = None
-        offered = patiently(partial(staging.part, job_id, offer))
-        for part in unpack_parts(offered) if offered else []:
-            owner = patiently(partial(staging.claim_part, job_id, part.key, helper))
-            if owner != helper or patiently(partial(staging.part, job_id, part.key)) is not None:
-                continue
-            experiment = experiment or patiently(partial(_experiment, work))
-            if part.network not in trainings:
-                trainings = {part.network: experiment.training(part.network)}
-            train = trainings[part.network].trainer.train
-            starts = timed(train, part, recorder.of(part.network))
-            patiently(partial(staging.keep_part, job_id, part.key, pack(starts)))
-    taken_folder.discard(work.attempt)
-
-
-def _only_progress(report: Report) -> Report:
-    return lambda told: report(told) if isinstance(told, Progress) else None
-
-
-@contextmanager
-def _compiling(registry: Registry) -> Iterator[None]:
-    """What is compiled here need not be compiled again, unless it ends in an error."""
-    cache = compile_cache.enable(registry.artifacts / ".compiled", tensorflow.__version__)
-    yield
-    if cache is not None:
-        compile_cache.record(cache)
-
-
-def _experiment(work: Work) -> Experiment:
-    config, tables = work.config, work.where.tables
-    if isinstance(config.dataset, SyntheticDataset):
-        return TriplesExperiment(config, config.dataset)
-    name = config.dataset.name
-    number, stored = tables.find(name, config.dataset.revision)
-    tables.verify(name, number)
-    schema, folder = stored.contents.table_schema, tables.folder(name, number)
-    parquet = (
-        LinkedParquet(folder / LINK, schema, stored.options, patiently)
-        if stored.options.url
-        else OneFile(folder / DATA)
-    )
-    table = prepare(
-        parquet,
-        schema,
-        config.dataset,
-        work.attempt.folder / ROWS,
-        work.memory_bytes,
-        config.precision,
-    )
-    return TableExperiment(config, table)
 
 
 def judge(

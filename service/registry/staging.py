@@ -11,6 +11,7 @@ artifacts/.staging/{job}/
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,6 +128,12 @@ class Staging:
             return (self.folder(job_id) / PARTS / key).read_bytes()
         except FileNotFoundError:
             return None
+
+    def drop_parts(self, job_id: str, keys: Iterable[str]) -> None:
+        """Forgets what came of parts of a job, and who had them."""
+        for key in keys:
+            for name in (key, f"{key}.claim"):
+                (self.folder(job_id) / PARTS / name).unlink(missing_ok=True)
 
     def remove(self, job_id: str) -> None:
         """Forgets a job that has ended."""

@@ -8,6 +8,7 @@ jobs/{job}/
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,6 +129,12 @@ class StoredStaging(Staging):
         """What came of a part of a job, if it is there."""
         found = self.store.objects.get(f"jobs/{job_id}/{PARTS}/{key}")
         return found[0] if found else None
+
+    def drop_parts(self, job_id: str, keys: Iterable[str]) -> None:
+        """Forgets what came of parts of a job, and who had them."""
+        below = f"jobs/{job_id}/{PARTS}"
+        names = [name for key in keys for name in (key, f"{key}.claim")]
+        self.store.objects.delete([f"{below}/{name}" for name in names])
 
     def remove(self, job_id: str) -> None:
         """Forgets a job that has ended, and what its attempts have written in vain."""

@@ -75,7 +75,10 @@ def objects_at(url: str) -> "Objects":
 
 
 class Part(io.RawIOBase):
-    """An object as a file to read from any place. Reading raises Changed if it is another one."""
+    """An object as a file to read from any place.
+
+    Reading raises FileNotFoundError if the object is gone, or another one.
+    """
 
     def __init__(self, objects: "Objects", file: LinkedFile, read: Read) -> None:
         self._objects, self._file, self._read = objects, file, read

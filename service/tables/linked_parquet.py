@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from models.parquet import batch_rows
 from models.schema import TableSchema
-from service.objects import Changed
 from service.registry.manifest import Damaged
 from service.tables.column import Column, Style
 from service.tables.link import Link, LinkedFile, Read, objects_at, open_file
@@ -62,7 +61,7 @@ class LinkedParquet:
                     batch_rows(names), row_groups=[index], columns=names, use_threads=False
                 ):
                     yield self._as_stored(batch)
-        except Changed:
+        except FileNotFoundError:
             raise self._damaged(file) from None
 
     def digest(self) -> "hashlib._Hash":
@@ -73,7 +72,7 @@ class LinkedParquet:
         try:
             with open_file(self._objects, file, read=self._read) as parquet:
                 return parquet.metadata
-        except Changed:
+        except FileNotFoundError:
             raise self._damaged(file) from None
 
     def _damaged(self, file: LinkedFile) -> Damaged:

@@ -83,7 +83,9 @@ def test_whatever_holds_the_function_is_found_to_the_last_bit(
 def test_the_triangle_has_the_products_of_the_jacobian_and_the_residuals(kind: str) -> None:
     network = family.make_network(kind, precision="float64")
     by_hand = jacobian_and_residuals(network, TWENTY_ROWS)
-    triangle = LeastSquares(network, in_memory(TWENTY_ROWS), block_rows=8).triangle(ravel(network))
+    triangle = LeastSquares(network, in_memory(TWENTY_ROWS), block_rows=8).look_at_all(
+        ravel(network)
+    )
 
     parameters = network.count_params()
     assert triangle.shape == (parameters + 1, parameters + 1)
@@ -102,7 +104,7 @@ def test_the_size_of_the_blocks_does_not_change_the_result(block_rows: int) -> N
     dense = make_network("dense")
     # One matrix has many triangles, but only one product with itself.
     whole, parts = (
-        LeastSquares(dense, in_memory(DATASET.train), rows).triangle(ravel(dense))
+        LeastSquares(dense, in_memory(DATASET.train), rows).look_at_all(ravel(dense))
         for rows in (900, block_rows)
     )
     np.testing.assert_allclose(parts.T @ parts, whole.T @ whole, rtol=1e-12, atol=1e-11)
@@ -114,18 +116,18 @@ def test_the_size_of_the_blocks_does_not_change_the_result(block_rows: int) -> N
 
 def test_large_triangles_are_folded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     dense = make_network("dense")
-    expected = LeastSquares(dense, in_memory(DATASET.train), 900).triangle(ravel(dense))
+    expected = LeastSquares(dense, in_memory(DATASET.train), 900).look_at_all(ravel(dense))
     folded: list[int] = []
 
     def fold(matrix: Array) -> Array:
         folded.append(len(matrix))
         return np.asarray(np.linalg.qr(matrix, mode="r"))
 
-    monkeypatch.setattr(least_squares, "_fold", fold)
+    monkeypatch.setattr(least_squares, "fold", fold)
     monkeypatch.setattr(least_squares, "FOLDED_NUMBERS", 1)
     monkeypatch.setattr(least_squares, "JACOBIAN_NUMBERS", 40 * 100)
     problem = LeastSquares(dense, in_memory(DATASET.train), 900)
-    triangle = problem.triangle(ravel(dense))
+    triangle = problem.look_at_all(ravel(dense))
 
     np.testing.assert_allclose(triangle.T @ triangle, expected.T @ expected, rtol=1e-12, atol=1e-11)
     # 40 weights: blocks of 100 rows, and never more than two triangles of 41.

@@ -1,0 +1,141 @@
+"""Looks at all rows of a table that is read by row groups, by whoever has time.
+
+The child of a job leaves with the job what is asked, with a name of its own. It and its helpers
+claim runs of row groups, and helpers leave what came of them. Which runs there are, and how they
+are folded together, follows from the number of row groups alone; so the bits do not depend on
+who has helped. What nobody brings, the child computes itself.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.config import ModelName
+from models.folding import folded, runs
+from models.least_squares import LeastSquares
+from service.jobs.child_main import Worker
+from service.jobs.patience import patiently
+from service.registry.staging import Staging
+
+LOOK = "look"
+"""Under which name the newest one is left with the job."""
+
+MOST_RUNS = 32
+
+AGAIN_SECONDS = 0.1
+"""Between two looks at what others are to leave."""
+
+ALIVE_SECONDS = 3.0
+"""Between two questions whether somebody is still at work."""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What is asked of the rows: the triangle of a network with these weights."""
+
+    name: str
+    network: ModelName
+    weights: bytes
+
+
+class Looks:
+    """The looks of one network, as its job's child has them done: `models.least_squares.Look`."""
+
+    def __init__(
+        self,
+        network: ModelName,
+        problem: LeastSquares,
+        staging: Staging,
+        job_id: str,
+        attempt: str,
+        worker: Worker,
+        on_look: Callable[[int], None],
+    ) -> None:
+        """`on_look` is called with the number of runs, when there is a look to help with."""
+        self._network, self._problem = network, problem
+        self._staging, self._job_id = staging, job_id
+        self._attempt, self._worker = attempt, worker
+        self._on_look = on_look
+        self._numbers = count(1)
+
+    def __call__(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The triangle over all rows."""
+        name = f"{self._attempt}-{self._network}-{next(self._numbers)}"
+        look = msgspec.msgpack.encode(Look(name, self._network, weights.tobytes()))
+        patiently(partial(self._staging.keep_part, self._job_id, LOOK, look))
+        every = runs(len(self._problem.apart), MOST_RUNS)
+        self._on_look(len(every))
+        owners: dict[range, str] = {}
+        found: dict[range, NDArray[np.float64]] = {}
+        for run in every:
+            owners[run] = self._owner(key_of(name, run))
+            if owners[run] == self._attempt:
+                found[run] = self._problem.look_at(weights, run)
+        for run in every:
+            if run not in found:
+                theirs = self._theirs(key_of(name, run), owners[run], len(weights) + 1)
+                found[run] = self._problem.look_at(weights, run) if theirs is None else theirs
+        keys = [key_of(name, run) for run in every]
+        patiently(partial(self._staging.drop_parts, self._job_id, keys))
+        return folded(found[run] for run in every)
+
+    def _owner(self, key: str) -> str:
+        return patiently(partial(self._staging.claim_part, self._job_id, key, self._attempt))
+
+    def _theirs(self, key: str, owner: str, width: int) -> NDArray[np.float64] | None:
+        """What a helper leaves; None if it does not live to do so."""
+        asked = time.monotonic()
+        is_at_work = True
+        while True:
+            if found := patiently(partial(self._staging.part, self._job_id, key)):
+                return triangle_of(found, width)
+            if not is_at_work:
+                return None
+            time.sleep(AGAIN_SECONDS)
+            if time.monotonic() - asked > ALIVE_SECONDS:
+                asked = time.monotonic()
+                is_at_work, _ = self._worker.ask(finds=owner)
+
+
+def key_of(look: str, run: range) -> str:
+    """Under which name a run is claimed, and what came of it is left."""
+    return f"{look}-{run.start}"
+
+
+def triangle_of(packed: bytes, width: int) -> NDArray[np.float64]:
+    """The triangle that was left."""
+    return np.frombuffer(packed).reshape(-1, width)
+
+
+def help_to_look(
+    staging: Staging,
+    job_id: str,
+    helper: str,
+    worker: Worker,
+    problem_of: Callable[[ModelName], LeastSquares],
+) -> None:
+    """Looks at what nobody has claimed, look after look, as long as the job asks for it."""
+    name, left = "", deque[range]()
+    asked = time.monotonic()
+    while content := patiently(partial(staging.part, job_id, LOOK)):
+        look = msgspec.msgpack.decode(content, type=Look)
+        problem = problem_of(look.network)
+        if look.name != name:
+            name, left = look.name, deque(runs(len(problem.apart), MOST_RUNS))
+        if not left:
+            time.sleep(AGAIN_SECONDS)
+            if time.monotonic() - asked > ALIVE_SECONDS:
+                asked = time.monotonic()
+                if not worker.ask(finds=job_id)[0]:
+                    return
+            continue
+        asked, run = time.monotonic(), left.popleft()
+        key = key_of(name, run)
+        if patiently(partial(staging.claim_part, job_id, key, helper)) == helper:
+            triangle = problem.look_at(np.frombuffer(look.weights), run)
+            patiently(partial(staging.keep_part, job_id, key, triangle.tobytes()))

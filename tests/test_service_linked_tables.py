@@ -1,6 +1,8 @@
 """Tables that stay in an object store: read by row groups, and never copied whole."""
 
+import json
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from obstore.store import from_url
 
-from tests.conftest import Service, running
+from tests.conftest import CROSSCHECK, Service, running
 from tests.object_store import ObjectStore
 from tests.test_service_parts import DONE, facts
 
@@ -179,6 +181,17 @@ def test_other_places_are_refused(linked: Linked, url: str, why: str) -> None:
     assert refused.status_code == 422, refused.text
     assert why.format(linked.url) in refused.text
     assert linked.service.client.get("/datasets/refused").status_code == 404
+
+
+def test_a_command_links_a_table(linked: Linked, described: dict[str, Any]) -> None:
+    service, url = linked.service, f"{linked.url}/houses/*.parquet"
+    command = [CROSSCHECK, "data", "put", url, "--target", "price", "--exclude", "sold"]
+    command += ["--url", str(service.client.base_url)]
+    named = subprocess.run([*command, "--name", "commanded"], capture_output=True, check=True)
+    assert json.loads(named.stdout)["rows"] == ROWS
+    nameless = subprocess.run(command, capture_output=True, check=False)
+    assert nameless.returncode == 2
+    assert b"--name" in nameless.stderr
 
 
 def test_files_of_different_tables_are_refused(linked: Linked) -> None:

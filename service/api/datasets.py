@@ -48,7 +48,7 @@ OF_NETWORKS = {*MODEL_NAMES, "deep_cross"}
 
 BODY: dict[str, Any] = {
     "requestBody": {
-        "required": True,
+        "required": False,  # a table at a `url` comes without
         "content": {
             media_type: {"schema": {"type": "string", "format": "binary"}}
             for media_type in (*FORMATS, "application/octet-stream")
@@ -116,7 +116,7 @@ async def put_dataset(
 
     CSV, Parquet, an Arrow IPC stream or JSON lines: as the content type says, or the first bytes.
     Lists in the query are repeated or separated by commas. The same table once more makes no
-    further revision.
+    further revision. With `url` it stays in an object store, and is read there.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     given = asked.model_dump()

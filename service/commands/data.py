@@ -20,7 +20,8 @@ def put(
         str,
         typer.Argument(
             metavar="FILE",
-            help="CSV, Parquet, an Arrow stream or JSON lines; - is the standard input.",
+            help="CSV, Parquet, an Arrow stream or JSON lines; - is the standard input; and what "
+            "is at s3://bucket/folder/*.parquet stays there.",
         ),
     ],
     target: Annotated[str, typer.Option(help="The column to learn.")],
@@ -53,10 +54,12 @@ def put(
     from service.commands.dataset_table import described
     from service.commands.files import STANDARD_INPUT, opened
     from service.commands.output import show
-    from service.commands.upload import dataset_name, upload
+    from service.commands.upload import dataset_name, link, upload
 
     if file == STANDARD_INPUT and name is None:
         raise typer.BadParameter("the standard input has none: give one", param_hint="--name")
+    if (is_linked := "://" in file) and name is None:
+        raise typer.BadParameter("what stays elsewhere has none: give one", param_hint="--name")
     parameters = {
         "target": target,
         "task": task,
@@ -70,8 +73,12 @@ def put(
         "decimal": decimal,
         "encoding": encoding,
     }
-    with opened(file) as content, service_at(url) as service:
-        made = upload(service, content, name or dataset_name(Path(file).name), parameters)
+    with service_at(url) as service:
+        if is_linked:
+            made = link(service, file, str(name), parameters)
+        else:
+            with opened(file) as content:
+                made = upload(service, content, name or dataset_name(Path(file).name), parameters)
         show([made], described)
 
 

@@ -46,6 +46,17 @@ def upload(
     return made
 
 
+def link(service: Client, url: str, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Makes a table that stays where it is a dataset; returns that."""
+    made: dict[str, Any] = service.send(
+        "PUT",
+        path_of("datasets", name),
+        parameters={**parameters, "url": url},
+        timeout=httpx.Timeout(30, read=None),  # a large table is read for long
+    ).json()
+    return made
+
+
 def _chunks(file: BinaryIO, size: int | None, tell: Callable[..., None]) -> Iterator[bytes]:
     if size is not None:
         file.seek(0)

@@ -1,7 +1,6 @@
 """How wrong predictions are, and how wrong the mean predictor is on the same rows."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +9,17 @@ from numpy.typing import NDArray
 from models.columns import Columns
 from models.data import Array, Dataset, Split
 from models.losses import LOSS_OF, GroupSums, Losses, squared_errors
-from models.measures import OF_TASK, Pairs, Tenth
+from models.measures import OF_TASK, Measured, Tenth
 from models.preprocessing import Moments
-from models.splits import SIDES, Unsuitable
-from models.table import Rows, Table
+from models.splits import SIDES, TEST, VALIDATION, Unsuitable
+from models.table import Table
 
 BLOCK_ROWS = 65_536
 """Rows predicted at a time, so that memory stays bounded whatever the size of the split."""
+
+
+Predict = Callable[[Columns], NDArray[Any]]
+"""From raw rows of a table to predictions `(rows,)`."""
 
 
 class Evaluation(NamedTuple):
@@ -59,10 +62,10 @@ def evaluate(predict: Callable[[Array], Array], dataset: Dataset) -> Evaluation:
     return Evaluation(scores, {"eval": _by_group(errors)}, [])
 
 
-def mean_predictor(dataset: Dataset) -> Evaluation:
-    """Evaluates what answers the mean of the training targets of the triples to everything."""
+def mean_of_triples(dataset: Dataset) -> Callable[[Array], Array]:
+    """What answers the mean of the training targets of the triples to everything."""
     mean = np.mean(dataset.train.targets)
-    return evaluate(lambda features: np.full(len(features), mean), dataset)
+    return lambda features: np.full(len(features), mean)
 
 
 def eval_losses(predict: Callable[[Array], Array], dataset: Dataset) -> Losses:
@@ -80,8 +83,10 @@ def _by_group(errors: Losses) -> Losses:
     return groups.sums
 
 
-def evaluate_table(predict: Callable[[Columns], NDArray[Any]], table: Table) -> Evaluation:
-    """Evaluates `predict`, a function of raw rows whose result is `(rows,)`, on each side.
+def evaluate_table(predicts: Sequence[Predict], table: Table) -> list[Evaluation]:
+    """Evaluates each of some functions of raw rows, whose results are `(rows,)`, on each side.
+
+    The table is read once for all of them.
 
     Returns:
         `train_…`, `validation_…` and `test_…`. Of a regression: `rmse` and `mae` in the target's
@@ -93,11 +98,16 @@ def evaluate_table(predict: Callable[[Columns], NDArray[Any]], table: Table) -> 
     Raises:
         Unsuitable: A prediction is not finite.
     """
-    return _on_each_side(partial(_pairs, predict), table)
+    measure = OF_TASK[table.schema.task]
+    measures = [[measure(rows.rows) for rows in table.sides] for _ in predicts]
+    for side, columns, targets in table.blocks():
+        for predict, of_sides in zip(predicts, measures, strict=True):
+            of_sides[side].add(_finite(predict(columns), side), targets)
+    return [_together([measure.result() for measure in of_sides]) for of_sides in measures]
 
 
-def mean_baseline(table: Table) -> Evaluation:
-    """Evaluates what answers the mean of a table's training targets to everything.
+def mean_of(table: Table) -> Predict:
+    """What answers the mean of a table's training targets to everything.
 
     Of a binary target that is the share of the positive class: its accuracy is what the more
     frequent class reaches by itself.
@@ -105,51 +115,37 @@ def mean_baseline(table: Table) -> Evaluation:
     of_train = Moments()
     for targets in table.train.targets():
         of_train.add(targets)
-
-    def pairs(rows: Rows) -> Pairs:
-        return ((np.full(len(targets), of_train.mean), targets) for targets in rows.targets())
-
-    return _on_each_side(pairs, table)
+    return lambda columns: np.full(len(next(iter(columns.values()))), of_train.mean)
 
 
-def validation_losses(predict: Callable[[Columns], NDArray[Any]], table: Table) -> Losses:
+def validation_losses(predict: Predict, table: Table) -> Losses:
     """The losses of the validation rows alone, by which versions are chosen.
 
     They are those that `evaluate_table` has, but for predictions that are not finite: here they
     are no error, since what serves may well say such things of rows it has never seen.
     """
     groups = GroupSums(table.validation.rows)
-    for predictions, targets in _pairs(predict, table.validation):
-        groups.add(LOSS_OF[table.schema.task](predictions, targets))
+    for columns, targets in table.validation.columns():
+        groups.add(LOSS_OF[table.schema.task](predict(columns), targets))
     return groups.sums
 
 
-def _pairs(predict: Callable[[Columns], NDArray[Any]], rows: Rows) -> Pairs:
-    return ((predict(columns), targets) for columns, targets in rows.columns(BLOCK_ROWS))
-
-
-def _on_each_side(pairs: Callable[[Rows], Pairs], table: Table) -> Evaluation:
-    measure = OF_TASK[table.schema.task]
-    sides = {
-        side: measure(_finite(side, pairs(rows)), rows.rows)
-        for side, rows in zip(SIDES, (table.train, table.validation, table.test), strict=True)
-    }
+def _together(sides: Sequence[Measured]) -> Evaluation:
     return Evaluation(
         {
             f"{side}_{name}": value
-            for side, measured in sides.items()
+            for side, measured in zip(SIDES, sides, strict=True)
             for name, value in measured.scores.items()
         },
-        {side: sides[side].losses for side in SIDES[1:]},
-        sides["test"].calibration,
+        {SIDES[side]: sides[side].losses for side in (VALIDATION, TEST)},
+        sides[TEST].calibration,
     )
 
 
-def _finite(side: str, pairs: Pairs) -> Pairs:
-    for predictions, targets in pairs:
-        if not np.isfinite(predictions).all():
-            raise Unsuitable(
-                f"the predictions of the {side} rows are not all finite; "
-                "a number in them may lie too far from all others of its column"
-            )
-        yield predictions, targets
+def _finite(predictions: NDArray[Any], side: int) -> NDArray[Any]:
+    if not np.isfinite(predictions).all():
+        raise Unsuitable(
+            f"the predictions of the {SIDES[side]} rows are not all finite; "
+            "a number in them may lie too far from all others of its column"
+        )
+    return predictions

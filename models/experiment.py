@@ -93,11 +93,11 @@ class Experiment(Protocol):
     def by_baseline(self, baseline: Baseline) -> Predict:
         """What a baseline predicts."""
 
-    def mean(self) -> Evaluation:
-        """Measures the predictor that answers the mean of the training rows."""
+    def mean(self) -> Predict:
+        """What answers the mean of the training rows."""
 
-    def evaluate(self, predict: Predict) -> Evaluation:
-        """Measures what predicts."""
+    def evaluate(self, predicts: Sequence[Predict]) -> list[Evaluation]:
+        """Measures what predicts, all on the same look at the rows."""
 
     def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
         """Holds the rows of the comparison, each with its repeats, against each other."""
@@ -142,11 +142,11 @@ class TriplesExperiment:
     def by_baseline(self, baseline: Baseline) -> Predict:
         return lambda features: baseline.predict(of_numbers(features, np.zeros(len(features))))
 
-    def mean(self) -> Evaluation:
-        return evaluation.mean_predictor(self._dataset)
+    def mean(self) -> Predict:
+        return evaluation.mean_of_triples(self._dataset)
 
-    def evaluate(self, predict: Predict) -> Evaluation:
-        return evaluation.evaluate(predict, self._dataset)
+    def evaluate(self, predicts: Sequence[Predict]) -> list[Evaluation]:
+        return [evaluation.evaluate(predict, self._dataset) for predict in predicts]
 
     def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
         return _compare(rows, "eval", len(self._dataset.eval.targets), "regression")
@@ -206,11 +206,11 @@ class TableExperiment:
     def by_baseline(self, baseline: Baseline) -> Predict:
         return lambda columns: baseline.predict(self._encoded(columns))
 
-    def mean(self) -> Evaluation:
-        return evaluation.mean_baseline(self._table)
+    def mean(self) -> Predict:
+        return evaluation.mean_of(self._table)
 
-    def evaluate(self, predict: Predict) -> Evaluation:
-        return evaluation.evaluate_table(predict, self._table)
+    def evaluate(self, predicts: Sequence[Predict]) -> list[Evaluation]:
+        return evaluation.evaluate_table(predicts, self._table)
 
     def compare(self, rows: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
         return _compare(rows, "test", self._table.test.rows, self._table.schema.task)

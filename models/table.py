@@ -38,6 +38,24 @@ class Table(NamedTuple):
     fingerprint: str
     """SHA-256 of the revision's rows and of each row's side."""
 
+    @property
+    def sides(self) -> tuple["Rows", "Rows", "Rows"]:
+        """All rows, in the order of `models.splits.SIDES`."""
+        return self.train, self.validation, self.test
+
+    def blocks(self) -> Iterator[tuple[int, Columns, NDArray[np.float64]]]:
+        """The rows of all sides once, raw, and which side each block is of. In the order of each
+        side they come as in its `columns`."""
+        parquet, chosen = self.train.parquet, [rows.chosen for rows in self.sides]
+        end = 0
+        for columns, targets in read(parquet, self.schema):
+            start, end = end, end + len(targets)
+            for side, every in enumerate(chosen):
+                which = every[start:end]
+                if which.any():
+                    some = {name: values[which] for name, values in columns.items()}
+                    yield side, some, targets[which]
+
 
 class Rows:
     """The rows of one side: encoded, for training; and raw, as a client would send them."""
@@ -46,7 +64,8 @@ class Rows:
         self, parquet: Parquet, schema: TableSchema, chosen: NDArray[np.bool_], pieces: Pieces
     ) -> None:
         self.rows = int(np.count_nonzero(chosen))
-        self._parquet, self._schema, self._chosen = parquet, schema, chosen
+        self.parquet, self.chosen = parquet, chosen
+        self._schema = schema
         self._pieces = pieces
 
     def blocks(self, size: int, shuffled: np.random.Generator | None = None) -> Iterator[Encoded]:
@@ -81,25 +100,22 @@ class Rows:
         if pieces:
             yield encoded_of(pieces)
 
-    def columns(self, size: int) -> Iterator[tuple[Columns, NDArray[np.float64]]]:
-        """All rows once, raw, in blocks of at most `size` rows; targets in the table's unit."""
-        for columns, targets in read(self._parquet, self._schema, self._chosen):
-            for start in range(0, len(targets), size):
-                part = slice(start, start + size)
-                yield {name: values[part] for name, values in columns.items()}, targets[part]
+    def columns(self) -> Iterator[tuple[Columns, NDArray[np.float64]]]:
+        """All rows once, raw, some at a time; targets in the table's unit."""
+        return read(self.parquet, self._schema, self.chosen)
 
     def targets(self) -> Iterator[NDArray[np.float64]]:
         """The targets of all rows alone, in the order of `columns`."""
         bare = self._schema.model_copy(update={"features": ()})
-        return (targets for _, targets in read(self._parquet, bare, self._chosen))
+        return (targets for _, targets in read(self.parquet, bare, self.chosen))
 
     def first(self, n: int) -> tuple[Columns, NDArray[np.float64]]:
         """At most `n` of the rows, raw, as far from each other as possible, and their targets."""
-        rows = np.flatnonzero(self._chosen)
+        rows = np.flatnonzero(self.chosen)
         n = min(n, self.rows)
-        few = np.zeros_like(self._chosen)
+        few = np.zeros_like(self.chosen)
         few[rows[np.arange(n) * self.rows // n]] = True
-        columns, targets = zip(*read(self._parquet, self._schema, few), strict=True)
+        columns, targets = zip(*read(self.parquet, self._schema, few), strict=True)
         return joined(columns), np.concatenate(targets)
 
 

@@ -88,12 +88,7 @@ def stage(
         experiment.export(trained[name].network, folder / name)
     hands.end()
 
-    mean = experiment.mean()
-    beside = {
-        baseline: experiment.evaluate(experiment.by_baseline(made))
-        for baseline, made in baselines.items()
-    }
-    networks = {name: _measure(trained[name], experiment, folder / name) for name in trained}
+    mean, beside, networks = _measure(trained, baselines, experiment, folder)
 
     rows: dict[Literal["mean"] | BaselineName, Row] = {"mean": _row(mean, parameters=0)}
     for baseline, made in baselines.items():
@@ -120,19 +115,47 @@ def _train(
     return trained
 
 
-def _measure(trained: Trained[Any], experiment: Experiment, folder: Path) -> Network:
-    """Measures what serves, its ONNX file, and each repeat as it was trained."""
-    predict = load_onnx(folder)
-    version = experiment.evaluate(predict)
-    if not all(map(math.isfinite, version.scores.values())):
-        raise TrainingDiverged("the errors of the trained network are not finite")
-    repeats = [
-        version
-        if kept.network is trained.network
-        else experiment.evaluate(experiment.by_network(kept.network))
-        for kept in trained.repeats
-    ]
-    return Network(trained, predict, version, repeats)
+def _measure(
+    trained: dict[ModelName, Trained[Any]],
+    baselines: dict[BaselineName, Baseline],
+    experiment: Experiment,
+    folder: Path,
+) -> tuple[Evaluation, dict[BaselineName, Evaluation], dict[ModelName, Network]]:
+    """Measures what serves, the ONNX files, and all else as it was trained."""
+    serving = {name: load_onnx(folder / name) for name in trained}
+    others = {
+        name: [kept for kept in of.repeats if kept.network is not of.network]
+        for name, of in trained.items()
+    }
+    measured = iter(
+        experiment.evaluate(
+            [
+                experiment.mean(),
+                *map(experiment.by_baseline, baselines.values()),
+                *serving.values(),
+                *(experiment.by_network(kept.network) for its in others.values() for kept in its),
+            ]
+        )
+    )
+    mean = next(measured)
+    beside = {name: next(measured) for name in baselines}
+    versions = {name: next(measured) for name in trained}
+    for version in versions.values():
+        if not all(map(math.isfinite, version.scores.values())):
+            raise TrainingDiverged("the errors of the trained network are not finite")
+    networks = {
+        name: Network(
+            of,
+            serving[name],
+            versions[name],
+            [
+                versions[name] if kept.network is of.network else next(measured)
+                for kept in of.repeats
+            ],
+        )
+        for name, of in trained.items()
+    }
+    return mean, beside, networks
 
 
 def _attempts(trained: Trained[Any]) -> list[Attempt]:

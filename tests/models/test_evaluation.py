@@ -8,18 +8,20 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from models import evaluation, losses
+from models import losses, parquet
 from models.columns import Columns
 from models.config import SyntheticDataset, TableDataset
 from models.data import Array, Dataset, Split, load
 from models.evaluation import (
     BLOCK_ROWS,
+    Evaluation,
+    Predict,
     eval_losses,
     evaluate,
     evaluate_table,
     in_blocks,
-    mean_baseline,
-    mean_predictor,
+    mean_of,
+    mean_of_triples,
     validation_losses,
 )
 from models.losses import LOSS_OF
@@ -90,9 +92,13 @@ def test_predicting_in_blocks_equals_predicting_the_whole(rows: int) -> None:
     np.testing.assert_array_equal(predictions, predict(features), strict=True)
 
 
+def of_mean(triples: Dataset) -> dict[str, float]:
+    return evaluate(mean_of_triples(triples), triples).scores
+
+
 def test_the_mean_predictor_answers_the_mean_of_the_training_targets() -> None:
     # Mean 2: training differences are -1 and 1, held out ones 3 and -1.
-    assert mean_predictor(dataset([1.0, 3.0], [5.0, 1.0])).scores == {
+    assert of_mean(dataset([1.0, 3.0], [5.0, 1.0])) == {
         "train_rmse": 1.0,
         "eval_rmse": float(np.sqrt(5.0)),
         "train_mse": 1.0,
@@ -101,12 +107,17 @@ def test_the_mean_predictor_answers_the_mean_of_the_training_targets() -> None:
 
 
 def test_the_mean_predictors_errors_are_those_of_the_experiment() -> None:
-    scores = mean_predictor(load(SyntheticDataset())).scores
+    scores = of_mean(load(SyntheticDataset()))
     assert scores["train_rmse"] == 0.689292448648356
     assert scores["eval_rmse"] == 0.688865395052829
 
 
 # Tables.
+
+
+def evaluated(predict: Predict, table: Table) -> Evaluation:
+    (found,) = evaluate_table([predict], table)
+    return found
 
 
 def constant(value: float) -> Callable[[Columns], NDArray[Any]]:
@@ -140,8 +151,8 @@ def sides_of(table: Table) -> dict[str, Rows]:
 def test_a_regression_is_scored_on_each_side(
     regression: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "BLOCK_ROWS", 17)
-    result = evaluate_table(lambda columns: columns["rooms"].astype("float32"), regression).scores
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 17)
+    result = evaluated(lambda columns: columns["rooms"].astype("float32"), regression).scores
     expected = {}
     for side, rows in sides_of(regression).items():
         rooms, targets = raw(rows)
@@ -157,9 +168,9 @@ def test_a_regression_is_scored_on_each_side(
 def test_a_binary_target_is_scored_on_each_side(
     binary: Table, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "BLOCK_ROWS", 17)
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 17)
     # Eight values on hundreds of rows: there are ties within and between the classes.
-    result = evaluate_table(lambda columns: (columns["rooms"] / 9).astype(dtype), binary).scores
+    result = evaluated(lambda columns: (columns["rooms"] / 9).astype(dtype), binary).scores
     expected = {}
     for side, rows in sides_of(binary).items():
         rooms, targets = raw(rows)
@@ -185,7 +196,7 @@ def test_a_sure_prediction_that_is_wrong_costs_much_but_not_infinitely_much(
     def predict(columns: Columns) -> NDArray[Any]:
         return np.zeros(len(columns["rooms"]), dtype)
 
-    result = evaluate_table(predict, binary).scores
+    result = evaluated(predict, binary).scores
     share = float(np.mean(raw(binary.test)[1]))
     eps = float(np.finfo(dtype).eps)
     assert result["test_log_loss"] == pytest.approx(-share * math.log(eps))
@@ -194,8 +205,8 @@ def test_a_sure_prediction_that_is_wrong_costs_much_but_not_infinitely_much(
 
 def test_the_mean_baseline_answers_the_mean_of_the_training_targets(regression: Table) -> None:
     mean = float(np.mean(raw(regression.train)[1]))
-    result = mean_baseline(regression).scores
-    assert result == pytest.approx(evaluate_table(constant(mean), regression).scores, abs=1e-9)
+    result = evaluated(mean_of(regression), regression).scores
+    assert result == pytest.approx(evaluated(constant(mean), regression).scores, abs=1e-9)
     assert result["train_r2"] == pytest.approx(0, abs=1e-9)
 
 
@@ -203,8 +214,8 @@ def test_the_mean_baseline_of_a_binary_target_answers_the_share_of_the_positive_
     binary: Table,
 ) -> None:
     share = float(np.mean(raw(binary.train)[1]))
-    result = mean_baseline(binary).scores
-    assert result == pytest.approx(evaluate_table(constant(share), binary).scores, rel=1e-9)
+    result = evaluated(mean_of(binary), binary).scores
+    assert result == pytest.approx(evaluated(constant(share), binary).scores, rel=1e-9)
     entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
     assert result["train_log_loss"] == pytest.approx(entropy)
     assert {result[f"{side}_auc"] for side in sides_of(binary)} == {0.5}
@@ -216,13 +227,14 @@ def test_the_mean_baseline_of_a_binary_target_answers_the_share_of_the_positive_
 def test_a_side_with_equal_targets_lacks_the_score_that_would_say_nothing(
     tmp_path: Path, task: Task, absent: str
 ) -> None:
-    parquet, schema = make_table(tmp_path, 100, task)
-    stored = pq.read_table(parquet.path)
+    file, schema = make_table(tmp_path, 100, task)
+    stored = pq.read_table(file.path)
     targets = np.array([0.0, 1.0] * 45 + [1.0] * 10)
     stored = stored.set_column(stored.column_names.index("price"), "price", [targets])
-    pq.write_table(stored, parquet.path)
+    pq.write_table(stored, file.path)
     in_time = TableDataset(kind="table", name="houses", split_by="sold")
-    result = mean_baseline(prepare(parquet, schema, in_time, tmp_path, memory_bytes=2**20)).scores
+    table = prepare(file, schema, in_time, tmp_path, memory_bytes=2**20)
+    result = evaluated(mean_of(table), table).scores
     assert f"train_{absent}" in result
     assert f"test_{absent}" not in result
     assert len(result) == {"regression": 8, "binary": 11}[task]
@@ -232,7 +244,7 @@ def test_a_side_with_equal_targets_lacks_the_score_that_would_say_nothing(
 def test_predictions_that_are_not_finite_are_refused(regression: Table) -> None:
     for value in (np.nan, np.inf):
         with pytest.raises(Unsuitable, match="predictions of the train rows are not all finite"):
-            evaluate_table(constant(value), regression)
+            evaluated(constant(value), regression)
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
@@ -241,13 +253,13 @@ def test_the_losses_of_rows_held_out_are_summed_by_group(
     tmp_path: Path, task: Task, groups: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(losses, "GROUPS", groups)
-    monkeypatch.setattr(evaluation, "BLOCK_ROWS", 17)
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 17)
     houses = table(tmp_path, task)
 
     def predict(columns: Columns) -> NDArray[Any]:
         return columns["rooms"] / 9
 
-    result = evaluate_table(predict, houses)
+    result = evaluated(predict, houses)
     assert result.losses.keys() == {"validation", "test"}
     for side, sums in result.losses.items():
         rooms, targets = raw(sides_of(houses)[side])
@@ -267,7 +279,7 @@ def test_what_serves_may_say_of_new_rows_what_is_not_finite(regression: Table) -
 
 
 def test_calibration_is_that_of_the_test_rows(binary: Table) -> None:
-    result = evaluate_table(lambda columns: columns["rooms"] / 9, binary)
+    result = evaluated(lambda columns: columns["rooms"] / 9, binary)
     rooms, targets = raw(binary.test)
     assert [tenth.rows for tenth in result.calibration] == [
         np.count_nonzero(rooms == room) for room in np.unique(rooms)
@@ -278,4 +290,13 @@ def test_calibration_is_that_of_the_test_rows(binary: Table) -> None:
 
 
 def test_a_regression_has_no_calibration(regression: Table) -> None:
-    assert evaluate_table(constant(1.0), regression).calibration == []
+    assert evaluated(constant(1.0), regression).calibration == []
+
+
+def test_several_are_evaluated_as_each_would_be(binary: Table) -> None:
+    predicts: list[Predict] = [lambda columns: columns["rooms"] / 9, mean_of(binary)]
+    together = evaluate_table(predicts, binary)
+    for predict, found in zip(predicts, together, strict=True):
+        alone = evaluated(predict, binary)
+        assert found.scores == alone.scores
+        assert found.calibration == alone.calibration

@@ -36,13 +36,13 @@ def test_what_is_exported_is_measured_and_measured_again_as_a_champion(
     trained = made.training("cross").alone(lambda step: steps.append((step.number, step.of)))
     assert steps == [(1, 2), (2, 2)]
     made.export(trained.network, tmp_path / "cross")
-    scores = made.evaluate(load_onnx(tmp_path / "cross")).scores
-    assert scores.keys() == made.mean().scores.keys()
+    predicts = [load_onnx(tmp_path / "cross"), made.mean(), made.by_network(trained.network)]
+    scores, of_mean, as_trained = (each.scores for each in made.evaluate(predicts))
+    assert scores.keys() == of_mean.keys()
     assert made.reported_by in scores
-    as_trained = made.evaluate(made.by_network(trained.network)).scores
     assert as_trained == pytest.approx(scores, rel=1e-4)
 
-    mean = made.mean().scores[chosen_by]
+    mean = of_mean[chosen_by]
     itself = made.challenge(scores[chosen_by], mean, tmp_path / "cross", tmp_path / "cross")
     assert itself.champion == pytest.approx(scores[chosen_by], rel=1e-12)
     assert not itself.worse
@@ -76,8 +76,8 @@ def test_of_two_versions_that_are_exact_neither_is_worse(tmp_path: Path) -> None
     kept = made.training("cross").alone().repeats
     for repeat, folder in zip(kept, folders, strict=True):
         made.export(repeat.network, folder)
-    mean = made.mean().scores["validation_rmse"]
-    errors = [made.evaluate(load_onnx(folder)).scores["validation_rmse"] for folder in folders]
+    measured = made.evaluate([made.mean(), *map(load_onnx, folders)])
+    mean, *errors = (each.scores["validation_rmse"] for each in measured)
     assert 0 < max(errors) < 1e-13
     assert errors[0] != errors[1]
     there, back = (

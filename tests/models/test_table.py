@@ -97,7 +97,7 @@ def test_blocks_are_in_one_piece_and_of_the_dtype(tmp_path: Path, memory_bytes: 
 
 
 def test_preprocessing_is_fitted_on_training_rows_alone(table: Table) -> None:
-    area = np.concatenate([some["area"] for some, _ in table.train.columns(100)])
+    area = np.concatenate([some["area"] for some, _ in table.train.columns()])
     number = table.preprocessing.numbers[1]
     assert number.mean == pytest.approx(np.nanmean(area), rel=1e-12)
     targets = np.concatenate(list(table.train.targets()))
@@ -135,8 +135,8 @@ def test_raw_rows_are_those_of_the_file_in_its_order(table: Table, tmp_path: Pat
     side = sides(parquet, table.schema, dataset())
     stored = pq.read_table(parquet.path)
     for which, rows in of_side(table):
-        blocks = list(rows.columns(50))
-        assert max(len(targets) for _, targets in blocks) <= 50
+        blocks = list(rows.columns())
+        assert len(blocks) > 1
         expected = stored.filter(pa.array(side == which))
         raw = joined([some for some, _ in blocks])
         assert raw["rooms"].tolist() == expected["rooms"].to_pylist()
@@ -144,6 +144,15 @@ def test_raw_rows_are_those_of_the_file_in_its_order(table: Table, tmp_path: Pat
         targets = np.concatenate([targets for _, targets in blocks])
         assert targets.tolist() == expected["price"].to_pylist()
         np.testing.assert_array_equal(np.concatenate(list(rows.targets())), targets)
+
+
+def test_a_look_at_all_sides_has_the_blocks_of_each(table: Table) -> None:
+    found: list[list[Any]] = [[], [], []]
+    for side, columns, targets in table.blocks():
+        found[side].append((columns["city"].tolist(), targets.tolist()))
+    for which, rows in of_side(table):
+        expected = [(columns["city"].tolist(), some.tolist()) for columns, some in rows.columns()]
+        assert found[which] == expected
 
 
 def test_the_first_rows_are_spread_over_the_side(tmp_path: Path) -> None:

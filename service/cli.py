@@ -183,6 +183,7 @@ app.command()(export.export)
 
 def _prepare(settings: "Settings", to_write: bool) -> None:
     """Makes the artifacts folder, or ends the command: nothing works without it."""
+    from service.errors import Unavailable
     from service.store.places import places
 
     folder = settings.artifacts_dir
@@ -198,6 +199,9 @@ def _prepare(settings: "Settings", to_write: bool) -> None:
             "CROSSCHECK_ARTIFACTS_DIR names another one.",
             err=True,
         )
+        raise typer.Exit(1) from None
+    except Unavailable as unavailable:
+        typer.echo(f"CROSSCHECK_STORE_URL: {unavailable.detail}", err=True)
         raise typer.Exit(1) from None
 
 

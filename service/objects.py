@@ -66,20 +66,16 @@ class Objects:
 
     @classmethod
     def at(cls, url: str) -> "Objects":
-        """Those of a bucket: `s3://bucket/prefix`. The environment has the credentials."""
-        small, files = (
-            from_url(
-                url,
-                client_options={
-                    "allow_http": True,  # for whom the environment names such an endpoint
-                    "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-                    "timeout": timedelta(seconds=seconds),
-                },
-                retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=SMALL_SECONDS)},
-            )
-            for seconds in (SMALL_SECONDS, FILE_SECONDS)
-        )
-        return cls(small, files)
+        """Those of a bucket: `s3://bucket/prefix`. The environment has the credentials.
+
+        Raises:
+            Unavailable: It does not have them, or the URL is none.
+        """
+        try:
+            return cls(*(_store_at(url, seconds) for seconds in (SMALL_SECONDS, FILE_SECONDS)))
+        except BaseError as error:
+            why = f"the object store cannot be used: {_first_line(error)}"
+            raise Unavailable(why, None, "store") from None
 
     def get(self, key: str, unless: Tag | None = None) -> tuple[bytes, Tag] | None:
         """An object; None if there is none.
@@ -181,6 +177,18 @@ class Objects:
                     obstore.delete(self._small, key)
                 except FileNotFoundError:
                     continue
+
+
+def _store_at(url: str, seconds: float) -> Any:
+    return from_url(
+        url,
+        client_options={
+            "allow_http": True,  # for whom the environment names such an endpoint
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+            "timeout": timedelta(seconds=seconds),
+        },
+        retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=SMALL_SECONDS)},
+    )
 
 
 def _tag(meta: Any) -> Tag:

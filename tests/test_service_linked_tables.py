@@ -140,6 +140,7 @@ def test_the_same_files_once_more_make_no_further_revision_and_a_further_file_ma
     assert linked.put("growing", url=url, exclude="sold").json()["rows"] == 100
     assert linked.put("growing", url=url, exclude="sold").status_code == 200
     obstore.put(linked.objects, "growing/2026/b.parquet", parquet_of(houses(100, 50)))
+    obstore.put(linked.objects, "growing/_temporary/c.parquet", b"not yet whole")
     more = linked.put("growing", url=url, exclude="sold")
     assert (more.status_code, more.json()["revision"], more.json()["rows"]) == (201, 2, 150)
 
@@ -172,6 +173,7 @@ def test_rows_without_a_target_are_left_out(linked: Linked) -> None:
         ("{}-of-others/houses/*.parquet", "a table may stay below {}"),
         ("{}/../others/*.parquet", "it must be like s3://"),
         ("{}/*/part-0.parquet", "it must be like s3://"),
+        ("{}/%2e%2e/others/*.parquet", "it must be like s3://"),
         ("file:///etc/passwd", "it must be like s3://"),
         ("http://127.0.0.1/table.parquet", "it must be like s3://"),
     ],

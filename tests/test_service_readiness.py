@@ -161,6 +161,21 @@ def test_a_folder_that_cannot_be_used_ends_the_start_in_one_line(
     assert len(ended.stderr.splitlines()) == 1
 
 
+def test_a_store_without_credentials_is_told_in_one_line(tmp_path: Path) -> None:
+    environment = {**os.environ, "CROSSCHECK_STORE_URL": "az://container"}
+    ended = subprocess.run(
+        [CROSSCHECK, "serve", "--port", "0"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("CROSSCHECK_STORE_URL: the object store cannot be used: ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
 def test_a_lock_that_a_worker_cannot_open_ends_its_start_in_one_line(tmp_path: Path) -> None:
     (tmp_path / ".worker-local.lock").mkdir()
     ended = subprocess.run(

@@ -62,8 +62,9 @@ def find(url: str) -> Link:
 
 
 def _is_meant(key: str, pattern: str) -> bool:
-    if not pattern:
-        return key.endswith(".parquet")
+    if not pattern:  # what Spark and others write beside a table begins like this
+        is_aside = any(part.startswith(("_", ".")) for part in key.split("/"))
+        return key.endswith(".parquet") and not is_aside
     return "/" not in key and fnmatchcase(key, pattern)
 
 

@@ -14,7 +14,7 @@ Format = Literal["csv", "parquet", "arrow", "ndjson"]
 
 
 _is_url = re.compile(
-    r"(s3|gs|az)://[^/*?\[\]#\s]+(/[^/*?\[\]#\\\x00-\x1f]*)*/[^/#\\\x00-\x1f]*"
+    r"(s3|gs|az)://[^/*?\[\]#%\s]+(/[^/*?\[\]#%\\\x00-\x1f\x7f]*)*/[^/#%\\\x00-\x1f\x7f]*"
 ).fullmatch
 
 _OF_NO_FILE = {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "utf_7"}

@@ -66,6 +66,7 @@ class Rows:
         self.rows = int(np.count_nonzero(chosen))
         self.parquet, self.chosen = parquet, chosen
         self._schema = schema
+        self._first: dict[int, tuple[Columns, NDArray[np.float64]]] = {}
         self._pieces = pieces
 
     def blocks(self, size: int, shuffled: np.random.Generator | None = None) -> Iterator[Encoded]:
@@ -110,7 +111,15 @@ class Rows:
         return (targets for _, targets in read(self.parquet, bare, self.chosen))
 
     def first(self, n: int) -> tuple[Columns, NDArray[np.float64]]:
-        """At most `n` of the rows, raw, as far from each other as possible, and their targets."""
+        """At most `n` of the rows, raw, as far from each other as possible, and their targets.
+
+        They are kept: to find them, the whole table is read.
+        """
+        if n not in self._first:
+            self._first[n] = self._read_first(n)
+        return self._first[n]
+
+    def _read_first(self, n: int) -> tuple[Columns, NDArray[np.float64]]:
         rows = np.flatnonzero(self.chosen)
         n = min(n, self.rows)
         few = np.zeros_like(self.chosen)

@@ -1,7 +1,6 @@
 """A table's rows in memory, by column, as its Parquet has them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -30,9 +29,8 @@ def read(
         groups: Which ones are read, in this order. Default: all, in theirs.
     """
     names = [*(column.name for column in schema.features), schema.target]
-    starts = [0, *accumulate(parquet.groups)]
     for group in range(len(parquet.groups)) if groups is None else groups:
-        end = starts[group]
+        end = parquet.start(group)
         for batch in parquet.batches(names, group):
             start, end = end, end + len(batch)
             wanted = batch if chosen is None else batch.filter(pa.array(chosen[start:end]))

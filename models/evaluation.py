@@ -14,6 +14,9 @@ from models.preprocessing import Moments
 from models.splits import SIDES, TEST, VALIDATION, Unsuitable
 from models.table import Table
 
+KEPT = 2**26
+"""Predictions that are kept at a time."""
+
 BLOCK_ROWS = 65_536
 """Rows predicted at a time, so that memory stays bounded whatever the size of the split."""
 
@@ -86,7 +89,8 @@ def _by_group(errors: Losses) -> Losses:
 def evaluate_table(predicts: Sequence[Predict], table: Table) -> list[Evaluation]:
     """Evaluates each of some functions of raw rows, whose results are `(rows,)`, on each side.
 
-    The table is read once for all of them.
+    The table is read once for all of them; or now and then, if what is to be kept of each row's
+    prediction would be too much.
 
     Returns:
         `train_…`, `validation_…` and `test_…`. Of a regression: `rmse` and `mae` in the target's
@@ -99,6 +103,9 @@ def evaluate_table(predicts: Sequence[Predict], table: Table) -> list[Evaluation
         Unsuitable: A prediction is not finite.
     """
     measure = OF_TASK[table.schema.task]
+    rows = sum(rows.rows for rows in table.sides)
+    if measure.keeps_predictions and len(predicts) > (most := max(1, KEPT // rows)):
+        return evaluate_table(predicts[:most], table) + evaluate_table(predicts[most:], table)
     measures = [[measure(rows.rows) for rows in table.sides] for _ in predicts]
     for side, columns, targets in table.blocks():
         for predict, of_sides in zip(predicts, measures, strict=True):

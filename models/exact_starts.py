@@ -36,7 +36,7 @@ def exact_starts(
         error: What a trained network competes by.
     """
     shape = build(config.seed)
-    sample = InMemory(next(iter(rows.blocks(exact.screening_rows))))
+    sample = InMemory(rows.sample(exact.screening_rows))
     problems = {
         "rows": (LeastSquares(shape, rows, exact.block_rows), EXACT),
         "sample": (LeastSquares(shape, sample, exact.block_rows), ROUGH),

@@ -236,7 +236,7 @@ class TableExperiment:
         return permutation_importance(predict, columns, targets, task, SEED, repeats)
 
     def interactions(self, network: keras.Model) -> list[Interaction] | None:
-        rows = next(iter(self._table.train.blocks(CHECKED_ROWS)))
+        rows = self._table.train.sample(CHECKED_ROWS)
         where = where_in_x0(self._table.preprocessing, self._config.numeric_embedding)
         return crosses(network, [rows.numbers.T, rows.codes.T], where)
 

@@ -1,7 +1,7 @@
 """One side measured: its scores, its losses by group, and its calibration."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ class Measured(NamedTuple):
 class Measure(Protocol):
     """Measures a side, whose rows come in blocks."""
 
+    keeps_predictions: ClassVar[bool]
+    """Whether it holds on to each of them."""
+
     def __init__(self, rows: int) -> None:
         """Of a side of so many rows."""
 
@@ -45,8 +48,10 @@ class Measure(Protocol):
         """What there is to say, once all rows have come."""
 
 
-class OfRegression:
+class OfRegression(Measure):
     """`rmse`, `mae`, and `r2` unless all targets are equal."""
+
+    keeps_predictions = False
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -69,9 +74,11 @@ class OfRegression:
         return Measured(scores, self._losses.sums, [])
 
 
-class OfBinary:
+class OfBinary(Measure):
     """Of probabilities of the positive class: `log_loss`, `accuracy` at 0.5, `brier`, the mean
     squared error of the probabilities, and `auc` unless all targets are equal."""
+
+    keeps_predictions = True
 
     def __init__(self, rows: int) -> None:
         self._rows = rows

@@ -18,6 +18,9 @@ class Parquet(Protocol):
     def groups(self) -> Sequence[int]:
         """How many rows are in each group that can be read by itself, in their order."""
 
+    def start(self, group: int) -> int:
+        """How many rows come before a group."""
+
     @property
     def is_elsewhere(self) -> bool:
         """Whether no copy may be made of it on this machine's disk."""
@@ -42,6 +45,10 @@ class OneFile(NamedTuple):
     def groups(self) -> Sequence[int]:
         """One."""
         return [pq.read_metadata(self.path).num_rows]
+
+    def start(self, group: int) -> int:
+        """None come before."""
+        return 0
 
     def batches(self, names: Sequence[str], group: int = 0) -> Iterator[Any]:
         """All of it."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import read
+from models.columns import Columns, read
 from models.parquet import Parquet
 from models.preprocessing import Encoded, Preprocessing, encode
 from models.schema import TableSchema
@@ -59,12 +59,11 @@ class Elsewhere(NamedTuple):
     """In which they are."""
 
     def in_turn(self, shuffled: np.random.Generator | None) -> Iterator[Records]:
-        """A piece is of row groups that come one after the other; drawn, they are of anywhere."""
+        """A piece is of row groups, or of a part of a large one; drawn, groups are of anywhere."""
         groups = self.groups if shuffled is None else shuffled.permutation(list(self.groups))
         some, count = [], 0
         for columns, targets in read(self.parquet, self.schema, self.chosen, groups):
-            encoded = encode(columns, targets, self.preprocessing, self.record["targets"].name)
-            some.append(records_of(encoded, self.record))
+            some.append(records_of(self.encode(columns, targets), self.record))
             count += len(targets)
             if count >= self.most:
                 yield np.concatenate(some)
@@ -72,9 +71,34 @@ class Elsewhere(NamedTuple):
         if some:
             yield np.concatenate(some)
 
+    def encode(self, columns: Columns, targets: NDArray[np.float64]) -> Encoded:
+        """Rows as a network takes them."""
+        return encode(columns, targets, self.preprocessing, self.record["targets"].name)
+
     def apart(self) -> Sequence[Pieces]:
         """By row groups."""
         return [self._replace(groups=[group]) for group in self.groups]
+
+
+def in_memory(
+    rows: Iterable[tuple[NDArray[np.uint8], Encoded]],
+    counts: NDArray[np.integer],
+    record: np.dtype[np.void],
+) -> list[Records]:
+    """Encoded rows of each side in one piece, in their order; see `strewn`.
+
+    Args:
+        counts: How many rows each side has.
+    """
+    pieces = [np.empty(count, record) for count in counts]
+    ends = np.zeros(len(counts), np.intp)
+    for side, encoded in rows:
+        records = records_of(encoded, record)
+        for which, piece in enumerate(pieces):
+            some = records[side == which]
+            piece[ends[which] : ends[which] + len(some)] = some
+            ends[which] += len(some)
+    return pieces
 
 
 def strewn(

@@ -25,6 +25,9 @@ class Rows(Protocol):
     def apart(self) -> Sequence[Blocks]:
         """All of them in an order that nothing changes, by what can be read by itself."""
 
+    def sample(self, rows: int) -> Encoded:
+        """At most so many of them, from anywhere."""
+
 
 class Sides(Protocol):
     """What is trained on of a table, `models.table.Table`."""
@@ -60,6 +63,10 @@ class InMemory(NamedTuple):
             chosen = part if order is None else order[part]
             numbers, codes, targets = self.encoded
             yield Encoded(numbers[:, chosen], codes[:, chosen], targets[chosen])
+
+    def sample(self, rows: int) -> Encoded:
+        """The first ones."""
+        return next(self.blocks(rows))
 
     def apart(self) -> Sequence[Blocks]:
         """All at once."""

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -40,18 +41,20 @@ def sides(parquet: Parquet, schema: TableSchema, dataset: TableDataset) -> NDArr
     Raises:
         Unsuitable: There is no such column, or a side would be of no use.
     """
+    known = ~np.concatenate([np.isnan(targets) for targets in _targets(parquet, schema)])
     if dataset.split_by is None:
         result = _at_random(parquet, schema, dataset)
+        result[~known] = NOWHERE
     else:
-        result = _in_order(parquet, schema, dataset, dataset.split_by)
-    is_constant = _look_at_targets(parquet, schema, result)
+        result = np.full(len(known), NOWHERE, np.uint8)
+        result[known] = _in_order(parquet, schema, dataset, dataset.split_by, known)
     _check_sizes(dataset, result)
-    if is_constant:
-        raise Unsuitable(
-            f"the target {schema.target!r} is the same in all training rows: "
-            "there is nothing to learn"
-        )
+    _check_targets(parquet, schema, result)
     return result
+
+
+def _targets(parquet: Parquet, schema: TableSchema) -> Iterator[NDArray[np.float64]]:
+    return (numbers_of(batch[schema.target]) for batch in batches(parquet, [schema.target]))
 
 
 def _at_random(parquet: Parquet, schema: TableSchema, dataset: TableDataset) -> NDArray[np.uint8]:
@@ -92,8 +95,13 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _in_order(
-    parquet: Parquet, schema: TableSchema, dataset: TableDataset, name: str
+    parquet: Parquet,
+    schema: TableSchema,
+    dataset: TableDataset,
+    name: str,
+    wanted: NDArray[np.bool_],
 ) -> NDArray[np.uint8]:
+    """The sides of the rows that are wanted."""
     known = {column.name: column for column in schema.features}
     if name not in (names := [*known, *schema.others]):
         near = difflib.get_close_matches(name, names, 1)
@@ -104,6 +112,7 @@ def _in_order(
             + (f"; did you mean {near[0]!r}?" if near else "")
         )
     values = pa.chunked_array([batch[name] for batch in batches(parquet, [name])])
+    values = values.filter(pa.array(wanted))
     if name in known and known[name].kind == "categorical":
         # A code is a whole number: 9 comes before 10.
         values = values.cast(pa.string())
@@ -115,8 +124,8 @@ def _in_order(
     starts = np.unique(before)
 
     def start_of(fraction: float, end: int) -> int:
-        wanted = max(1, round(fraction * len(before)))
-        return int(starts[np.searchsorted(starts, max(0, end - wanted), "right") - 1])
+        rows = max(1, round(fraction * len(before)))
+        return int(starts[np.searchsorted(starts, max(0, end - rows), "right") - 1])
 
     test = start_of(dataset.test_fraction, len(before))
     validation = start_of(dataset.validation_fraction, test)
@@ -124,18 +133,6 @@ def _in_order(
     side[before >= validation] = VALIDATION
     side[before >= test] = TEST
     return side
-
-
-def _look_at_targets(parquet: Parquet, schema: TableSchema, side: NDArray[np.uint8]) -> bool:
-    """Puts rows without a target nowhere; whether those of all training rows are the same."""
-    least, greatest, end = np.inf, -np.inf, 0
-    for batch in batches(parquet, [schema.target]):
-        start, end = end, end + len(batch)
-        targets, of_row = numbers_of(batch[schema.target]), side[start:end]
-        of_row[np.isnan(targets)] = NOWHERE
-        learned = targets[of_row == TRAIN]
-        least, greatest = learned.min(initial=least), learned.max(initial=greatest)
-    return bool(least == greatest)
 
 
 def _check_sizes(dataset: TableDataset, side: NDArray[np.uint8]) -> None:
@@ -150,4 +147,17 @@ def _check_sizes(dataset: TableDataset, side: NDArray[np.uint8]) -> None:
         raise Unsuitable(
             f"the {counts.sum()} rows, split {way}, leave {' and '.join(too_few)}; "
             "more rows or other fractions help"
+        )
+
+
+def _check_targets(parquet: Parquet, schema: TableSchema, side: NDArray[np.uint8]) -> None:
+    least, greatest, end = np.inf, -np.inf, 0
+    for targets in _targets(parquet, schema):
+        start, end = end, end + len(targets)
+        learned = targets[side[start:end] == TRAIN]
+        least, greatest = learned.min(initial=least), learned.max(initial=greatest)
+    if least == greatest:
+        raise Unsuitable(
+            f"the target {schema.target!r} is the same in all training rows: "
+            "there is nothing to learn"
         )

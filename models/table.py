@@ -18,6 +18,7 @@ from models.pieces import (
     Pieces,
     Records,
     encoded_of,
+    in_memory,
     record_of,
     strewn,
 )
@@ -77,6 +78,13 @@ class Rows:
         one is in use.
         """
         return self._blocks(self._pieces, size, shuffled)
+
+    def sample(self, rows: int) -> Encoded:
+        """At most so many, from anywhere: those that were strewn are in such an order already."""
+        if not isinstance(self._pieces, Elsewhere):
+            return next(self.blocks(rows))
+        columns, targets = self.first(rows)
+        return self._pieces.encode(columns, targets)
 
     def apart(self) -> Sequence[Blocks]:
         """The same rows in an order that nothing changes, by what can be read by itself."""
@@ -164,14 +172,18 @@ def prepare(
         ]
     else:
         known = side != NOWHERE
-        how_many = -(-np.bincount(side[known]) // most)  # of each side; rounded up
-        draw = np.random.default_rng(dataset.split_seed)
+        counts = np.bincount(side[known])
         encoded = (
             encode(columns, targets, preprocessing, dtype)
             for columns, targets in read(parquet, schema, known)
         )
-        files = strewn(_with_sides(encoded, side[known]), how_many, draw, record, folder)
-        pieces = [Buckets(_in_memory(its, record) if fits else its, record) for its in files]
+        rows = _with_sides(encoded, side[known])
+        if fits:
+            pieces = [Buckets([its], record) for its in in_memory(rows, counts, record)]
+        else:
+            draw = np.random.default_rng(dataset.split_seed)
+            files = strewn(rows, -(-counts // most), draw, record, folder)
+            pieces = [Buckets(its, record) for its in files]
     train, validation, test = (
         Rows(parquet, schema, which, its) for which, its in zip(chosen, pieces, strict=True)
     )
@@ -187,11 +199,3 @@ def _with_sides(
     for block in blocks:
         start, end = end, end + len(block.targets)
         yield side[start:end], block
-
-
-def _in_memory(files: Sequence[Path], record: np.dtype[np.void]) -> list[Records]:
-    """What is in files, which are gone afterwards."""
-    records = [np.fromfile(file, record) for file in files]
-    for file in files:
-        file.unlink()
-    return records

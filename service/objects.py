@@ -8,7 +8,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,10 +72,14 @@ class Objects:
             Unavailable: It does not have them, or the URL is none.
         """
         try:
-            return cls(*(_store_at(url, seconds) for seconds in (SMALL_SECONDS, FILE_SECONDS)))
+            small, files = (_store_at(url, seconds) for seconds in (SMALL_SECONDS, FILE_SECONDS))
         except BaseError as error:
             why = f"the object store cannot be used: {_first_line(error)}"
             raise Unavailable(why, None, "store") from None
+        # Whatever a URL's parser makes of it, nobody reads beside what was asked for.
+        if (small.prefix or "") != url.partition("://")[2].partition("/")[2]:
+            raise Unavailable(f"the object store takes {url} for another place", None, "store")
+        return cls(small, files)
 
     def get(self, key: str, unless: Tag | None = None) -> tuple[bytes, Tag] | None:
         """An object; None if there is none.
@@ -171,12 +175,8 @@ class Objects:
 
     def delete(self, keys: Sequence[str]) -> None:
         """Removes objects, as far as they are there."""
-        with _answering():
-            for key in keys:
-                try:
-                    obstore.delete(self._small, key)
-                except FileNotFoundError:
-                    continue
+        with _answering(), suppress(FileNotFoundError):
+            obstore.delete(self._small, list(keys))
 
 
 def _store_at(url: str, seconds: float) -> Any:

@@ -173,6 +173,7 @@ def test_rows_without_a_target_are_left_out(linked: Linked) -> None:
         ("{}-of-others/houses/*.parquet", "a table may stay below {}"),
         ("{}/../others/*.parquet", "it must be like s3://"),
         ("{}/*/part-0.parquet", "it must be like s3://"),
+        ("{}/.. /*.parquet", "it must be like s3://"),
         ("{}/%2e%2e/others/*.parquet", "it must be like s3://"),
         ("file:///etc/passwd", "it must be like s3://"),
         ("http://127.0.0.1/table.parquet", "it must be like s3://"),
@@ -203,6 +204,39 @@ def test_files_of_different_tables_are_refused(linked: Linked) -> None:
     refused = linked.put("mixed", url=f"{linked.url}/mixed/", exclude="sold")
     assert refused.status_code == 422
     assert '"b.parquet" has other columns, or types, than "a.parquet"' in refused.json()["error"]
+
+
+def test_what_a_client_calls_the_body_that_it_does_not_send_does_not_matter(
+    linked: Linked,
+) -> None:
+    query = {"target": "price", "exclude": "sold", "url": f"{linked.url}/houses/"}
+    headers = {"Content-Type": "text/csv"}
+    made = linked.service.client.put("/datasets/called", params=query, headers=headers)
+    assert made.status_code == 201, made.text
+    assert linked.put("other", url=query["url"], format="csv").status_code == 422
+
+
+def test_rows_are_ordered_as_those_of_an_upload(linked: Linked) -> None:
+    """By dates that are written as texts, with a text for what is missing; the newest rows have no
+    target yet."""
+    days = [f"{1 + day % 28:02}.{1 + day // 28 % 12:02}.2020" for day in range(336)]
+    table = houses(0, 336).set_column(4, "sold", pa.array([*days[:-9], *["?"] * 9]))
+    price = pa.array(table["price"].to_numpy(), mask=np.arange(336) >= 270)
+    content = parquet_of(table.set_column(5, "price", price))
+    obstore.put(linked.objects, "ordered.parquet", content)
+    query = {"exclude": "sold", "missing": "?", "missing_target": "drop"}
+    linked.put("ordered", url=f"{linked.url}/ordered.parquet", **query)
+    uploaded = linked.service.client.put(
+        "/datasets/ordered-here", params={"target": "price", **query}, content=content
+    )
+    assert uploaded.status_code == 201, uploaded.text
+    scores = []
+    for name in ("ordered", "ordered-here"):
+        job = train(linked, name, split_by="sold")
+        assert job["status"] == "succeeded", job
+        mean = linked.service.get("/metrics", job_id=job["id"])["models"]["mean"]
+        scores.append([mean[f"{side}_rmse"] for side in ("train", "validation", "test")])
+    assert scores[0] == pytest.approx(scores[1], rel=1e-9)
 
 
 def test_what_is_no_parquet_is_refused(linked: Linked) -> None:

@@ -120,7 +120,8 @@ async def put_dataset(
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     given = asked.model_dump()
-    options = Options(**{**given, "format": asked.format or FORMATS.get(media_type)})
+    said = None if asked.url else FORMATS.get(media_type)
+    options = Options(**{**given, "format": asked.format or said})
     request.scope["state"][GOES_ON] = True
     coding = request.headers.get("content-encoding", "").encode("latin-1")
     made, is_new = await uploads.put(name, options, request.receive, coding)

@@ -45,10 +45,8 @@ def help_out(work: Work, worker: Worker, helper: str, offer: str) -> None:
 
 def _look(work: Work, worker: Worker, helper: str, experiment: Callable[[], Experiment]) -> None:
     @lru_cache(1)
-    def problem_of(network: ModelName) -> LeastSquares:
-        problem = experiment().training(network).trainer.problem
-        assert problem is not None
-        return problem
+    def problem_of(network: ModelName) -> LeastSquares | None:
+        return experiment().training(network).trainer.problem
 
     help_to_look(work.where.registry.staging, work.job_id, helper, worker, problem_of)
 

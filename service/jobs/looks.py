@@ -6,6 +6,7 @@ are folded together, follows from the number of row groups alone; so the bits do
 who has helped. What nobody brings, the child computes itself.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from service.jobs.child_main import Worker
 from service.jobs.patience import patiently
 from service.registry.staging import Staging
 
+logger = logging.getLogger(__name__)
+
 LOOK = "look"
 """Under which name the newest one is left with the job."""
 
@@ -31,8 +34,14 @@ MOST_RUNS = 32
 AGAIN_SECONDS = 0.1
 """Between two looks at what others are to leave."""
 
+LONGEST_SECONDS = 1.0
+"""A helper with nothing to do looks ever more rarely."""
+
 ALIVE_SECONDS = 3.0
 """Between two questions whether somebody is still at work."""
+
+IDLE_SECONDS = 30.0
+"""A helper leaves when nothing was asked for so long: there may be other jobs."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -41,6 +50,8 @@ class Look(msgspec.Struct, frozen=True):
     name: str
     network: ModelName
     weights: bytes
+    groups: int
+    """Of the rows, as the job's child reads them."""
 
 
 class Looks:
@@ -54,22 +65,26 @@ class Looks:
         job_id: str,
         attempt: str,
         worker: Worker,
-        on_look: Callable[[int], None],
+        helpers: "Helpers",
     ) -> None:
-        """`on_look` is called with the number of runs, when there is a look to help with."""
         self._network, self._problem = network, problem
         self._staging, self._job_id = staging, job_id
         self._attempt, self._worker = attempt, worker
-        self._on_look = on_look
+        self._helpers = helpers
         self._numbers = count(1)
+        self._old: list[str] = []
 
     def __call__(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """The triangle over all rows."""
         name = f"{self._attempt}-{self._network}-{next(self._numbers)}"
-        look = msgspec.msgpack.encode(Look(name, self._network, weights.tobytes()))
+        groups = len(self._problem.apart)
+        look = msgspec.msgpack.encode(Look(name, self._network, weights.tobytes(), groups))
         patiently(partial(self._staging.keep_part, self._job_id, LOOK, look))
-        every = runs(len(self._problem.apart), MOST_RUNS)
-        self._on_look(len(every))
+        every = runs(groups, MOST_RUNS)
+        self._helpers.ask(len(every))
+        # Not before: a helper that knows of no newer look could claim a run of it again.
+        patiently(partial(self._staging.drop_parts, self._job_id, self._old))
+        self._old = [key_of(name, run) for run in every]
         owners: dict[range, str] = {}
         found: dict[range, NDArray[np.float64]] = {}
         for run in every:
@@ -80,8 +95,7 @@ class Looks:
             if run not in found:
                 theirs = self._theirs(key_of(name, run), owners[run], len(weights) + 1)
                 found[run] = self._problem.look_at(weights, run) if theirs is None else theirs
-        keys = [key_of(name, run) for run in every]
-        patiently(partial(self._staging.drop_parts, self._job_id, keys))
+        self._helpers.came({*owners.values()} - {self._attempt})
         return folded(found[run] for run in every)
 
     def _owner(self, key: str) -> str:
@@ -102,6 +116,35 @@ class Looks:
                 is_at_work, _ = self._worker.ask(finds=owner)
 
 
+class Helpers:
+    """Those who are asked to look at rows, too."""
+
+    def __init__(self, queue: Callable[[int], None]) -> None:
+        """`queue` puts so many of them into the queue."""
+        self._queue = queue
+        self._came: set[str] = set()
+        self._ended: float | None = None
+
+    @property
+    def were_asked(self) -> bool:
+        """Whether there was anything to look at."""
+        return self._ended is not None
+
+    def ask(self, runs: int) -> None:
+        """Asks as many as there are runs for; later, when they have left, as many as came."""
+        if self._ended is None:
+            self._queue(runs - 1)
+            self._ended = time.monotonic()
+        elif self._came and time.monotonic() - self._ended > IDLE_SECONDS:
+            self._queue(len(self._came))
+            self._came.clear()
+
+    def came(self, helpers: set[str]) -> None:
+        """A look has ended, with which these have helped."""
+        self._came |= helpers
+        self._ended = time.monotonic()
+
+
 def key_of(look: str, run: range) -> str:
     """Under which name a run is claimed, and what came of it is left."""
     return f"{look}-{run.start}"
@@ -117,25 +160,35 @@ def help_to_look(
     job_id: str,
     helper: str,
     worker: Worker,
-    problem_of: Callable[[ModelName], LeastSquares],
+    problem_of: Callable[[ModelName], LeastSquares | None],
 ) -> None:
-    """Looks at what nobody has claimed, look after look, as long as the job asks for it."""
+    """Looks at what nobody has claimed, look after look, as long as the job asks for it.
+
+    Args:
+        problem_of: The least squares of a network; None if all rows are in memory here.
+    """
     name, left = "", deque[range]()
-    asked = time.monotonic()
+    asked = idle = time.monotonic()
+    pause = AGAIN_SECONDS
     while content := patiently(partial(staging.part, job_id, LOOK)):
         look = msgspec.msgpack.decode(content, type=Look)
         problem = problem_of(look.network)
+        if problem is None or len(problem.apart) != look.groups:
+            logger.warning("cannot help with job %s: it has another TABLE_MEMORY_BYTES", job_id)
+            return
         if look.name != name:
-            name, left = look.name, deque(runs(len(problem.apart), MOST_RUNS))
+            name, left = look.name, deque(runs(look.groups, MOST_RUNS))
         if not left:
-            time.sleep(AGAIN_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_SECONDS)
             if time.monotonic() - asked > ALIVE_SECONDS:
                 asked = time.monotonic()
-                if not worker.ask(finds=job_id)[0]:
+                if asked - idle > IDLE_SECONDS or not worker.ask(finds=job_id)[0]:
                     return
             continue
-        asked, run = time.monotonic(), left.popleft()
+        run = left.popleft()
         key = key_of(name, run)
         if patiently(partial(staging.claim_part, job_id, key, helper)) == helper:
             triangle = problem.look_at(np.frombuffer(look.weights), run)
             patiently(partial(staging.keep_part, job_id, key, triangle.tobytes()))
+        asked, idle, pause = time.monotonic(), time.monotonic(), AGAIN_SECONDS

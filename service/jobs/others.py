@@ -13,7 +13,7 @@ from models.least_squares import LeastSquares, Look
 from models.parts import Part
 from service.jobs.child_main import Worker
 from service.jobs.hands import Claim
-from service.jobs.looks import LOOK, Looks
+from service.jobs.looks import LOOK, Helpers, Looks
 from service.jobs.packing import pack_parts
 from service.jobs.patience import patiently
 from service.registry.staging import Staging
@@ -36,7 +36,7 @@ class OtherWorkers:
         self._worker, self._staging = worker, staging
         self._owners: dict[str, str] = {}
         self._numbers = count(1)
-        self._looks_are_offered = False
+        self._lookers = Helpers(lambda most: worker.tell(offers=[self._helpers(most), LOOK]))
 
     def offer(self, parts: Sequence[Part]) -> None:
         """Queues a helper for each part, but not too many."""
@@ -70,18 +70,13 @@ class OtherWorkers:
     def look(self, network: ModelName, problem: LeastSquares) -> Look:
         """A way to look at all rows of a problem that leaves some of them to others."""
         staging, job_id = self._staging, self._job_id
-        worker, offer = self._worker, self._offer_looks
-        return Looks(network, problem, staging, job_id, self._attempt, worker, offer)
+        worker, lookers = self._worker, self._lookers
+        return Looks(network, problem, staging, job_id, self._attempt, worker, lookers)
 
     def end(self) -> None:
         """There is nothing to look at any more."""
-        if self._looks_are_offered:
+        if self._lookers.were_asked:
             patiently(partial(self._staging.drop_parts, self._job_id, [LOOK]))
-
-    def _offer_looks(self, runs: int) -> None:
-        if not self._looks_are_offered:
-            self._looks_are_offered = True
-            self._worker.tell(offers=[self._helpers(runs - 1), LOOK])
 
     def _helpers(self, most: int) -> list[str]:
         """The ids of new ones, but not of too many."""

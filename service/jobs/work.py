@@ -11,7 +11,7 @@ from models.experiment import Experiment, TableExperiment, TriplesExperiment
 from models.parquet import OneFile
 from models.table import prepare
 from service.jobs import compile_cache
-from service.jobs.patience import patiently
+from service.jobs.patience import for_a_while
 from service.jobs.recorder import Report
 from service.registry.versions import Registry
 from service.store.places import Places
@@ -56,7 +56,7 @@ def experiment_of(work: Work) -> Experiment:
     tables.verify(name, number)
     schema, folder = stored.contents.table_schema, tables.folder(name, number)
     parquet = (
-        LinkedParquet(folder / LINK, schema, stored.options, patiently)
+        LinkedParquet(folder / LINK, stored.contents, stored.options, for_a_while)
         if stored.options.url
         else OneFile(folder / DATA)
     )

@@ -18,11 +18,12 @@ LAST_EXACT = 2**53
 TEXT_BYTES = 1000
 """Of a text that is a category."""
 
-_READ_AS: dict[Type, Read] = {
+_READ_AS: dict[Type | Literal["time"], Read] = {
     "number": "number",
     "code": "number",
     "boolean": "boolean",
     "text": "text",
+    "time": "time",
 }
 _PLURAL: dict[Read, str] = {
     "number": "numbers",
@@ -54,7 +55,12 @@ class Column:
     """
 
     def __init__(
-        self, name: str, role: Role, style: Style, named_categorical: bool, expected: Type | None
+        self,
+        name: str,
+        role: Role,
+        style: Style,
+        named_categorical: bool,
+        expected: Type | Literal["time"] | None,
     ) -> None:
         """`expected`: the type that it has in the dataset's other revisions."""
         self.name = name

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # imported only where a table is linked
 LINK = "link.json"
 
 MOST_FILES = 10_000
+MOST_LISTED = 100_000
 
 BUFFER_BYTES = 2**22
 BUFFERS_BYTES = 2**26
@@ -51,7 +52,9 @@ def find(url: str) -> Link:
     """
     folder, _, pattern = url.rpartition("/")
     files: list[LinkedFile] = []
-    for found in objects_at(folder).list(""):
+    for number, found in enumerate(objects_at(folder).list("")):
+        if number >= MOST_LISTED:
+            raise TooLarge(f"there are more than {MOST_LISTED} objects below {excerpt(folder)}")
         if _is_meant(found.key, pattern):
             files.append(LinkedFile(found.key, found.size, found.tag))
             if len(files) > MOST_FILES:

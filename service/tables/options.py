@@ -42,15 +42,12 @@ def _delimiter(given: str) -> str:
 
 
 def _url(given: str) -> str:
-    if not _is_url(given) or any(part in ("", ".", "..") for part in _parts_of(given)):
+    parts = given.partition("://")[2].removesuffix("/").split("/")
+    if not _is_url(given) or any(part.strip() in ("", ".", "..") for part in parts):
         raise ValueError(
             "it must be like s3://bucket/folder/*.parquet, with signs like * in its last part only"
         )
     return given
-
-
-def _parts_of(url: str) -> list[str]:
-    return url.partition("://")[2].removesuffix("/").split("/")
 
 
 class Options(Schema):

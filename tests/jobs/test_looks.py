@@ -14,7 +14,7 @@ from models.least_squares import LeastSquares
 from models.table import prepare
 from models.training import table_training
 from service.jobs import looks
-from service.jobs.looks import LOOK, Looks, help_to_look
+from service.jobs.looks import LOOK, Helpers, Looks, help_to_look
 from service.registry.staging import Staging
 from tests.models.tables import Apart, make_table
 
@@ -39,6 +39,7 @@ class Worker:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(looks, "LONGEST_SECONDS", 0.01)
     monkeypatch.setattr(looks, "ALIVE_SECONDS", 0.01)
 
 
@@ -73,7 +74,7 @@ def weights_of(problem: LeastSquares) -> Any:
 
 
 def look(problem: LeastSquares, staging: Staging, worker: Any) -> Looks:
-    return Looks("cross", problem, staging, JOB, "attempt", worker, lambda runs: None)
+    return Looks("cross", problem, staging, JOB, "attempt", worker, Helpers(lambda most: None))
 
 
 @contextmanager
@@ -121,9 +122,44 @@ def test_what_a_helper_leaves_is_taken_as_it_is(problem: LeastSquares, staging: 
     assert np.abs(found).max() > 1e6
 
 
-def test_nothing_of_a_look_is_left(problem: LeastSquares, staging: Staging) -> None:
+def test_of_all_looks_only_the_last_one_is_kept(problem: LeastSquares, staging: Staging) -> None:
+    asks = look(problem, staging, Worker())
+    for _ in range(3):
+        asks(weights_of(problem))
+    names = {path.name for path in (staging.folder(JOB) / "parts").iterdir()}
+    assert names == {LOOK, *(f"attempt-cross-3-{start}.claim" for start in range(17))}
+
+
+def test_a_helper_leaves_when_its_memory_is_of_another_size(
+    problem: LeastSquares, staging: Staging
+) -> None:
     look(problem, staging, Worker())(weights_of(problem))
-    assert [path.name for path in (staging.folder(JOB) / "parts").iterdir()] == [LOOK]
+    arguments: Any = (staging, JOB, "helper", Worker(JOB), lambda network: None)
+    help_to_look(*arguments)
+
+
+def test_a_helper_leaves_when_nothing_is_asked_any_more(
+    problem: LeastSquares, staging: Staging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "IDLE_SECONDS", 0.05)
+    look(problem, staging, Worker())(weights_of(problem))
+    arguments: Any = (staging, JOB, "helper", Worker(JOB), lambda network: problem)
+    help_to_look(*arguments)
+
+
+def test_those_who_came_are_asked_again_once_they_have_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queued: list[int] = []
+    helpers = Helpers(queued.append)
+    helpers.ask(32)
+    helpers.came({"one", "two"})
+    helpers.ask(32)
+    assert queued == [31]
+    monkeypatch.setattr(looks, "IDLE_SECONDS", 0.0)
+    helpers.ask(32)
+    helpers.ask(32)
+    assert queued == [31, 2]
 
 
 def test_a_helper_leaves_when_the_job_is_not_at_work_any_more(

@@ -74,6 +74,9 @@ class Apart(NamedTuple):
         about = pq.read_metadata(self.path)
         return [about.row_group(index).num_rows for index in range(about.num_row_groups)]
 
+    def start(self, group: int) -> int:
+        return sum(self.groups[:group])
+
     def batches(self, names: Sequence[str], group: int) -> Iterator[Any]:
         with pq.ParquetFile(self.path) as file:
             yield from file.iter_batches(batch_rows(names), row_groups=[group], columns=names)

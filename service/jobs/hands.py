@@ -27,6 +27,9 @@ class Claim(NamedTuple):
 
     state: Literal["ours", "theirs", "done"]
     progress: Progress | None = None
+    """Of a part that is theirs."""
+    packed: bytes = b""
+    """What they have made of a part that is done."""
 
 
 class Others(Protocol):
@@ -40,9 +43,6 @@ class Others(Protocol):
 
     def withdraw(self, parts: Sequence[Part]) -> None:
         """Nobody need train these parts any more."""
-
-    def result(self, part: Part) -> bytes | None:
-        """What they have made of a part; None if it is lost."""
 
     def end(self) -> None:
         """Everything is trained."""
@@ -115,13 +115,13 @@ class Hands:
     def _go_on(self, wanted: Part, others: Others) -> bool:
         """Gets the wanted part done, or meanwhile another one; false if others have all of them."""
         for part in sorted(self._open.values(), key=lambda part: part.key != wanted.key):
-            state, progress = others.claim(part) if part.key in self._offered else Claim("ours")
-            if state == "theirs":
-                if progress and part.key == wanted.key:
-                    self._recorder.report(progress)
+            claim = others.claim(part) if part.key in self._offered else Claim("ours")
+            if claim.state == "theirs":
+                if claim.progress and part.key == wanted.key:
+                    self._recorder.report(claim.progress)
                 continue
-            starts = self._fetched(part, others) if state == "done" else None
-            self._done[part.key] = self._train(part) if starts is None else starts
+            is_done = claim.state == "done"
+            self._done[part.key] = self._took(part, claim.packed) if is_done else self._train(part)
             del self._open[part.key]
             return True
         return False
@@ -130,10 +130,7 @@ class Hands:
         training = self._trainings[part.network].trainer.train
         return timed(training, part, self._recorder.of(part.network))
 
-    def _fetched(self, part: Part, others: Others) -> list[Start] | None:
-        packed = others.result(part)
-        if packed is None:
-            return None
+    def _took(self, part: Part, packed: bytes) -> list[Start]:
         starts = unpack(packed, self._trainings[part.network].build)
         self._recorder.add(part.network, steps_of(part, starts))
         return starts

@@ -50,22 +50,19 @@ class OtherWorkers:
         owner = self._owner(part)
         if owner == self._attempt:
             return Claim("ours")
-        if self.result(part) is not None:
-            return Claim("done")
+        if (made := self._made(part)) is not None:
+            return Claim("done", packed=made)
         is_at_work, progress = self._worker.ask(finds=owner)
         if is_at_work:
             return Claim("theirs", Progress.model_validate(progress) if progress else None)
         # It may have ended just now; else it has died, or was an attempt at the job itself.
-        return Claim("ours" if self.result(part) is None else "done")
+        made = self._made(part)
+        return Claim("ours") if made is None else Claim("done", packed=made)
 
     def withdraw(self, parts: Sequence[Part]) -> None:
         """Claims them, so that nobody begins them."""
         for part in parts:
             self._owner(part)
-
-    def result(self, part: Part) -> bytes | None:
-        """Fetches what was left with the job."""
-        return patiently(partial(self._staging.part, self._job_id, part.key))
 
     def look(self, network: ModelName, problem: LeastSquares) -> Look:
         """A way to look at all rows of a problem that leaves some of them to others."""
@@ -77,6 +74,10 @@ class OtherWorkers:
         """There is nothing to look at any more."""
         if self._lookers.were_asked:
             patiently(partial(self._staging.drop_parts, self._job_id, [LOOK]))
+
+    def _made(self, part: Part) -> bytes | None:
+        """What was left with the job."""
+        return patiently(partial(self._staging.part, self._job_id, part.key))
 
     def _helpers(self, most: int) -> list[str]:
         """The ids of new ones, but not of too many."""

@@ -60,7 +60,7 @@ class Elsewhere:
 
     def claim(self, part: Part) -> Claim:
         if part.key in self.done:
-            return Claim("done")
+            return Claim("done", packed=self.done[part.key])
         if part.key not in self.offered or not self.takes(part):
             return Claim("ours")
         (told,) = unpack_parts(self.offered[part.key])
@@ -70,9 +70,6 @@ class Elsewhere:
 
     def withdraw(self, parts: Sequence[Part]) -> None:
         self.withdrawn += [part.key for part in parts]
-
-    def result(self, part: Part) -> bytes | None:
-        return self.done.get(part.key)
 
     def look(self, network: ModelName, problem: LeastSquares) -> Look:
         raise AssertionError("triples are not read by row groups")
@@ -125,16 +122,6 @@ def test_without_others_nothing_is_offered_and_a_part_is_trained_when_it_is_need
     told: list[Any] = []
     nobody = Hands(ours, Recorder("mean squared error", told.append), None)
     assert facts(ours["cross"].conclude(nobody.share)) == facts(ours["cross"].alone())
-
-
-def test_what_is_lost_is_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hands, "LOOK_SECONDS", 0)
-    config = config_of("repeats")
-    others = Elsewhere(config, lambda part: True)
-    monkeypatch.setattr(others, "result", lambda part: None)
-    found = share_with(others, config, [])
-    for name, of in trainings(config).items():
-        assert facts(found[name]) == facts(of.alone())
 
 
 def test_who_finds_a_perfect_start_has_the_rest_left() -> None:

@@ -72,13 +72,13 @@ def test_what_a_helper_has_claimed_is_theirs_until_it_is_done_or_the_helper_is_g
     for part in PARTS:
         assert staging.claim_part(JOB, part.key, HELPER) == HELPER
     worker.at_work = {HELPER: {"model": "dense", "epoch": 1, "epochs": 2, "loss": 0.5}}
-    state, progress = others.claim(PARTS[0])
+    state, progress, _ = others.claim(PARTS[0])
     assert state == "theirs"
     assert progress is not None
     assert progress.epoch == 1
     staging.keep_part(JOB, PARTS[0].key, b"trained")
     assert others.claim(PARTS[0]).state == "done"
-    assert others.result(PARTS[0]) == b"trained"
+    assert others.claim(PARTS[0]).packed == b"trained"
     worker.at_work = {}
     assert others.claim(PARTS[0]).state == "done"
     assert others.claim(PARTS[1]).state == "ours"

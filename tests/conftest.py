@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from models.config import BASELINE_NAMES
 from tests.object_store import ObjectStore, running_store
 from tests.postgres import Postgres
 from tests.postgres import running as running_postgres
@@ -37,8 +38,16 @@ for name in list(os.environ):
     if name.lower().endswith("_proxy") or re.match("CROSSCHECK_(?!TEST_)", name):
         del os.environ[name]
 
-SMALL: dict[str, Any] = {"dataset": {"size": 2000}, "epochs": 3, "batch_size": 200}
+SMALL: dict[str, Any] = {
+    "dataset": {"size": 2000},
+    "epochs": 3,
+    "batch_size": 200,
+    "baselines": [],
+}
 """A job of a second."""
+
+WITH_BASELINES: dict[str, Any] = {**SMALL, "baselines": BASELINE_NAMES}
+"""The same beside all baselines, as if it did not say which."""
 
 LONG: dict[str, Any] = {"dataset": {"size": 100_000}, "epochs": 10_000}
 """A job that runs until it is stopped."""
@@ -251,8 +260,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def trained(service: Service) -> dict[str, Any]:
-    """A job of that service that has published both networks."""
-    job = service.wait_for(service.train(**SMALL))
+    """A job of that service that has published both networks, beside all baselines."""
+    job = service.wait_for(service.train(**WITH_BASELINES))
     assert job["status"] == "succeeded", job
     return job
 

@@ -16,7 +16,9 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.servers import publish_truth
 from models.config import BASELINE_NAMES
+from service.registry.versions import Registry
 from tests.object_store import ObjectStore, running_store
 from tests.postgres import Postgres
 from tests.postgres import running as running_postgres
@@ -198,6 +200,10 @@ class Service:
         """Waits until a job is in the midst of training."""
         self.until(lambda: self.get(f"/jobs/{job_id}")["progress"])
 
+    def wait_until_it_predicts(self) -> None:
+        """Waits until a version answers."""
+        self.until(lambda: self.client.get("/readyz").json()["serving"])
+
     def predict(self, *instances: Any, **choice: Any) -> dict[str, Any]:
         """Predicts rows."""
         response = self.client.post("/predict", json={"instances": list(instances), **choice})
@@ -264,6 +270,13 @@ def trained(service: Service) -> dict[str, Any]:
     job = service.wait_for(service.train(**WITH_BASELINES))
     assert job["status"] == "succeeded", job
     return job
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder for a service that has a version of the cross network, which nobody has trained."""
+    publish_truth(Registry(tmp_path / "artifacts"))
+    return tmp_path
 
 
 @pytest.fixture(scope="module", params=["", "/crosscheck"], ids=["at the root", "below a path"])

@@ -42,7 +42,9 @@ def trainings(config: TrainConfig) -> dict[ModelName, Training[Any]]:
 
 
 def config_of(kind: str) -> TrainConfig:
-    return TrainConfig.model_validate({"models": list(MODELS), **CONFIGS[kind]})
+    return TrainConfig.model_validate(
+        {"models": list(MODELS), "dense": {"hidden_units": [3]}, **CONFIGS[kind]}
+    )
 
 
 class Elsewhere:

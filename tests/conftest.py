@@ -16,6 +16,9 @@ import httpx
 import psutil
 import pytest
 
+from benchmarks.servers import publish_truth
+from models.config import BASELINE_NAMES
+from service.registry.versions import Registry
 from tests.object_store import ObjectStore, running_store
 from tests.postgres import Postgres
 from tests.postgres import running as running_postgres
@@ -37,8 +40,16 @@ for name in list(os.environ):
     if name.lower().endswith("_proxy") or re.match("CROSSCHECK_(?!TEST_)", name):
         del os.environ[name]
 
-SMALL: dict[str, Any] = {"dataset": {"size": 2000}, "epochs": 3, "batch_size": 200}
+SMALL: dict[str, Any] = {
+    "dataset": {"size": 2000},
+    "epochs": 3,
+    "batch_size": 200,
+    "baselines": [],
+}
 """A job of a second."""
+
+WITH_BASELINES: dict[str, Any] = {**SMALL, "baselines": BASELINE_NAMES}
+"""The same beside all baselines, as if it did not say which."""
 
 LONG: dict[str, Any] = {"dataset": {"size": 100_000}, "epochs": 10_000}
 """A job that runs until it is stopped."""
@@ -189,6 +200,10 @@ class Service:
         """Waits until a job is in the midst of training."""
         self.until(lambda: self.get(f"/jobs/{job_id}")["progress"])
 
+    def wait_until_it_predicts(self) -> None:
+        """Waits until a version answers."""
+        self.until(lambda: self.client.get("/readyz").json()["serving"])
+
     def predict(self, *instances: Any, **choice: Any) -> dict[str, Any]:
         """Predicts rows."""
         response = self.client.post("/predict", json={"instances": list(instances), **choice})
@@ -251,10 +266,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def trained(service: Service) -> dict[str, Any]:
-    """A job of that service that has published both networks."""
-    job = service.wait_for(service.train(**SMALL))
+    """A job of that service that has published both networks, beside all baselines."""
+    job = service.wait_for(service.train(**WITH_BASELINES))
     assert job["status"] == "succeeded", job
     return job
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder for a service that has a version of the cross network, which nobody has trained."""
+    publish_truth(Registry(tmp_path / "artifacts"))
+    return tmp_path
 
 
 @pytest.fixture(scope="module", params=["", "/crosscheck"], ids=["at the root", "below a path"])

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import LONG, SMALL, Service, peak_memory, running
+from tests.conftest import LONG, Service, peak_memory, running
 from tests.http.raw import connect, status_of
 
 JSON = {"Content-Type": "application/json"}
@@ -118,9 +118,9 @@ def test_a_service_that_stops_is_not_ready_first_and_ends_event_streams(tmp_path
 
 
 @pytest.mark.slow
-def test_a_running_request_is_answered_before_the_service_stops(tmp_path: Path) -> None:
-    with running(tmp_path, drain_seconds="4") as service:
-        service.wait_for(service.train(**SMALL))
+def test_a_running_request_is_answered_before_the_service_stops(published: Path) -> None:
+    with running(published, drain_seconds="4") as service:
+        service.wait_until_it_predicts()
         body = b'{"instances": [[0.1, 0.2, 0.3]]}'
         with connect(service) as connection:
             connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
@@ -132,9 +132,11 @@ def test_a_running_request_is_answered_before_the_service_stops(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_at_ten_times_its_capacity_it_sheds_load_and_recovers(tmp_path: Path) -> None:
-    with running(tmp_path, max_large_requests="2", max_queued_jobs="5") as service:
-        service.wait_for(service.train(**SMALL))
+def test_at_ten_times_its_capacity_it_sheds_load_and_recovers(published: Path) -> None:
+    with running(published, max_large_requests="2", max_queued_jobs="5") as service:
+        service.wait_until_it_predicts()
+        jobs = {"for": "jobs"}
+        service.until(lambda: service.client.get("/readyz", params=jobs).status_code == 200)
         api = service.find("api")
         small = {"instances": [[0.1, 0.2, 0.3]]}
         large = json.dumps({"instances": [[0.1, 0.2, 0.3]] * 20_000}).encode()

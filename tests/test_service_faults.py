@@ -4,10 +4,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import LONG, SMALL, gone, running
+from benchmarks.servers import publish_truth
+from service.registry.versions import Registry
+from tests.conftest import LONG, SMALL, Service, gone, running
+from tests.registry.versions import JOB, OTHER_JOB
 
 MEDIUM = {"dataset": {"size": 100_000}, "epochs": 300, "baselines": []}
 """A job of some seconds."""
@@ -23,12 +27,12 @@ def test_killing_the_child_fails_the_job_with_a_reason(tmp_path: Path) -> None:
         job = service.wait_for(job_id)
         assert job["status"] == "failed"
         assert "SIGKILL" in job["error"]
-        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+        assert service.wait_for(service.train(**SMALL, models=["cross"]))["status"] == "succeeded"
 
 
-def test_killing_the_worker_runs_the_job_again_while_predictions_go_on(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
-        service.wait_for(service.train(**SMALL))
+def test_killing_the_worker_runs_the_job_again_while_predictions_go_on(published: Path) -> None:
+    with running(published) as service:
+        service.wait_until_it_predicts()
         answer = service.predict([0.5, 0.5, 0.5], model="cross")
         job_id = service.train(**MEDIUM)
         service.wait_for_progress(job_id)
@@ -58,9 +62,9 @@ def test_publishing_that_fails_halfway_is_done_again(tmp_path: Path) -> None:
         assert service.get("/models/triples/cross")["serving"] == 1
 
 
-def test_a_pointer_that_cannot_be_written_is_503(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
-        service.wait_for(service.train(**SMALL, models=["cross"]))
+def test_a_pointer_that_cannot_be_written_is_503(published: Path) -> None:
+    with running(published, "--no-worker") as service:
+        service.wait_until_it_predicts()
         pointer = service.artifacts / "triples" / "cross" / "serving.json"
         pointer.unlink()
         pointer.mkdir()
@@ -71,14 +75,11 @@ def test_a_pointer_that_cannot_be_written_is_503(tmp_path: Path) -> None:
         assert service.predict([0.5, 0.5, 0.5])["version"] == 1
 
 
-def test_without_its_database_the_service_predicts_and_waits_for_it(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
-        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
-    for file in service.artifacts.glob("jobs.sqlite*"):
-        file.unlink()
-    in_its_place = service.artifacts / "jobs.sqlite"
+def test_without_its_database_the_service_predicts_and_waits_for_it(published: Path) -> None:
+    in_its_place = published / "artifacts" / "jobs.sqlite"
     in_its_place.mkdir()
-    with running(tmp_path) as service:
+    with running(published) as service:
+        service.wait_until_it_predicts()
         assert service.predict([0.5, 0.5, 0.5])["version"] == 1
         assert service.get("/readyz")["training"]["ready"] is False
         ready = service.client.get("/readyz", params={"for": "jobs"})
@@ -90,14 +91,14 @@ def test_without_its_database_the_service_predicts_and_waits_for_it(tmp_path: Pa
         in_its_place.rmdir()
         jobs = {"for": "jobs"}
         service.until(lambda: service.client.get("/readyz", params=jobs).status_code == 200)
-        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+        assert service.wait_for(service.train(**SMALL, models=["cross"]))["status"] == "succeeded"
         log = service.log.read_text()
         assert "the job database cannot be used yet" in log
         assert "Traceback" not in log
 
 
 def test_artifacts_that_cannot_be_read_make_a_prediction_503(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+    with running(tmp_path, "--no-worker") as service:
         folder = service.artifacts / "triples" / "cross"
         folder.rmdir()
         folder.touch()
@@ -115,7 +116,7 @@ def test_killing_the_fork_server_does_not_stop_the_next_job(tmp_path: Path) -> N
         assert parent is not None
         parent.kill()
         assert service.wait_for(job_id)["status"] == "succeeded"
-        assert service.wait_for(service.train(**SMALL))["status"] == "succeeded"
+        assert service.wait_for(service.train(**SMALL, models=["cross"]))["status"] == "succeeded"
 
 
 def test_killing_the_fork_server_as_it_is_asked_for_a_child_fails_no_job(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_killing_the_fork_server_as_it_is_asked_for_a_child_fails_no_job(tmp_pat
             if "forkserver" in str(process.cmdline())
         )
         fork_server.suspend()
-        job_id = service.train(**SMALL)
+        job_id = service.train(**SMALL, models=["cross"])
         service.wait_for(job_id, "running")
         service.until(lambda: service.get(f"/jobs/{job_id}")["started_at"])
         fork_server.kill()
@@ -185,38 +186,40 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
 
 
 def test_damaged_versions_are_named_and_not_served(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
-        service.wait_for(service.train(**SMALL, models=["cross"]))
-        service.wait_for(service.train(**SMALL, models=["cross"], seed=2))
-        service.stop()
-        damaged = service.artifacts / "triples" / "cross" / "2" / "assets.extra" / "model.onnx"
-        damaged.write_bytes(damaged.read_bytes()[:-1])
-        (service.artifacts / "triples" / "cross" / "3").mkdir()
-        service.start()
-        service.until(lambda: service.client.get("/readyz").json()["serving"])
+    registry = Registry(tmp_path / "artifacts")
+    for job_id in (JOB, OTHER_JOB):
+        publish_truth(registry, job_id)
+    damaged = registry.folder("cross", 2) / "assets.extra" / "model.onnx"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    registry.folder("cross", 3).mkdir()
+    with running(tmp_path, "--no-worker") as service:
+        service.wait_until_it_predicts()
         assert service.predict([0.5, 0.5, 0.5])["version"] == 1
         named = service.get("/readyz")["damaged"]
         assert [name.partition(":")[0] for name in named] == ["triples/cross/3", "triples/cross/2"]
         assert service.client.get("/models/triples/cross/versions/2").status_code == 404
 
 
-def test_the_saved_model_gives_the_served_predictions_without_crosscheck(tmp_path: Path) -> None:
+def test_the_saved_model_gives_the_served_predictions_without_crosscheck(
+    service: Service, trained: dict[str, Any], tmp_path: Path
+) -> None:
     program = """
 import sys, tensorflow as tf
 serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
 print(float(serve(features=tf.constant([[0.5, 0.25, 0.75]]))["predictions"][0, 0]))
 """
-    with running(tmp_path) as service:
-        service.wait_for(service.train(**SMALL, models=["cross"]))
-        (served,) = service.predict([0.5, 0.25, 0.75])["predictions"]
-        printed = subprocess.run(
-            [sys.executable, "-c", program, service.artifacts / "triples" / "cross" / "1"],
-            cwd=tmp_path,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        assert float(printed) == pytest.approx(served, rel=1e-6)
+    (_, cross) = trained["results"]
+    which = {"model": "cross", "version": cross["version"]}
+    (served,) = service.predict([0.5, 0.25, 0.75], **which)["predictions"]
+    saved = service.artifacts / "triples" / "cross" / str(cross["version"])
+    printed = subprocess.run(
+        [sys.executable, "-c", program, saved],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert float(printed) == pytest.approx(served, rel=1e-6)
 
 
 def test_a_port_in_use_is_refused_in_plain_words(tmp_path: Path) -> None:

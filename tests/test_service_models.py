@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.data import target
-from tests.conftest import SMALL, Service
+from tests.conftest import SMALL, WITH_BASELINES, Service
 
 
 def test_metrics_compare_the_serving_versions(service: Service, trained: dict[str, Any]) -> None:
@@ -224,7 +224,8 @@ def test_the_versions_of_a_network_come_page_by_page(
     assert numbers == [version["version"] for version in every["versions"]]
 
 
-def test_it_is_told_what_answers_in_each_dataset(service: Service, trained: dict[str, Any]) -> None:
+def test_it_is_told_what_answers_in_each_dataset(service: Service) -> None:
+    service.wait_for(service.train(**WITH_BASELINES, promote="always"))
     (triples,) = service.get("/serving", q="triple")["datasets"]
     assert triples["default"] == service.get("/models")["default"]
     row = service.get("/metrics")["models"][triples["default"]["model"]]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.conftest import SMALL, Service, running
+from tests.conftest import SMALL, WITH_BASELINES, Service, running
 from tests.object_store import ObjectStore
 
 ROWS = [[0.1, 0.2, 0.3], [0.5, 0.25, 0.75]]
@@ -31,7 +31,7 @@ def fleet(object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -
         running(folders[0], store_url=url) as trains,
         running(folders[1], "--no-worker", store_url=url) as other,
     ):
-        job = trains.wait_for(trains.train(**SMALL))
+        job = trains.wait_for(trains.train(**WITH_BASELINES))
         assert job["status"] == "succeeded", trains.log.read_text()
         yield Fleet(trains, other, object_store)
 

@@ -152,7 +152,7 @@ def test_a_binary_target_is_answered_with_probabilities(service: Service) -> Non
     dear = pa.array(["dear" if price > 40 else "cheap" for price in table["price"].to_pylist()])
     described = put(service, "dear", table.set_column(3, "price", dear))
     assert (described["task"], described["classes"]) == ("binary", ["cheap", "dear"])
-    job = service.wait_for(service.train(dataset="dear", **FAST))
+    job = service.wait_for(service.train(dataset="dear", **FAST, repeats=1))
     assert job["status"] == "succeeded", job
     rows = service.get("/metrics", dataset="dear")["models"]
     for name in ("dense", "cross"):
@@ -167,7 +167,7 @@ def test_a_binary_target_is_answered_with_probabilities(service: Service) -> Non
 
 
 def test_numbers_alone_can_be_solved_by_least_squares(service: Service) -> None:
-    exact = {"optimizer": {"name": "levenberg_marquardt"}, "models": ["cross"]}
+    exact = {"optimizer": {"name": "levenberg_marquardt"}, "models": ["cross"], "repeats": 1}
     put(service, "exact", houses(600), exclude="city")
     job = service.wait_for(service.train(dataset="exact", **exact))
     assert job["status"] == "succeeded", job
@@ -188,7 +188,7 @@ def test_rows_may_be_split_by_the_order_of_a_column(service: Service) -> None:
     table = houses(400)
     put(service, "ordered", table.append_column("day", pa.array(range(400))), exclude="day")
     dataset = {"kind": "table", "name": "ordered", "split_by": "day"}
-    job = service.wait_for(service.train(dataset=dataset, models=["cross"], **FAST))
+    job = service.wait_for(service.train(dataset=dataset, models=["cross"], **FAST, repeats=1))
     assert job["status"] == "succeeded", job
 
 
@@ -197,7 +197,9 @@ def test_a_table_beyond_the_memory_bound_trains_from_disk(tmp_path: Path) -> Non
     bound = 40_000  # a row takes some 50 bytes
     with running(tmp_path, table_memory_bytes=str(bound)) as small:
         put(small, "houses", houses(5000))
-        job_id = small.train(dataset="houses", models=["dense"], **FAST | {"epochs": 5})
+        job_id = small.train(
+            dataset="houses", models=["dense"], **FAST | {"epochs": 5, "repeats": 1}
+        )
         job = small.wait_for(job_id)
         assert job["status"] == "succeeded", job
         rows = small.get("/metrics", dataset="houses")["models"]

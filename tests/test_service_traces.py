@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.servers import publish_truth
-from service.registry.versions import Registry
 from tests.conftest import LONG, SMALL, Service, running
 from tests.telemetry.collector import Collector, collecting
 
@@ -61,12 +59,6 @@ def test_a_job_is_one_trace_from_its_request_to_the_end_of_its_child(
         assert service.stop() == 0
 
 
-@pytest.fixture
-def predicting(tmp_path: Path) -> Path:
-    publish_truth(Registry(tmp_path / "artifacts"))
-    return tmp_path
-
-
 def ask(service: Service) -> None:
     service.until(lambda: service.client.get("/readyz").status_code == 200)
     service.predict([0.5, 0.5, 0.5])
@@ -75,9 +67,9 @@ def ask(service: Service) -> None:
 
 
 def test_a_request_is_a_span_and_a_prediction_is_none(
-    predicting: Path, collector: Collector
+    published: Path, collector: Collector
 ) -> None:
-    with running(predicting, "--no-worker", otlp_endpoint=collector.endpoint) as service:
+    with running(published, "--no-worker", otlp_endpoint=collector.endpoint) as service:
         ask(service)
         (refused,) = collector.named("GET _other")
         assert refused.about["http.response.status_code"] == 404
@@ -86,19 +78,19 @@ def test_a_request_is_a_span_and_a_prediction_is_none(
         assert not collector.named("POST /predict")
 
 
-def test_a_prediction_is_one_span_if_that_is_wanted(predicting: Path, collector: Collector) -> None:
+def test_a_prediction_is_one_span_if_that_is_wanted(published: Path, collector: Collector) -> None:
     settings = {"otlp_endpoint": collector.endpoint, "trace_predictions": "true"}
-    with running(predicting, "--no-worker", **settings) as service:
+    with running(published, "--no-worker", **settings) as service:
         ask(service)
         (span,) = collector.named("POST /predict")
         assert span.about["http.response.status_code"] == 200
 
 
 def test_only_a_share_is_sent_and_what_belongs_to_a_trace_of_a_client(
-    predicting: Path, collector: Collector
+    published: Path, collector: Collector
 ) -> None:
     settings = {"otlp_endpoint": collector.endpoint, "trace_share": "0"}
-    with running(predicting, "--no-worker", **settings) as service:
+    with running(published, "--no-worker", **settings) as service:
         service.client.get("/jobs")
         service.client.get("/models", headers={"traceparent": TRACEPARENT})
         ask(service)
@@ -107,9 +99,9 @@ def test_only_a_share_is_sent_and_what_belongs_to_a_trace_of_a_client(
 
 @pytest.mark.parametrize("given", ["x", "00-0-0-00", f"ff-{TRACE}-{ABOVE}-01", TRACEPARENT * 9])
 def test_a_traceparent_that_is_none_begins_a_trace_of_its_own(
-    predicting: Path, collector: Collector, given: str
+    published: Path, collector: Collector, given: str
 ) -> None:
-    with running(predicting, "--no-worker", otlp_endpoint=collector.endpoint) as service:
+    with running(published, "--no-worker", otlp_endpoint=collector.endpoint) as service:
         service.client.get("/models", headers={"traceparent": given})
         ask(service)
         (span,) = collector.named("GET /models")
@@ -117,6 +109,6 @@ def test_a_traceparent_that_is_none_begins_a_trace_of_its_own(
         assert span.trace != TRACE
 
 
-def test_without_a_collector_that_answers_all_goes_on(predicting: Path) -> None:
-    with running(predicting, "--no-worker", otlp_endpoint="http://127.0.0.1:9") as service:
+def test_without_a_collector_that_answers_all_goes_on(published: Path) -> None:
+    with running(published, "--no-worker", otlp_endpoint="http://127.0.0.1:9") as service:
         ask(service)

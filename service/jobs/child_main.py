@@ -5,7 +5,6 @@ imported below, where the fork server has done so already.
 """
 
 import contextlib
-import gc
 import json
 import logging
 import math
@@ -97,7 +96,6 @@ def main(
     from service.jobs.work import Work
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's affair
-    gc.freeze()  # or each collection walks all of TensorFlow: a quarter of a short job
     worker = Worker(connection)
     try:
         # By a relative path: TensorFlow would take some signs in an absolute one for a pattern.

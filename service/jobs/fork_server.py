@@ -6,6 +6,7 @@ a dead worker by some seconds at most.
 """
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -38,3 +39,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Arrow's allocator would start a thread with the import, and no thread survives a fork.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
+# What is imported next stays: a fifth of the time would be spent on looking, again and again, for
+# what of it is garbage. preload.py turns this on again.
+gc.disable()

@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from models.config import COMPARED
-from tests.conftest import SMALL, Service
+from tests.conftest import SMALL, WITH_BASELINES, Service
 from tests.faults.ledger import Ledger
 from tests.faults.people import Trainer
 
 KINDS: list[dict[str, Any]] = [
-    SMALL,
+    WITH_BASELINES,
     {**SMALL, "models": ["cross"]},
     {"dataset": {"size": 20_000}, "epochs": 100},
 ]

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 
 from models.schema import TRIPLES
-from tests.conftest import SMALL
+from tests.conftest import WITH_BASELINES
 from tests.faults.clients import CANCELLED_SHARE, new_key
 from tests.faults.ledger import INSTANCES, Ledger
 from tests.faults.people import Person, Trainer
@@ -99,7 +99,10 @@ class Poster(ThroughBalancer):
     def __init__(self, front: Front, random: Random, ledger: Ledger, jobs: int) -> None:
         super().__init__(front, random, ledger)
         self._orders = [
-            (new_key(random), {**SMALL, "seed": random.randrange(10**6), "promote": "never"})
+            (
+                new_key(random),
+                {**WITH_BASELINES, "seed": random.randrange(10**6), "promote": "never"},
+            )
             for _ in range(jobs)
         ]
 

@@ -44,8 +44,8 @@ IDLE_SECONDS = 30.0
 """A helper leaves when nothing was asked for so long: there may be other jobs."""
 
 
-class Look(msgspec.Struct, frozen=True):
-    """What is asked of the rows: the triangle of a network with these weights."""
+class Question(msgspec.Struct, frozen=True):
+    """What a look is to tell: the triangle of a network with these weights."""
 
     name: str
     network: ModelName
@@ -78,8 +78,8 @@ class Looks:
         """The triangle over all rows."""
         name = f"{self._attempt}-{self._network}-{next(self._numbers)}"
         groups = len(self._problem.apart)
-        look = msgspec.msgpack.encode(Look(name, self._network, weights.tobytes(), groups))
-        patiently(partial(self._staging.keep_part, self._job_id, LOOK, look))
+        question = msgspec.msgpack.encode(Question(name, self._network, weights.tobytes(), groups))
+        patiently(partial(self._staging.keep_part, self._job_id, LOOK, question))
         every = runs(groups, MOST_RUNS)
         self._helpers.ask(len(every))
         # Not before: a helper that knows of no newer look could claim a run of it again.
@@ -171,13 +171,13 @@ def help_to_look(
     asked = idle = time.monotonic()
     pause = AGAIN_SECONDS
     while content := patiently(partial(staging.part, job_id, LOOK)):
-        look = msgspec.msgpack.decode(content, type=Look)
-        problem = problem_of(look.network)
-        if problem is None or len(problem.apart) != look.groups:
+        question = msgspec.msgpack.decode(content, type=Question)
+        problem = problem_of(question.network)
+        if problem is None or len(problem.apart) != question.groups:
             logger.warning("cannot help with job %s: it has another TABLE_MEMORY_BYTES", job_id)
             return
-        if look.name != name:
-            name, left = look.name, deque(runs(look.groups, MOST_RUNS))
+        if question.name != name:
+            name, left = question.name, deque(runs(question.groups, MOST_RUNS))
         if not left:
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_SECONDS)
@@ -189,6 +189,6 @@ def help_to_look(
         run = left.popleft()
         key = key_of(name, run)
         if patiently(partial(staging.claim_part, job_id, key, helper)) == helper:
-            triangle = problem.look_at(np.frombuffer(look.weights), run)
+            triangle = problem.look_at(np.frombuffer(question.weights), run)
             patiently(partial(staging.keep_part, job_id, key, triangle.tobytes()))
         asked, idle, pause = time.monotonic(), time.monotonic(), AGAIN_SECONDS

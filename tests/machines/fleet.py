@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,9 @@ ENOUGH_WORKERS = 2
 """One may be struck then; others may still be starting."""
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
+
+WRONG_CLOCKS = {"api1": "-1h", "worker0": "+1h"}
+"""How far they are off."""
 
 SETTINGS = {
     "STALENESS_SECONDS": "2",
@@ -109,6 +112,14 @@ class Fleet:
         )
 
 
+def _clock(off: str | None) -> dict[str, str]:
+    """What lets a program read a clock that is off; durations are right all the same."""
+    if off is None:
+        return {}
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    return {"LD_PRELOAD": str(library), "FAKETIME": off, "DONT_FAKE_MONOTONIC": "1"}
+
+
 def _remove_what_is_left() -> None:
     """Folders of processes that were killed; what ran for them is gone with their network."""
     for folder in PLACE.glob(f"{FOLDER}*"):
@@ -117,11 +128,17 @@ def _remove_what_is_left() -> None:
 
 
 @contextmanager
-def fleet(apis: int = 2, workers: int = 3, options: tuple[str, ...] = ()) -> Iterator[Fleet]:
+def fleet(
+    apis: int = 2,
+    workers: int = 3,
+    options: tuple[str, ...] = (),
+    clocks: Mapping[str, str] | None = None,
+) -> Iterator[Fleet]:
     """Starts all; everything is gone afterwards.
 
     Args:
         options: More of them for `crosscheck serve`.
+        clocks: How far those of some machines are off.
     """
     with (
         network() as net,
@@ -156,7 +173,12 @@ def fleet(apis: int = 2, workers: int = 3, options: tuple[str, ...] = ()) -> Ite
             def machines(kind: str, command: list[str], **more: str) -> list[Machine]:
                 return [
                     stack.enter_context(
-                        running(host, folder / name, command, {**environment, **more})
+                        running(
+                            host,
+                            folder / name,
+                            command,
+                            {**environment, **more, **_clock((clocks or {}).get(name))},
+                        )
                     )
                     for name, host in hosts.items()
                     if name.startswith(kind)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-PROGRAMS = {"ip": "iproute2", "nft": "nftables", "haproxy": "haproxy"}
+PROGRAMS = {"ip": "iproute2", "nft": "nftables", "haproxy": "haproxy", "faketime": "faketime"}
 """What is needed, and Debian's packages."""
 
 OWN_TMP = 'case "$PWD/" in /tmp/*) ;; *) mount -t tmpfs tmpfs /tmp ;; esac && exec "$@"'

@@ -24,7 +24,7 @@ from tests.faults.ledger import Job, Ledger
 from tests.faults.load import Answer
 from tests.machines.events import Answered, Event, Predicts
 from tests.machines.faults import FAULTS, SETTLING_SECONDS, Fault, Scene
-from tests.machines.fleet import START_SECONDS, Fleet, fleet
+from tests.machines.fleet import START_SECONDS, WRONG_CLOCKS, Fleet, fleet
 from tests.machines.invariants import Invariant, takeovers
 from tests.machines.people import NETWORK, Asker, Poster, Promoter, Watcher
 
@@ -68,7 +68,7 @@ def play(
     faults = _in_random_order(random)
     number = 0
     while number < rounds:
-        with fleet() as machines, _Campaign(machines, random) as campaign:
+        with fleet(clocks=WRONG_CLOCKS) as machines, _Campaign(machines, random) as campaign:
             for _ in range(ROUNDS_OF_A_FLEET):
                 outcome = campaign.play_one(next(faults), most_jobs, invariants)
                 yield outcome

@@ -72,9 +72,13 @@ def look(registry: Registry, before: Serving) -> Serving:
     Where a network's versions are gone or damaged, what is loaded goes on to serve, unless the
     whole dataset has gone.
     """
-    state = registry.state()
-    if state == before.state:
-        return before
+    # Again, if it changed meanwhile: else a version would answer by the epoch of the next one.
+    while (state := registry.state()) != before.state:
+        before = _read(registry, before, state)
+    return before
+
+
+def _read(registry: Registry, before: Serving, state: tuple[object, ...]) -> Serving:
     is_gone = registry.dataset != TRIPLES and not registry.is_there
     networks, previous, trials, epoch = {}, {}, {}, 0
     for name in MODEL_NAMES:

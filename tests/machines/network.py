@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 
 import psutil
 
@@ -31,6 +32,9 @@ def why_not() -> str | None:
     except subprocess.CalledProcessError as error:
         return f"there can be no network namespaces: {error.stderr.strip()}"
     return None
+
+
+_links = count(1)
 
 
 class Host:
@@ -96,7 +100,8 @@ class Network:
         """Adds one."""
         self._hosts += 1
         address = f"{self._prefix}.{self._hosts + 1}"
-        space, link = f"xc-{self._number}-{name}", f"xc{self._number}-{self._hosts}"
+        # Of its own: the kernel takes a while to remove the links of a network before this one.
+        space, link = f"xc-{self._number}-{name}", f"xc{self._number}-{next(_links)}"
         _run("ip", "netns", "add", space)
         _run(*("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space))
         _run("ip", "link", "set", link, "master", self._bridge, "up")

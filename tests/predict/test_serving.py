@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from models.config import ModelName
 from service.errors import NotFound
 from service.predict.formats.question import PREVIOUS
 from service.predict.serving import NOTHING, look
@@ -45,6 +46,25 @@ def test_a_promoted_version_takes_over_and_the_other_network_stays(
     now = look(registry, before)
     assert now.networks["dense"].version == 2
     assert now.networks["cross"] is before.networks["cross"]
+
+
+def test_what_is_promoted_during_a_look_has_an_epoch_of_its_own(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promotion.promote(registry, "dense", 1)
+    publish(tmp_path, version=2, job_id=OTHER_JOB)
+    serving_before, promoted = Registry.serving, list[ModelName]()
+
+    def then_another_is_promoted(self: Registry, name: ModelName) -> int | None:
+        number = serving_before(self, name)
+        if (name, number) == ("dense", 1) and not promoted:
+            promoted.append(name)
+            promotion.promote(Registry(tmp_path, registry.dataset), "dense", 2)
+        return number
+
+    monkeypatch.setattr(Registry, "serving", then_another_is_promoted)
+    serving = look(registry, NOTHING)
+    assert (serving.networks["dense"].version, serving.epoch) == (2, 2)
 
 
 def test_a_version_that_is_gone_or_damaged_goes_on_to_serve_while_its_dataset_is_there(

@@ -106,7 +106,8 @@ class _Campaign:
         machines.wait_until_ready()
         for seed in (42, 43):
             job_id = machines.front.train(**SMALL, seed=seed, promote="always")
-            self._ledger.jobs[job_id] = machines.front.wait_for(job_id)
+            self._ledger.jobs[job_id] = job = machines.front.wait_for(job_id)
+            assert job["status"] == "succeeded", job
             self._ledger.accept(self._ledger.jobs[job_id])
         self._look_at_versions()
         machines.front.until(lambda: _serves_everywhere(machines))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from models.data import Array
 from models.folding import fold, folded
@@ -35,6 +36,8 @@ FOLDED_AT_ONCE = 64
 FOLDED_NUMBERS = 2**22
 """And no more numbers than these, but for the last triangle."""
 
+
+Floats = NDArray[np.floating]
 
 Look = Callable[[Array], Array]
 """From weights, in one piece, to the R of `[J r]` there."""
@@ -111,13 +114,13 @@ class LeastSquares:
                 triangles = [fold(np.concatenate(triangles))]
         return fold(np.concatenate(triangles))
 
-    def _filled_up(self, block: Encoded) -> tuple[Array, Array]:
+    def _filled_up(self, block: Encoded) -> tuple[Floats, Floats]:
         """Features and targets, with zeros behind them if each group may have a last block of its
         own length: for each length there is something to compile."""
+        if len(self.apart) == 1:
+            return np.ascontiguousarray(block.numbers), block.targets
         rows = len(block.targets)
-        length = (
-            rows if len(self.apart) == 1 else min(self.block_rows, 2 ** (rows - 1).bit_length())
-        )
+        length = min(self.block_rows, 2 ** (rows - 1).bit_length())
         features = np.zeros((len(block.numbers), length))
         targets = np.zeros(length)
         features[:, :rows], targets[:rows] = block.numbers, block.targets

@@ -123,39 +123,27 @@ def _measure(
 ) -> tuple[Evaluation, dict[BaselineName, Evaluation], dict[ModelName, Network]]:
     """Measures what serves, the ONNX files, and all else as it was trained."""
     serving = {name: load_onnx(folder / name) for name in trained}
-    others = {
-        name: [kept for kept in of.repeats if kept.network is not of.network]
-        for name, of in trained.items()
+    predicts: dict[Any, Predict] = {
+        "mean": experiment.mean(),
+        **{name: experiment.by_baseline(made) for name, made in baselines.items()},
+        **serving,
     }
-    measured = iter(
-        experiment.evaluate(
-            [
-                experiment.mean(),
-                *map(experiment.by_baseline, baselines.values()),
-                *serving.values(),
-                *(experiment.by_network(kept.network) for its in others.values() for kept in its),
-            ]
-        )
-    )
-    mean = next(measured)
-    beside = {name: next(measured) for name in baselines}
-    versions = {name: next(measured) for name in trained}
-    for version in versions.values():
-        if not all(map(math.isfinite, version.scores.values())):
-            raise TrainingDiverged("the errors of the trained network are not finite")
+    repeats: dict[ModelName, list[Any]] = {name: [] for name in trained}
+    for name, of in trained.items():
+        for kept in of.repeats:
+            is_served = kept.network is of.network
+            repeats[name].append(key := name if is_served else (name, kept.seed))
+            predicts.setdefault(key, experiment.by_network(kept.network))
+    measured = dict(zip(predicts, experiment.evaluate(list(predicts.values())), strict=True))
+    if not all(
+        math.isfinite(score) for name in trained for score in measured[name].scores.values()
+    ):
+        raise TrainingDiverged("the errors of the trained network are not finite")
     networks = {
-        name: Network(
-            of,
-            serving[name],
-            versions[name],
-            [
-                versions[name] if kept.network is of.network else next(measured)
-                for kept in of.repeats
-            ],
-        )
+        name: Network(of, serving[name], measured[name], [measured[key] for key in repeats[name]])
         for name, of in trained.items()
     }
-    return mean, beside, networks
+    return measured["mean"], {name: measured[name] for name in baselines}, networks
 
 
 def _attempts(trained: Trained[Any]) -> list[Attempt]:

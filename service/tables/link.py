@@ -78,7 +78,7 @@ def objects_at(url: str) -> "Objects":
     return Objects.at(url)
 
 
-class Part(io.RawIOBase):
+class ObjectFile(io.RawIOBase):
     """An object as a file to read from any place.
 
     Reading raises FileNotFoundError if the object is gone, or another one.
@@ -132,6 +132,8 @@ def open_file(
     import pyarrow as pa
     import pyarrow.parquet
 
-    part = pa.PythonFile(Part(objects, file, read), "r")
+    opened = pa.PythonFile(ObjectFile(objects, file, read), "r")
     size = buffer_bytes(columns)
-    return pyarrow.parquet.ParquetFile(part, metadata=metadata, buffer_size=size, pre_buffer=False)
+    return pyarrow.parquet.ParquetFile(
+        opened, metadata=metadata, buffer_size=size, pre_buffer=False
+    )

@@ -227,7 +227,7 @@ class NumericEmbedding(_Part):
         default=0.05, gt=0, le=100, description="Frequencies are spread evenly from here at first …"
     )
     highest: float = Field(
-        default=10.0, gt=0, le=100, description="… to here, on a logarithmic scale."
+        default=30.0, gt=0, le=100, description="… to here, on a logarithmic scale."
     )
     width: Whole = Field(default=24, ge=1, le=256, description="How many numbers stand for one.")
 

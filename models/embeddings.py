@@ -81,6 +81,10 @@ class NumericEmbeddings(keras.layers.Layer):  # type: ignore[misc]
     `output_j = relu(W_j [sin(2π c_j x_j), cos(2π c_j x_j)] + b_j)`, with frequencies `c_j`, the
     first weights, that learn as all others.
 
+    What stands in `W_j` behind a wave begins by `max(1, c)²` smaller than its initializer has it:
+    fast waves would make a network rough where nothing speaks for it, and it learns them where
+    the rows do.
+
     Args:
         numbers: How many there are; what stands behind them stays as it is.
         frequencies: How many each of them has.
@@ -129,6 +133,9 @@ class NumericEmbeddings(keras.layers.Layer):  # type: ignore[misc]
         self.kernel = self.add_weight(
             shape=(n, 2 * k, width), initializer=self.kernel_initializer, name="kernel"
         )
+        fast = keras.ops.square(keras.ops.maximum(1.0, self.scales))
+        both = keras.ops.concatenate([fast, fast], axis=1)
+        self.kernel.assign(self.kernel / keras.ops.expand_dims(both, -1))
         self.bias = self.add_weight(
             shape=(n, width), initializer=self.bias_initializer, name="bias"
         )

@@ -62,6 +62,14 @@ def test_each_number_has_waves_and_a_layer_of_its_own_and_marks_stay() -> None:
     assert (output.numpy()[:, :8] > 0).any()
 
 
+def test_the_faster_a_wave_the_less_it_says_at_first() -> None:
+    ones, fast = keras.initializers.Ones(), keras.initializers.Constant(5.0)
+    for frequency, begins in ((ones, 1.0), (fast, 1 / 25), (keras.initializers.Constant(0.1), 1.0)):
+        layer = NumericEmbeddings(2, 3, 4, frequency, ones, dtype="float64")
+        layer.build((None, 2))
+        np.testing.assert_allclose(layer.kernel, np.full((2, 6, 4), begins), rtol=1e-12)
+
+
 def test_numeric_embeddings_made_from_a_config_are_the_same(tmp_path: Path) -> None:
     layer = waves()
     again = NumericEmbeddings.from_config(layer.get_config())

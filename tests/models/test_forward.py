@@ -17,7 +17,8 @@ from tests.models.family import (
 
 
 def agree(actual: Any, expected: Any) -> None:
-    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+    # What rounding costs goes with the largest terms, and so with the largest predictions.
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=3e-6 * np.abs(expected).max())
 
 
 def stacked(networks: list[keras.Model]) -> list[Any]:

@@ -19,8 +19,7 @@ from service.tracing import begin as tracing_of
 logger = logging.getLogger(__name__)
 
 POLLING_SECONDS = 0.2
-"""How often the queue is looked at. In Postgres that is some 15 short transactions a second."""
-
+"""How often the queue is looked at: in Postgres, half of what an idle worker asks of it."""
 PUT_BACK_SECONDS = 2.5
 
 LIFE_SECONDS = 0.2

@@ -109,7 +109,7 @@ def do(client: httpx.Client, work: Work, splits: int, quick: bool) -> Fields:
         "to_trees": _to_trees(rows, best, work.score),
         "goals": [(goal.said, goal.reached(means)) for goal in work.goals],
         "verdicts": verdicts,
-        "exact": [said for said in pairs if "exact" in said],
+        "exact": [said for said in dict.fromkeys(pairs) if "exact" in said],
         "job_seconds": seconds,
     }
 

@@ -81,9 +81,8 @@ class NumericEmbeddings(keras.layers.Layer):  # type: ignore[misc]
     `output_j = relu(W_j [sin(2π c_j x_j), cos(2π c_j x_j)] + b_j)`, with frequencies `c_j`, the
     first weights, that learn as all others.
 
-    What stands in `W_j` behind a wave begins by `max(1, c)²` smaller than its initializer has it:
-    fast waves would make a network rough where nothing speaks for it, and it learns them where
-    the rows do.
+    What stands in `W_j` behind a wave is divided by `max(1, c)²` at first. Fast waves make a
+    network rough; so it has them only where it learns them.
 
     Args:
         numbers: How many there are; what stands behind them stays as it is.

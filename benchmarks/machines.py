@@ -28,12 +28,6 @@ JOBS = 12
 LASTS = {"dataset": {"size": 20_000}, "epochs": 10_000, "baselines": [], "models": [NETWORK]}
 """A job of some seconds, of which the start of its process is a small part."""
 
-BETWEEN_QUESTIONS_SECONDS = 0.5
-"""Who asks more often takes from the cores what the workers are measured on."""
-
-MOST_SECONDS = 600
-"""Of all jobs together."""
-
 SPREADS = {
     "dataset": {"size": 30_000},
     "optimizer": {"name": "levenberg_marquardt", "max_evaluations": 100},
@@ -44,6 +38,12 @@ SPREADS = {
     "baselines": [],
 }
 """A job of ten parts."""
+
+BETWEEN_QUESTIONS_SECONDS = 0.5
+"""Who asks more often takes from the cores what the workers are measured on."""
+
+MOST_SECONDS = 600
+"""Of all jobs together."""
 
 PROCESSES = 4
 """Of each of two APIs."""

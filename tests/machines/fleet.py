@@ -15,6 +15,7 @@ import psycopg
 
 from tests import object_store, postgres
 from tests.conftest import CROSSCHECK, Service
+from tests.machines.clock import clock
 from tests.machines.machine import Machine, running
 from tests.machines.network import Host, network
 from tests.object_store import ObjectStore
@@ -27,6 +28,9 @@ PLACE = Path("/var/tmp")  # noqa: S108
 
 FOLDER = "crosscheck-machines-"
 """And the id of the process whose they are."""
+
+KEPT = "crosscheck-broken-round-"
+"""Begins the folders of logs that are kept."""
 
 START_SECONDS = 240.0
 """For workers to be ready, on a busy machine."""
@@ -101,6 +105,14 @@ class Fleet:
 
         self.front.until(all_ready, START_SECONDS)
 
+    def keep_logs(self) -> Path:
+        """Copies them to a folder that stays, and returns it."""
+        folder = Path(tempfile.mkdtemp(prefix=KEPT, dir=PLACE))
+        for machine in (*self.apis, *self.workers):
+            shutil.copyfile(machine.log, folder / machine.folder.name)
+        shutil.copyfile(self.front.log, folder / "balancer")
+        return folder
+
     def connect(self) -> psycopg.Connection:
         """A session of the job database, which gives up soon."""
         return psycopg.connect(
@@ -110,14 +122,6 @@ class Fleet:
             options="-c statement_timeout=2000",
             tcp_user_timeout=2000,
         )
-
-
-def _clock(off: str | None) -> dict[str, str]:
-    """What lets a program read a clock that is off; durations are right all the same."""
-    if off is None:
-        return {}
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    return {"LD_PRELOAD": str(library), "FAKETIME": off, "DONT_FAKE_MONOTONIC": "1"}
 
 
 def _remove_what_is_left() -> None:
@@ -168,6 +172,7 @@ def fleet(
                 "CROSSCHECK_STORE_URL": store_url,
                 **{f"CROSSCHECK_{name}": value for name, value in SETTINGS.items()},
             }
+            of_clocks = {name: clock(off) for name, off in (clocks or {}).items()}
             serve = [CROSSCHECK, "serve", "--no-worker", *options]
 
             def machines(kind: str, command: list[str], **more: str) -> list[Machine]:
@@ -177,7 +182,7 @@ def fleet(
                             host,
                             folder / name,
                             command,
-                            {**environment, **more, **_clock((clocks or {}).get(name))},
+                            {**environment, **more, **of_clocks.get(name, {})},
                         )
                     )
                     for name, host in hosts.items()

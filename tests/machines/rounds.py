@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -59,6 +59,8 @@ class Outcome:
     """Of the answers, in seconds."""
     takeovers: list[float] = field(default_factory=list)
     """After how many seconds others ran the jobs of dead workers."""
+    logs: Path | None = None
+    """Where those of a broken round are."""
 
 
 def play(
@@ -71,7 +73,7 @@ def play(
         with fleet(clocks=WRONG_CLOCKS) as machines, _Campaign(machines, random) as campaign:
             for _ in range(ROUNDS_OF_A_FLEET):
                 outcome = campaign.play_one(next(faults), most_jobs, invariants)
-                yield outcome
+                yield replace(outcome, logs=machines.keep_logs()) if outcome.broken else outcome
                 number += 1
                 if outcome.broken or number == rounds:
                     break

@@ -43,6 +43,8 @@ def test_machines_lose_nothing_and_agree_whatever_comes_between_them(
             console.print(f"taken over after {_told(outcome.takeovers)}")
             for broken in outcome.broken:
                 console.print(f"  {broken}", markup=False)
+            if outcome.logs:
+                console.print(f"  its logs are in {outcome.logs}", soft_wrap=True)
         if not short:
             print_summary(console, outcomes)
     assert [outcome for outcome in outcomes if outcome.broken] == []

@@ -9,8 +9,9 @@ import onnx
 
 from benchmarks.load import Request
 from models.config import TrainConfig
-from models.preprocessing import Number, Preprocessing, Words
+from models.preprocessing import Number, Preprocessing
 from models.schema import Column, TableSchema
+from models.vocabularies import Words
 from service.predict.formats.question import Predictions
 from service.predict.loaded import load
 from service.registry.manifest import EXTRA, ONNX, seal

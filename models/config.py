@@ -219,6 +219,8 @@ class DeepCrossNetwork(CrossNetwork):
 class NumericEmbedding(_Part):
     """Sines and cosines of each number, and a small ReLU layer over them, for every number.
 
+    Numbers that are the same in most rows, as gains and losses, are looked up besides, as words.
+
     Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning", 2022.
     """
 
@@ -230,6 +232,13 @@ class NumericEmbedding(_Part):
         default=30.0, gt=0, le=100, description="… to here, on a logarithmic scale."
     )
     width: Whole = Field(default=24, ge=1, le=256, description="How many numbers stand for one.")
+    values: Whole = Field(
+        default=255,
+        ge=0,
+        le=10_000,
+        description="A number that is the same in most rows, and has at most so many values, has "
+        "an embedding for each of them, too; 0: none.",
+    )
 
     @model_validator(mode="after")
     def _has_a_range(self) -> Self:

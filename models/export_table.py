@@ -12,11 +12,12 @@ from models.data import Array
 from models.export import LOADERS, ONNX_FILE, ROWS_AT_ONCE, ParityError, compare
 from models.networks import predict_rows
 from models.onnx_table import table_graph
-from models.preprocessing import Preprocessing, Words, encode
+from models.preprocessing import Preprocessing, encode
 from models.rounding import rounding
 from models.rows import InMemory
 from models.saved_table import save_table
 from models.schema import TableSchema
+from models.vocabularies import Values, Words
 
 ROWS_WITH_GAPS = 1000
 """At most so many rows with missing and unseen values are made for the check."""
@@ -68,25 +69,31 @@ def check_table_parity(
 def with_gaps(columns: Columns, preprocessing: Preprocessing) -> Columns:
     """The rows, and behind them some of them again, with missing and unseen values.
 
-    Every feature is missing, is unseen if it can be, and is as it was in some of them.
+    Every feature is missing, is unseen if it can be, and is as it was in some of them. An unseen
+    number lies right beside one that is known.
     """
     rows = len(next(iter(columns.values())))
     again = np.arange(np.clip(rows, STATES, ROWS_WITH_GAPS)) % rows
     result = {}
-    words = {feature.name: feature for feature in preprocessing.words}
+    coded = {feature.name: feature for feature in preprocessing.coded}
     for index, (name, values) in enumerate(columns.items()):
         state = (np.arange(len(again)) + index) % STATES
         made = values[again]
-        made[state == 0] = "" if name in words else np.nan
-        if name in words:
-            made[state == 1] = _unseen(words[name])
+        made[state == 0] = "" if values.dtype == object else np.nan
+        if name in coded:
+            made[state == 1] = _unseen(coded[name])
         result[name] = np.concatenate([values, made])
     return result
 
 
-def _unseen(words: Words) -> str:
+def _unseen(coded: Words | Values) -> str | float:
+    if isinstance(coded, Values):
+        last = coded.known[-1]
+        # TensorFlow takes numbers nearer to 0 than these for 0.
+        beside = last if abs(last) > np.finfo(np.float64).tiny else 1.0
+        return float(np.nextafter(beside, np.inf))
     word = "unseen"
-    while word in words.vocabulary:
+    while word in coded.vocabulary:
         word += "?"
     return word
 

@@ -31,7 +31,7 @@ class Interaction(NamedTuple):
 
 
 def positions(preprocessing: Preprocessing) -> dict[str, list[int]]:
-    """Where in `x0` each feature of a table is: a number with its mark, words with all they have.
+    """Where in `x0` each feature of a table is: a number, its mark and its lookup; words.
 
     This is so without numeric embeddings.
     """
@@ -41,9 +41,9 @@ def positions(preprocessing: Preprocessing) -> dict[str, list[int]]:
         if number.marked:
             where[number.name].append(end)
             end += 1
-    for words in preprocessing.words:
-        start, end = end, end + words.width
-        where[words.name] = list(range(start, end))
+    for each in preprocessing.coded:
+        start, end = end, end + each.width
+        where.setdefault(each.name, []).extend(range(start, end))
     return where
 
 

@@ -136,14 +136,14 @@ def _inputs(
         features = keras.Input((FEATURES,), name="features", dtype=dtype)
         return features, features
     numbers = keras.Input((preprocessing.numeric_width,), name="numbers", dtype=dtype)
-    codes = keras.Input((len(preprocessing.words),), name="codes", dtype="int32")
+    codes = keras.Input((len(preprocessing.coded),), name="codes", dtype="int32")
     x = numbers
     if embedding and preprocessing.numbers:
         shape = len(preprocessing.numbers), embedding.frequencies, embedding.width
         spread = LogUniform(embedding.lowest, embedding.highest, draw)
         kernel = _initializer("glorot_uniform", draw, 2 * embedding.frequencies, embedding.width)
         x = NumericEmbeddings(*shape, spread, kernel, dtype=dtype)(x)
-    shapes = [(words.codes, words.width) for words in preprocessing.words]
+    shapes = [(each.codes, each.width) for each in preprocessing.coded]
     uniform = keras.initializers.RandomUniform(seed=draw)
     return [numbers, codes], Embeddings(shapes, uniform, name="embeddings", dtype=dtype)(x, codes)
 

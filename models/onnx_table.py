@@ -5,21 +5,19 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from models.onnx_graph import Graph
 from models.onnx_layers import add_layers
-from models.preprocessing import (
-    FIRST_WORD,
-    MISSING,
-    UNSEEN,
-    Number,
-    Preprocessing,
-    Words,
-)
+from models.preprocessing import Number, Preprocessing
 from models.schema import TableSchema
+from models.vocabularies import FIRST_WORD, MISSING, UNSEEN, Values, Words
 
-ML = ("ai.onnx.ml", 2)
-"""The domain of `LabelEncoder`, and its version."""
+ML = "ai.onnx.ml"
+"""The domain of `LabelEncoder`."""
+
+OF_WORDS, OF_VALUES = 2, 4
+"""Its versions: numbers in float64 are known from the latter on."""
 
 
 def table_graph(
@@ -39,7 +37,10 @@ def table_graph(
     for column in schema.features:
         made.input(column.name, "float64" if column.kind == "numeric" else "object", ["batch"])
     numbers = _scaled(made, preprocessing.numbers, network.outputs[0].dtype)
-    codes = [_codes(made, words) for words in preprocessing.words]
+    codes = [
+        *(_codes(made, words) for words in preprocessing.words),
+        *(_looked_up(made, values) for values in preprocessing.values),
+    ]
     x = made.cast(add_layers(made, network, numbers, codes), "float64", name="x")
     if preprocessing.task == "binary":
         predictions = made.apply("Sigmoid", x, name="predictions")
@@ -48,7 +49,8 @@ def table_graph(
         mean = made.constant("target_mean", np.array(preprocessing.target_mean))
         product = made.apply("Mul", x, scale, name="product")
         predictions = made.apply("Add", product, mean, name="predictions")
-    return made.model(predictions, "float64", [ML])
+    version = OF_VALUES if preprocessing.values else OF_WORDS
+    return made.model(predictions, "float64", [(ML, version)])
 
 
 def _scaled(made: Graph, numbers: Sequence[Number], dtype: str) -> str:
@@ -96,8 +98,21 @@ def _codes(made: Graph, words: Words) -> str:
         "LabelEncoder",
         words.name,
         name="codes",
-        domain=ML[0],
+        domain=ML,
         keys_strings=["", *words.vocabulary],
         values_int64s=[MISSING, *range(FIRST_WORD, words.codes)],
         default_int64=UNSEEN,
+    )
+
+
+def _looked_up(made: Graph, values: Values) -> str:
+    codes = [MISSING, *range(FIRST_WORD, values.codes)]
+    return made.apply(
+        "LabelEncoder",
+        values.name,
+        name="codes",
+        domain=ML,
+        keys_tensor=numpy_helper.from_array(np.array([np.nan, *values.known])),
+        values_tensor=numpy_helper.from_array(np.array(codes)),
+        default_tensor=numpy_helper.from_array(np.array([UNSEEN])),
     )

@@ -141,7 +141,7 @@ def record_of(preprocessing: Preprocessing, dtype: str) -> np.dtype[np.void]:
     return np.dtype(
         [
             ("numbers", dtype, (preprocessing.numeric_width,)),
-            ("codes", np.int32, (len(preprocessing.words),)),
+            ("codes", np.int32, (len(preprocessing.coded),)),
             ("targets", dtype),
         ],
         align=True,

@@ -5,26 +5,21 @@ What a network of a table sees of a row, `x0`, is one after the other:
     each number       (value - mean) / scale, bent where some lie far out; 0 if it is missing
     each mark         1 if that number is missing, else 0; for numbers missing in training rows
     each embedding    of the word of a categorical feature; its width grows with the vocabulary
+    each lookup       of a number of few values, where the config asks for it: its value's embedding
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from math import isfinite, sqrt
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.columns import Columns
 from models.schema import TableSchema, Task
 from models.splits import Unsuitable
-
-MISSING, UNSEEN, FIRST_WORD = 0, 1, 2
-"""Codes of a categorical feature. The words of its vocabulary are coded in their order."""
-
+from models.vocabularies import ValueCounts, Values, WordCounts, Words, codes_of
 
 BEND = 3.0
 """Scaled numbers are bent towards it, and never reach it: a cross layer multiplies them.
@@ -62,19 +57,6 @@ class Number(NamedTuple):
         return FAR if self.bent else NEAR
 
 
-class Words(NamedTuple):
-    """The vocabulary of a categorical feature, and how many numbers stand for a word."""
-
-    name: str
-    vocabulary: tuple[str, ...]
-    width: int
-
-    @property
-    def codes(self) -> int:
-        """The number of codes: words, the unseen one and the missing one."""
-        return FIRST_WORD + len(self.vocabulary)
-
-
 class Preprocessing(NamedTuple):
     """All that is known of a table before its networks are trained."""
 
@@ -84,6 +66,13 @@ class Preprocessing(NamedTuple):
     target_mean: float
     """A regression's network learns `(target - mean) / scale`; a binary one's, the log-odds."""
     target_scale: float
+    values: tuple[Values, ...] = ()
+    """Of numbers that are looked up as well."""
+
+    @property
+    def coded(self) -> tuple[Words | Values, ...]:
+        """What each row of `Encoded.codes` is of."""
+        return self.words + self.values
 
     @property
     def numeric_width(self) -> int:
@@ -93,7 +82,7 @@ class Preprocessing(NamedTuple):
     @property
     def width(self) -> int:
         """The width of `x0`."""
-        return self.numeric_width + sum(words.width for words in self.words)
+        return self.numeric_width + sum(each.width for each in self.coded)
 
 
 class Encoded(NamedTuple):
@@ -102,7 +91,7 @@ class Encoded(NamedTuple):
     numbers: NDArray[np.floating]
     """`(numeric_width, rows)`: scaled numbers, then marks."""
     codes: NDArray[np.int32]
-    """`(categorical features, rows)`."""
+    """`(categorical features, rows)`; behind them, those of numbers that are looked up."""
     targets: NDArray[np.floating]
     """`(rows,)`: scaled, or 0 and 1."""
 
@@ -153,28 +142,30 @@ class Moments:
 
 
 def fit(
-    batches: Iterable[tuple[Columns, NDArray[np.float64]]], schema: TableSchema
+    batches: Iterable[tuple[Columns, NDArray[np.float64]]],
+    schema: TableSchema,
+    most_values: int = 0,
 ) -> Preprocessing:
     """Learns from the training rows, which come in blocks with their targets `(rows,)`.
 
     A vocabulary holds the words that occur twice or more, the most frequent first, and equally
     frequent ones in alphabetical order. What occurs once stands for the unseen, whose embedding
-    is so trained. Where no word occurs twice the vocabulary is empty.
+    is so trained. Where no word occurs twice the vocabulary is empty. The same goes for the values
+    of a number that has at most `most_values` of them, and in most rows the same one.
 
     Raises:
         Unsuitable: The numbers of a column are too large to be scaled.
     """
     moments = {column.name: Moments() for column in schema.numeric}
-    counts: dict[str, Counter[str]] = {column.name: Counter() for column in schema.categorical}
+    values = {column.name: ValueCounts(most_values) for column in schema.numeric if most_values}
+    words = {column.name: WordCounts() for column in schema.categorical}
     of_target = Moments()
     for columns, targets in batches:
         of_target.add(targets)
         for name, of_column in moments.items():
             of_column.add(columns[name])
-        for name, count in counts.items():
-            words = pc.value_counts(pa.array(columns[name], pa.string()))
-            fields = (words.field(field).to_pylist() for field in ("values", "counts"))
-            count.update(dict(zip(*fields, strict=True)))
+        for name, counts in (values | words).items():
+            counts.add(columns[name])
     regression = schema.task == "regression"
     target_mean, target_scale = (
         of_target.mean_and_scale(schema.target) if regression else (0.0, 1.0)
@@ -182,9 +173,10 @@ def fit(
     return Preprocessing(
         schema.task,
         tuple(_number(name, of_column) for name, of_column in moments.items()),
-        tuple(_words(name, count) for name, count in counts.items()),
+        tuple(counts.words(name) for name, counts in words.items()),
         target_mean,
         target_scale,
+        tuple(found for name, counts in values.items() if (found := counts.values(name))),
     )
 
 
@@ -192,13 +184,6 @@ def _number(name: str, moments: Moments) -> Number:
     mean, scale = moments.mean_and_scale(name)
     farthest = max(moments.greatest - mean, mean - moments.least)
     return Number(name, mean, scale, moments.missing > 0, farthest > BEND * scale)
-
-
-def _words(name: str, counts: Counter[str]) -> Words:
-    repeated = (word for word, count in counts.items() if word and count > 1)
-    words = Words(name, tuple(sorted(repeated, key=lambda word: (-counts[word], word))), 0)
-    # fastai's rule (`emb_sz_rule` of its tabular models), with a lower bound above.
-    return words._replace(width=min(32, round(1.6 * words.codes**0.56)))
 
 
 def encode(
@@ -214,17 +199,17 @@ def encode(
     # What lies too far away for float64 is infinite for a moment.
     with np.errstate(over="ignore"):
         for index, number in enumerate(preprocessing.numbers):
-            values = columns[number.name]
-            missing = np.isnan(values)
-            scaled = (values - number.mean) / number.scale
+            column = columns[number.name]
+            missing = np.isnan(column)
+            scaled = (column - number.mean) / number.scale
             numbers[index] = np.where(missing, 0.0, bent(scaled, number))
             if number.marked:
                 numbers[mark] = missing
                 mark += 1
         targets = (targets - preprocessing.target_mean) / preprocessing.target_scale
-        codes = np.empty((len(preprocessing.words), rows), np.int32)
-        for index, words in enumerate(preprocessing.words):
-            codes[index] = _codes(columns[words.name], words)
+        codes = np.empty((len(preprocessing.coded), rows), np.int32)
+        for index, each in enumerate(preprocessing.coded):
+            codes[index] = codes_of(columns[each.name], each)
         return Encoded(numbers, codes, targets.astype(dtype))
 
 
@@ -241,11 +226,3 @@ def bent(scaled: NDArray[np.float64], number: Number) -> NDArray[np.float64]:
     x = np.clip(scaled, -number.bound, number.bound)
     result: NDArray[np.float64] = x / np.sqrt(1 + np.square(x * number.bend))
     return result
-
-
-def _codes(values: NDArray[np.object_], words: Words) -> NDArray[np.int32]:
-    # A word's position here is its code: the missing one, the unseen one, which no word equals.
-    coded = pa.array(["", None, *words.vocabulary], pa.string())
-    found = pc.index_in(pa.array(values, pa.string()), value_set=coded)
-    codes: NDArray[np.int32] = pc.fill_null(found, UNSEEN).to_numpy()
-    return codes

@@ -1,7 +1,7 @@
 """A table's network as a SavedModel that takes the table's columns by their names."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from keyword import iskeyword
 from pathlib import Path
 
@@ -10,15 +10,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from models.preprocessing import (
-    FIRST_WORD,
-    MISSING,
-    UNSEEN,
-    Number,
-    Preprocessing,
-    Words,
-)
+from models.preprocessing import Number, Preprocessing
 from models.schema import TableSchema
+from models.vocabularies import FIRST_WORD, MISSING, UNSEEN, Values, Words
 
 SIGNATURE = "serving_default"
 FILE = "saved_model.pb"
@@ -51,7 +45,8 @@ def save_table(
     def serve(*given: tf.Tensor) -> dict[str, tf.Tensor]:
         columns = dict(zip(names, given, strict=True))
         numbers = _scaled(columns, preprocessing.numbers)
-        codes = _coded(columns, preprocessing.words, vocabulary)
+        words = _coded(columns, preprocessing.words, vocabulary)
+        codes = tf.concat([words, *_looked_up(columns, preprocessing.values)], axis=1)
         output = tf.cast(network([tf.cast(numbers, dtype), codes]), tf.float64)
         if preprocessing.task == "binary":
             return {"predictions": tf.sigmoid(output)}
@@ -109,6 +104,15 @@ def _coded(
     values = tf.stack([columns[feature.name] for feature in words], axis=1)
     prefixes = tf.constant([f"{index} " for index in range(len(words))])
     return vocabulary.lookup(tf.add(prefixes, values))
+
+
+def _looked_up(columns: Mapping[str, tf.Tensor], values: Sequence[Values]) -> Iterator[tf.Tensor]:
+    """The codes of each number that is looked up, `(batch, 1)`, int32."""
+    for one in values:
+        number, known = columns[one.name], tf.constant(one.known, tf.float64)
+        place = tf.minimum(tf.searchsorted(known, number), len(one.known) - 1)
+        codes = tf.where(tf.gather(known, place) == number, FIRST_WORD + place, UNSEEN)
+        yield tf.where(tf.math.is_nan(number), MISSING, codes)[:, tf.newaxis]
 
 
 def _parameters(names: Sequence[str]) -> list[str]:

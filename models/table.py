@@ -143,6 +143,7 @@ def prepare(
     folder: Path,
     memory_bytes: int,
     dtype: str = "float32",
+    most_values: int = 0,
 ) -> Table:
     """Splits the rows, fits the preprocessing on the training rows, and encodes all of them.
 
@@ -153,13 +154,14 @@ def prepare(
             block is at most a quarter of it. One batch of raw rows, the vocabularies, and a few
             bytes for each row of the table come on top.
         dtype: Of encoded numbers and targets.
+        most_values: See `models.preprocessing.fit`.
 
     Raises:
         Unsuitable: The table cannot be trained on like this; the text says why.
     """
     side = sides(parquet, schema, dataset)
     chosen = [side == which for which in range(len(SIDES))]
-    preprocessing = fit(read(parquet, schema, chosen[TRAIN]), schema)
+    preprocessing = fit(read(parquet, schema, chosen[TRAIN]), schema, most_values)
     record = record_of(preprocessing, dtype)
     fits = len(side) * record.itemsize <= memory_bytes
     # One piece is in use and the next one is read ahead; a block may hold on to another one.

@@ -177,6 +177,35 @@ def test_numbers_alone_can_be_solved_by_least_squares(service: Service) -> None:
     assert "'city'" in response.json()["detail"]
 
 
+def test_values_of_a_number_that_is_mostly_0_are_told_apart_however_near_they_are(
+    service: Service,
+) -> None:
+    draw = np.random.default_rng(4)
+    effects = {0.0: 0.0, 7.0: 50.0, 7.001: -50.0, 7.002: 50.0, 900.0: -50.0}
+    gains = draw.choice([*effects], 1500, p=[0.6, 0.1, 0.1, 0.1, 0.1])
+    size = draw.normal(0, 1, 1500)
+    price = [effects[gain] for gain in gains] + size
+    put(service, "gains", pa.table({"gain": gains, "size": size, "price": price}))
+    waves = {"frequencies": 4, "width": 3}
+    errors = {}
+    for values in (255, 0):
+        asked = {
+            "numeric_embedding": {**waves, "values": values},
+            "models": ["dense"],
+            "repeats": 1,
+        }
+        job = service.wait_for(service.train(dataset="gains", **FAST, **asked))
+        assert job["status"] == "succeeded", job
+        rows = service.get("/metrics", job_id=job["id"])["models"]
+        errors[values] = rows["dense"]["test_rmse"] / rows["mean"]["test_rmse"]
+    assert errors[255] < 0.3
+    assert errors[0] > 0.6
+    instances = [{"gain": gain, "size": 0.0} for gain in (7.001, 7.002, 7.0015, None)]
+    near, beside, *others = service.predict(*instances, dataset="gains")["predictions"]
+    assert (near, beside) == pytest.approx((-50, 50), abs=15)
+    assert np.isfinite(others).all()
+
+
 def test_a_table_that_cannot_be_split_fails_its_job_in_words(service: Service) -> None:
     put(service, "tiny", houses(3))
     job = service.wait_for(service.train(dataset="tiny"))

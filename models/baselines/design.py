@@ -82,8 +82,8 @@ class Design(NamedTuple):
         return np.concatenate([self.matrix(part).times(weights) for part in parts])
 
     def _words(self, codes: NDArray[np.int32]) -> csr_array:
-        features, rows = codes.shape
-        columns = np.empty((rows, features), np.int32)
+        rows = codes.shape[1]
+        columns = np.empty((rows, len(self.column_of_code)), np.int32)
         for feature, of_code in enumerate(self.column_of_code):
             columns[:, feature] = of_code[codes[feature]]
         there = columns >= 0
@@ -125,7 +125,7 @@ def _count(sides: Sides) -> _Counts:
     of_codes = [np.zeros(words.codes, np.int64) for words in known.words]
     total, of_numbers, of_both = 0.0, np.zeros(known.numeric_width), np.zeros(known.numeric_width)
     for block in sides.train.blocks(BLOCK_ROWS):
-        for index, codes in enumerate(block.codes):
+        for index, codes in enumerate(block.codes[: len(of_codes)]):  # those of words come first
             of_codes[index] += np.bincount(codes, minlength=len(of_codes[index]))
         numbers, targets = block.numbers.astype(np.float64), block.targets.astype(np.float64)
         total += float(targets.sum())

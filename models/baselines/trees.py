@@ -74,5 +74,5 @@ def _features(block: Encoded, known: Preprocessing) -> Array:
     marked = [index for index, number in enumerate(known.numbers) if number.marked]
     for index, mark in zip(marked, block.numbers[len(known.numbers) :], strict=True):
         numbers[index, mark > 0] = np.nan
-    codes: NDArray[np.int32] = np.minimum(block.codes, CODES - 1)
+    codes: NDArray[np.int32] = np.minimum(block.codes[: len(known.words)], CODES - 1)
     return np.concatenate([numbers, codes]).T

@@ -67,5 +67,6 @@ def experiment_of(work: Work) -> Experiment:
         work.attempt.folder / ROWS,
         work.memory_bytes,
         config.precision,
+        config.numeric_embedding.values if config.numeric_embedding else 0,
     )
     return TableExperiment(config, table)

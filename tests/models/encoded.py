@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.preprocessing import Encoded, Number, Preprocessing, Words
+from models.preprocessing import Encoded, Number, Preprocessing
 from models.rows import InMemory
 from models.schema import Task
+from models.vocabularies import Words
 
 WORDS = (Words("city", ("Bergen", "Oslo", "Tromsø"), 2), Words("kind", ("flat", "house"), 2))
 OF_WORDS = np.array([0.0, 0.5, -1.0, 1.5, -0.5])

@@ -10,8 +10,9 @@ from models.columns import Columns
 from models.config import ModelName, TrainConfig
 from models.export_table import export_table
 from models.networks import build
-from models.preprocessing import Number, Preprocessing, Words
+from models.preprocessing import Number, Preprocessing
 from models.schema import Column, TableSchema, Task, Type
+from models.vocabularies import Values, Words
 
 WORDS = ("Oslo", "Rome", "Zürich", "a\0b", " ", "😀")
 
@@ -34,8 +35,17 @@ def make_schema(types: Mapping[str, Type] = HOUSES, task: Task = "regression") -
     )
 
 
-def make_preprocessing(schema: TableSchema, vocabulary: tuple[str, ...] = WORDS) -> Preprocessing:
-    """Every other number has a mark; embeddings differ in their widths."""
+VALUES = (-12.5, 0.0, 0.1, 7.0)
+
+
+def make_preprocessing(
+    schema: TableSchema, vocabulary: tuple[str, ...] = WORDS, looked_up: bool = False
+) -> Preprocessing:
+    """Every other number has a mark; embeddings differ in their widths.
+
+    Args:
+        looked_up: Every other number that has no mark is looked up as well.
+    """
     regression = schema.task == "regression"
     return Preprocessing(
         schema.task,
@@ -49,6 +59,11 @@ def make_preprocessing(schema: TableSchema, vocabulary: tuple[str, ...] = WORDS)
         ),
         target_mean=250.0 if regression else 0.0,
         target_scale=40.0 if regression else 1.0,
+        values=tuple(
+            Values(column.name, VALUES, width=1 + index)
+            for index, column in enumerate(schema.numeric)
+            if looked_up and index % 2 == 0
+        ),
     )
 
 
@@ -70,7 +85,7 @@ def make_network(
 
 
 def make_columns(schema: TableSchema, rows: int, seed: int = 0, spread: float = 10) -> Columns:
-    """Raw rows: some values are missing, some words unseen."""
+    """Raw rows: some values are missing, some words unseen, some numbers of `VALUES`."""
     draw = np.random.default_rng(seed)
     words = np.array([*WORDS, "", "Nowhere"], object)
     columns: Columns = {}
@@ -80,6 +95,8 @@ def make_columns(schema: TableSchema, rows: int, seed: int = 0, spread: float = 
         else:
             columns[column.name] = draw.normal(0, spread, rows)
             columns[column.name][draw.random(rows) < 0.1] = np.nan
+            known = np.flatnonzero(draw.random(rows) < 0.2)
+            columns[column.name][known] = draw.choice(VALUES, len(known))
     return columns
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from models.config import ModelName, TrainConfig
 from models.networks import build, ensemble
-from models.preprocessing import Encoded, Number, Preprocessing, Words
+from models.preprocessing import Encoded, Number, Preprocessing
+from models.vocabularies import Words
 
 FAMILY: dict[str, tuple[ModelName, dict[str, Any]]] = {
     "dense": ("dense", {"hidden_units": [4, 2]}),

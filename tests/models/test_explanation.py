@@ -7,7 +7,8 @@ import pytest
 from models.config import NumericEmbedding, TrainConfig
 from models.explanation import crosses, where_in_x0
 from models.networks import build, ensemble
-from models.preprocessing import Number, Preprocessing, Words
+from models.preprocessing import Number, Preprocessing
+from models.vocabularies import Words
 
 WHERE = {"x0": [0], "x1": [1], "x2": [2]}
 ROWS = np.random.default_rng(0).random((500, 3))

@@ -10,8 +10,9 @@ from models.columns import Columns
 from models.data import Array
 from models.export import ONNX_FILE, ParityError, compare, load_onnx, load_saved_model
 from models.export_table import check_table_parity, export_table, with_gaps
-from models.preprocessing import FIRST_WORD, MISSING, UNSEEN, Preprocessing
+from models.preprocessing import Preprocessing
 from models.schema import TableSchema, Task, Type
+from models.vocabularies import FIRST_WORD, MISSING, UNSEEN, Values
 from tests.models import family
 from tests.models.exported import (
     WORDS,
@@ -46,6 +47,10 @@ def by_hand(network: keras.Model, preprocessing: Preprocessing, columns: Columns
         known = {word: code for code, word in enumerate(words.vocabulary, FIRST_WORD)}
         known[""] = MISSING
         codes.append([known.get(word, UNSEEN) for word in columns[words.name]])
+    codes += [
+        [code_of(number, values.known) for number in columns[values.name]]
+        for values in preprocessing.values
+    ]
     rows = len(next(iter(columns.values())))
     output = network(
         [
@@ -58,6 +63,12 @@ def by_hand(network: keras.Model, preprocessing: Preprocessing, columns: Columns
         with np.errstate(over="ignore"):
             return 1 / (1 + np.exp(-unscaled))
     return unscaled * preprocessing.target_scale + preprocessing.target_mean
+
+
+def code_of(number: float, known: tuple[float, ...]) -> int:
+    if np.isnan(number):
+        return MISSING
+    return FIRST_WORD + known.index(number) if number in known else UNSEEN
 
 
 WAVES = family.WAVES
@@ -84,7 +95,7 @@ def test_ten_thousand_rows_are_predicted_as_by_the_network(
     kind: str, task: Task, dtype: str, fields: dict[str, Any], tmp_path: Path
 ) -> None:
     schema = make_schema(task=task)
-    preprocessing = make_preprocessing(schema)
+    preprocessing = make_preprocessing(schema, looked_up=task == "regression")
     network = family.make_network(kind, preprocessing, precision=dtype, **fields)
     export_table(network, preprocessing, schema, tmp_path / "1")
     columns = make_columns(schema, 10_000)
@@ -302,7 +313,9 @@ def test_predictions_that_are_not_finite_are_caught(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 3, 2000])
 def test_the_check_has_every_feature_missing_and_unseen_and_known(rows: int) -> None:
     schema = make_schema({"x0": "number", "x1": "number", "x2": "number", "a": "text", "b": "text"})
-    preprocessing = make_preprocessing(schema, ("unseen", "Rome"))
+    preprocessing = make_preprocessing(schema, ("unseen", "Rome"), looked_up=True)
+    expected = {name: {"nan", "7.0", "7.000000000000001"} for name in ("x0", "x2")}
+    expected |= {"x1": {"nan", "7.0"}, **{key: {"", "unseen?", "Rome"} for key in "ab"}}
     columns: Columns = {
         column.name: np.full(rows, 7.0) if column.kind == "numeric" else np.full(rows, "Rome", "O")
         for column in schema.features
@@ -310,9 +323,21 @@ def test_the_check_has_every_feature_missing_and_unseen_and_known(rows: int) -> 
     made = with_gaps(columns, preprocessing)
     for name, values in columns.items():
         assert (made[name][:rows] == values).all()
-        seen = set(map(str, made[name][rows:]))
-        assert seen == ({"nan", "7.0"} if name.startswith("x") else {"", "unseen?", "Rome"})
+        assert set(map(str, made[name][rows:])) == expected[name]
         assert rows < len(made[name]) <= rows + max(4, min(rows, 1000))
+
+
+@pytest.mark.parametrize("last", [0.0, -5.0, 5e-310, 0.1, 1e300])
+def test_a_number_right_beside_the_last_known_one_is_unseen(last: float, tmp_path: Path) -> None:
+    schema = make_schema({"loss": "number"})
+    preprocessing = make_preprocessing(schema)._replace(
+        values=(Values("loss", (-7.5, last), width=2),)
+    )
+    made = with_gaps({"loss": np.full(20, last)}, preprocessing)["loss"]
+    assert np.nanmax(made) > last
+    network = make_network(preprocessing)
+    export_table(network, preprocessing, schema, tmp_path / "1")
+    check_table_parity(network, preprocessing, tmp_path / "1", {"loss": np.array([last, -7.5])})
 
 
 def test_a_version_folder_holds_nothing_but_the_two_formats(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from models.config import CrossNetwork, SyntheticDataset, TrainConfig
 from models.data import load
 from models.interactions import Interaction, interactions, positions, second_order
 from models.networks import build_cross, predict
-from models.preprocessing import Number, Preprocessing, Words
+from models.preprocessing import Number, Preprocessing
 from models.training import train
+from models.vocabularies import Values, Words
 
 TRIPLE = {"x0": [0], "x1": [1], "x2": [2]}
 
@@ -78,7 +79,7 @@ def test_strength_is_about_the_standard_deviation_of_the_product() -> None:
     assert second.strength == pytest.approx(np.std(0.7 * x0[:, 1] * x0[:, 2]), rel=0.02)
 
 
-def test_a_number_is_where_it_is_and_where_its_mark_is() -> None:
+def test_a_number_is_where_it_is_and_where_its_mark_and_its_lookup_are() -> None:
     preprocessing = Preprocessing(
         "regression",
         (
@@ -99,3 +100,5 @@ def test_a_number_is_where_it_is_and_where_its_mark_is() -> None:
         "street": [7, 8, 9],
     }
     assert sorted(chain(*where.values())) == [*range(preprocessing.width)]
+    looked_up = preprocessing._replace(values=(Values("area", (0.0,), 2),))
+    assert positions(looked_up) == {**where, "area": [1, 3, 10, 11]}

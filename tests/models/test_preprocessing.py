@@ -5,18 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from models.columns import Columns
-from models.preprocessing import (
-    MISSING,
-    UNSEEN,
-    Number,
-    Preprocessing,
-    Words,
-    bent,
-    encode,
-    fit,
-)
+from models.preprocessing import Number, Preprocessing, bent, encode, fit
 from models.schema import Column, TableSchema, Task
 from models.splits import Unsuitable
+from models.vocabularies import MISSING, UNSEEN, Values, Words
 
 NAN = float("nan")
 
@@ -49,11 +41,6 @@ def fit_number(values: NDArray[np.float64], size: int = 100) -> Number:
     return fit(blocks, schema(x="number")).numbers[0]
 
 
-def fit_words(values: NDArray[np.object_], size: int = 100) -> Words:
-    blocks = in_blocks({"x": values}, np.arange(len(values), dtype=np.float64), size)
-    return fit(blocks, schema(x="text")).words[0]
-
-
 # Numbers.
 
 
@@ -84,25 +71,6 @@ def test_what_is_constant_is_centred_exactly_and_not_scaled(size: int) -> None:
 def test_numbers_that_float64_cannot_scale_are_refused_by_name(values: NDArray[np.float64]) -> None:
     with pytest.raises(Unsuitable, match="column 'x' cannot be scaled"):
         fit_number(values)
-
-
-# Words.
-
-
-def test_a_vocabulary_holds_what_occurs_twice_the_most_frequent_first() -> None:
-    values = words("b", "z", "a", "once", "z", "", "", "", "z", "b", "a", "Ä", "Ä", "x")
-    for size in (1, 5, 100):
-        assert fit_words(values, size).vocabulary == ("z", "a", "b", "Ä")
-
-
-def test_a_vocabulary_may_be_empty() -> None:
-    assert fit_words(words("a", "b", "", "")) == Words("x", (), 2)
-
-
-@pytest.mark.parametrize(("size", "width"), [(0, 2), (1, 3), (10, 6), (100, 21), (2000, 32)])
-def test_the_width_grows_with_the_vocabulary(size: int, width: int) -> None:
-    values = words(*(str(word) for word in range(size) for _ in range(2)), "once")
-    assert fit_words(values).width == width
 
 
 # Targets.
@@ -142,6 +110,30 @@ def test_rows_are_scaled_marked_and_coded(dtype: str) -> None:
     np.testing.assert_array_equal(encoded.codes, codes, strict=True)
     targets = np.array([0, -1, 1, 0.5], dtype)
     np.testing.assert_array_equal(encoded.targets, targets, strict=True)
+
+
+def test_numbers_that_are_looked_up_are_coded_behind_the_words() -> None:
+    preprocessing = PREPROCESSING._replace(values=(Values("b", (-0.5, 0.0, 1e300), 3),))
+    assert preprocessing.width == PREPROCESSING.width + 3
+    columns: Columns = {
+        "a": numbers(12, 12, 12, 12, 12),
+        "b": numbers(-0.0, NAN, 1e300, 7e300, -0.5000000000000001),
+        "c": words("y", "y", "y", "y", "y"),
+    }
+    encoded = encode(columns, np.zeros(5), preprocessing)
+    codes = np.array([[3] * 5, [3, MISSING, 4, UNSEEN, UNSEEN]], np.int32)
+    np.testing.assert_array_equal(encoded.codes, codes, strict=True)
+    without = encode(columns, np.zeros(5), PREPROCESSING)
+    np.testing.assert_array_equal(encoded.numbers, without.numbers, strict=True)
+
+
+def test_numbers_are_looked_up_only_where_that_is_asked_for() -> None:
+    gains = numbers(0, 0, 0, 0, 0, 500, 500, 900)
+    blocks = [({"gain": gains, "rooms": np.arange(8.0)}, gains)]
+    of = schema(gain="number", rooms="number")
+    assert fit(blocks, of).values == ()
+    assert fit(blocks, of, most_values=2).values == ()
+    assert fit(blocks, of, most_values=3).values == (Values("gain", (0.0, 500.0), 3),)
 
 
 def test_rows_are_scaled_in_float64_before_they_are_rounded() -> None:

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import synthetic_triples
-from models.preprocessing import FIRST_WORD, Encoded, Number, Preprocessing, Words
+from models.preprocessing import Encoded, Number, Preprocessing
 from models.rows import InMemory
 from models.schema import Task
+from models.vocabularies import FIRST_WORD, Words
 
 
 class Made(NamedTuple):

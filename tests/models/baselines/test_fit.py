@@ -9,6 +9,7 @@ from models.evaluation import evaluate_table, mean_of
 from models.rows import InMemory, Sides
 from models.schema import Task
 from models.table import Table, prepare
+from models.vocabularies import Values
 from tests.models.baselines.sides import rated, rmse
 from tests.models.encoded import sample
 from tests.models.tables import make_table
@@ -53,6 +54,29 @@ def test_of_a_binary_target_they_are_probabilities(name: BaselineName, tmp_path:
     assert predictions.dtype == np.float64
     assert predictions.mean() == pytest.approx(block.targets.mean(), abs=0.1)
     assert np.mean((predictions > 0.5) == block.targets) > 0.75
+
+
+@pytest.mark.parametrize("name", BASELINE_NAMES)
+def test_numbers_that_networks_look_up_are_nothing_but_numbers_here(name: BaselineName) -> None:
+    made, _ = rated(rows=5000)
+    looked_up = made._replace(
+        preprocessing=made.preprocessing._replace(values=(Values("gain", (0.0, 1.0), 2),)),
+        train=with_lookup(made.train),
+        validation=with_lookup(made.validation),
+    )
+    plain, other = fit(name, made, seed=1), fit(name, looked_up, seed=1)
+    assert plain is not None
+    assert other is not None
+    assert plain.parameters == other.parameters
+    test = with_lookup(InMemory(made.test)).encoded
+    np.testing.assert_array_equal(other.predict(test), plain.predict(made.test))
+
+
+def with_lookup(rows: InMemory) -> InMemory:
+    """The rows with the codes of one number more."""
+    block = rows.encoded
+    more = np.random.default_rng(0).integers(0, 4, (1, rows.rows), np.int32)
+    return InMemory(block._replace(codes=np.concatenate([block.codes, more])))
 
 
 def of_users_and_items() -> Sides:

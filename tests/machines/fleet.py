@@ -106,11 +106,16 @@ class Fleet:
         self.front.until(all_ready, START_SECONDS)
 
     def keep_logs(self) -> Path:
-        """Copies them to a folder that stays, and returns it."""
+        """Copies them, and what is known of jobs, to a folder that stays, and returns it."""
         folder = Path(tempfile.mkdtemp(prefix=KEPT, dir=PLACE))
         for machine in (*self.apis, *self.workers):
             shutil.copyfile(machine.log, folder / machine.folder.name)
         shutil.copyfile(self.front.log, folder / "balancer")
+        with self.connect() as connection, (folder / "jobs.csv").open("wb") as file:
+            question = "COPY (SELECT * FROM dbos.workflow_status ORDER BY created_at) TO STDOUT"
+            with connection.cursor().copy(f"{question} CSV HEADER") as rows:
+                for row in rows:
+                    file.write(row)
         return folder
 
     def connect(self) -> psycopg.Connection:

@@ -73,7 +73,7 @@ def play(
         with fleet(clocks=WRONG_CLOCKS) as machines, _Campaign(machines, random) as campaign:
             for _ in range(ROUNDS_OF_A_FLEET):
                 outcome = campaign.play_one(next(faults), most_jobs, invariants)
-                yield replace(outcome, logs=machines.keep_logs()) if outcome.broken else outcome
+                yield replace(outcome, logs=campaign.keep()) if outcome.broken else outcome
                 number += 1
                 if outcome.broken or number == rounds:
                     break
@@ -162,6 +162,12 @@ class _Campaign:
             slowest=max((each.answered_at - each.asked_at for each in answers), default=0.0),
             takeovers=[seconds for seconds, _, _ in takeovers(events) if seconds is not None],
         )
+
+    def keep(self) -> Path:
+        """What the round leaves behind, in a folder that stays."""
+        folder = self._fleet.keep_logs()
+        (folder / "events").write_text("\n".join(map(repr, self._events)))
+        return folder
 
     def _strike(self, faults: list[Fault]) -> None:
         more_seconds = max(fault.costs_seconds for fault in faults)

@@ -39,6 +39,18 @@ LIVELY = {
 }
 """libpq's parameters: how soon it is to give up a connection whose other end is gone."""
 
+HELD = {
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "10s",
+}
+"""Postgres's parameters of a session: how soon the server is to give up one whose client is gone.
+
+Until then it holds what it has locked: maybe the row of a job that another worker is to take up.
+"""
+
 _DISK_FAULTS = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -54,7 +66,10 @@ def url(settings: Settings) -> str:
         # Not put together by hand: a path may hold `?` and `%`, which mean something in a URL.
         return sqlalchemy.URL.create("sqlite", database=str(file)).render_as_string()
     given = sqlalchemy.make_url(settings.database_url)
-    return given.update_query_dict({**LIVELY, **given.query}).render_as_string(hide_password=False)
+    options = " ".join(f"-c {name}={value}" for name, value in HELD.items())
+    theirs = " ".join(given.normalized_query.get("options", ()))
+    query = {**LIVELY, **given.query, "options": f"{options} {theirs}".rstrip()}
+    return given.update_query_dict(query).render_as_string(hide_password=False)
 
 
 def engine(settings: Settings) -> sqlalchemy.Engine:

@@ -91,3 +91,20 @@ async def test_what_is_refused_for_another_reason_stays_so() -> None:
 
     with pytest.raises(NotFound):
         await refuse()
+
+
+def test_postgres_is_told_how_soon_to_give_up_a_session(database_url: str) -> None:
+    given = sqlalchemy.make_url(database_url).update_query_dict({"options": "-c work_mem=5MB"})
+    settings = Settings(database_url=given.render_as_string(hide_password=False))
+    engine = database.engine(settings)
+    with engine.connect() as connection:
+        told = {
+            name: connection.scalar(text(f"SHOW {name}"))
+            for name in ("idle_in_transaction_session_timeout", "tcp_keepalives_idle", "work_mem")
+        }
+    engine.dispose()
+    assert told == {
+        "idle_in_transaction_session_timeout": "10s",
+        "tcp_keepalives_idle": "10",
+        "work_mem": "5MB",
+    }

@@ -11,6 +11,7 @@ from dbos._sys_db import SystemDatabase
 from sqlalchemy import Engine, text
 
 from models.config import TrainConfig
+from service.jobs import database
 from service.jobs.lease import Lease
 from service.jobs.queue import QUEUE
 from service.jobs.rescue import put_back_strays, rescue, sweep
@@ -51,6 +52,19 @@ def row_of(job_id: str, engine: Engine) -> dict[str, Any]:
 
 def look(engine: Engine) -> None:
     rescue(engine, "me", QUEUE, spared_seconds=0)
+
+
+def test_the_server_frees_what_a_worker_had_locked_when_its_machine_was_gone(
+    jobs: JobStore, engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = job_of("dead", jobs, engine)
+    monkeypatch.setitem(database.HELD, "idle_in_transaction_session_timeout", "300ms")
+    gone = database.engine(Settings(database_url=database_url)).connect()
+    gone.execute(text("SELECT FROM dbos.workflow_status FOR UPDATE"))
+    look(engine)
+    assert row_of(job_id, engine)["status"] == "ENQUEUED"
+    gone.invalidate()
+    gone.close()
 
 
 def test_the_job_of_a_dead_worker_is_queued_again_and_its_attempts_count(

@@ -14,9 +14,6 @@ BEYOND_THE_LEASE_SECONDS = 17.0
 SETTLING_SECONDS = 20.0
 """What Postgres costs a takeover when it is started anew or away: nobody is judged for a while."""
 
-STORE_SECONDS = 10.0
-"""What the store costs one while it is away: no job ends, so no worker is free for another."""
-
 
 @dataclass
 class Scene:
@@ -177,8 +174,6 @@ class Fault:
 
     strike: Callable[[Scene], None]
     strikes: str
-    costs_seconds: float = 0.0
-    """More for the takeover of a job, if it strikes while a worker dies."""
 
     @property
     def name(self) -> str:
@@ -190,8 +185,8 @@ FAULTS = [
     Fault(cut_api, "api"),
     Fault(cut_worker, "worker"),
     Fault(cut_worker_shortly, "worker"),
-    Fault(cut_postgres, "postgres", SETTLING_SECONDS),
-    Fault(cut_store, "api", STORE_SECONDS),  # for no API is ready then
+    Fault(cut_postgres, "postgres"),
+    Fault(cut_store, "api"),  # for no API is ready then
     Fault(deafen_worker, "worker"),
     Fault(mute_worker, "worker"),
     Fault(part_api_and_store, "api"),

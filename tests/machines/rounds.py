@@ -23,7 +23,7 @@ from tests.faults.invariants import ENDED, Round
 from tests.faults.ledger import Job, Ledger
 from tests.faults.load import Answer
 from tests.machines.events import Answered, Event, Predicts
-from tests.machines.faults import FAULTS, Fault, Scene
+from tests.machines.faults import FAULTS, SETTLING_SECONDS, Fault, Scene
 from tests.machines.fleet import START_SECONDS, WRONG_CLOCKS, Fleet, fleet
 from tests.machines.invariants import Invariant, takeovers
 from tests.machines.people import NETWORK, Asker, Poster, Promoter, Watcher
@@ -170,9 +170,15 @@ class _Campaign:
         return folder
 
     def _strike(self, faults: list[Fault]) -> None:
-        more_seconds = max(fault.costs_seconds for fault in faults)
+        hits_postgres = any(fault.strikes == "postgres" for fault in faults)
         scenes = [
-            Scene(self._fleet, self._own_random(), self._events, more_seconds) for _ in faults
+            Scene(
+                self._fleet,
+                self._own_random(),
+                self._events,
+                SETTLING_SECONDS if hits_postgres else 0.0,
+            )
+            for _ in faults
         ]
         threads = [
             threading.Thread(target=fault.strike, args=(scene,))

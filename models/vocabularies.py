@@ -14,9 +14,8 @@ MISSING, UNSEEN, FIRST_WORD = 0, 1, 2
 """Codes. The words of a vocabulary, or the values of a number, are coded in their order."""
 
 USUAL = 0.5
-"""A number is looked up if one value has more than this part of the rows. Then the deviation that
-it is scaled by is of the few other rows, and their values, far from each other, are a name more
-than a size: as gains, most of which are 0."""
+"""A number is looked up if one value has more than this part of the rows. The deviation by which it
+is scaled is then that of the others, whose values are names more than sizes: gains, mostly 0."""
 
 STRAIGHT = 2
 """Values of a number that need no lookup: through so few goes a straight line."""

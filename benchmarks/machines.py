@@ -8,6 +8,7 @@ It needs root and Debian's haproxy, nftables, iproute2 and postgresql.
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Annotated, Any
 
@@ -39,11 +40,11 @@ SPREADS = {
 }
 """A job of ten parts."""
 
-BETWEEN_QUESTIONS_SECONDS = 0.5
+LONGEST_PAUSE = 0.5
 """Who asks more often takes from the cores what the workers are measured on."""
 
 MOST_SECONDS = 600
-"""Of all jobs together."""
+"""Of a job, and of those before it."""
 
 PROCESSES = 4
 """Of each of two APIs."""
@@ -157,9 +158,8 @@ def _with_two_and_with_one(configs: Sequence[Mapping[str, Any]]) -> str:
             began = time.monotonic()
             job_ids = [machines.front.train(**config) for config in configs]
             for job_id in reversed(job_ids):  # the last one ends last, or nearly
-                while not _has_succeeded(machines.front, job_id):
-                    assert time.monotonic() < began + MOST_SECONDS, job_id
-                    time.sleep(BETWEEN_QUESTIONS_SECONDS)
+                succeeded = partial(_has_succeeded, machines.front, job_id)
+                machines.front.until(succeeded, MOST_SECONDS, LONGEST_PAUSE)
             took[workers] = time.monotonic() - began
     return f"{took[1] / took[2]:.2f} × as fast ({took[1]:.0f} s, {took[2]:.0f} s)"
 

@@ -162,13 +162,18 @@ class Service:
             )
         )
 
-    def until(self, condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+    def until(
+        self,
+        condition: Callable[[], T],
+        seconds: float = WAIT_SECONDS,
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> T:
         """Waits for something that happens in another process; returns it."""
         deadline, pause = time.monotonic() + seconds, LEAST_PAUSE
         while not (result := condition()):
             assert time.monotonic() < deadline, f"waited in vain\n{self.log.read_text()[-5000:]}"
             time.sleep(pause)
-            pause = min(1.2 * pause, LONGEST_PAUSE)
+            pause = min(1.2 * pause, longest_pause)
         return result
 
     def get(self, path: str, **parameters: Any) -> Any:

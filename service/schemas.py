@@ -112,6 +112,17 @@ class Metadata(Schema):
             return "eval_rmse"
         return {"regression": "validation_rmse", "binary": "validation_log_loss"}[self.table.task]
 
+    @property
+    def was_still_learning(self) -> bool:
+        """Whether its epochs ended before its validation error had ceased to fall.
+
+        A cosine schedule is made to end with them, so of such a training nobody can tell.
+        """
+        optimizer = self.config.optimizer
+        if self.best_epoch is None or getattr(optimizer, "schedule", None) == "cosine":
+            return False
+        return self.best_epoch + (self.config.patience or 1) > self.config.epochs
+
 
 class Version(Schema):
     """A published version."""

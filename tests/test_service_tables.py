@@ -132,6 +132,26 @@ print(json.dumps(serve(**numbers, city=city)["predictions"].numpy()[:, 0].tolist
     return predictions
 
 
+def test_a_comparison_says_who_was_still_learning_and_who_is_from_another_job(
+    service: Service,
+) -> None:
+    put(service, "flats", houses(600, seed=5))
+    service.wait_for(service.train(dataset="flats", **FAST | {"epochs": 2}))
+    rows = service.get("/metrics", dataset="flats")["models"]
+    assert rows["dense"]["still_learning"]
+    assert rows["cross"]["still_learning"]
+    assert "still_learning" not in rows["trees"]
+    patient = FAST | {"epochs": 300, "patience": 3, "models": ["dense"], "promote": "always"}
+    service.wait_for(service.train(dataset="flats", **patient))
+    comparison = service.get("/metrics", dataset="flats")
+    assert not comparison["models"]["dense"]["still_learning"]
+    summary = comparison["verdict"]["summary"]
+    assert summary.endswith("; cross is from another job, and not compared with these")
+    assert "cross" not in {
+        name for pair in comparison["verdict"]["pairs"] for name in pair.values()
+    }
+
+
 def test_a_worse_challenger_is_refused_on_validation_rows(
     service: Service, job: dict[str, Any]
 ) -> None:

@@ -30,6 +30,9 @@ def compared(comparisons: list[dict[str, Any]]) -> RenderableType:
         parts.append(comparison_table(each))
         if each["verdict"] is not None:
             parts.append(Text(f"{each['verdict']['summary']}\n"))
+        if learning := [n for n, row in each["models"].items() if row.get("still_learning")]:
+            said = "still learning when the epochs ended, and maybe better with more"
+            parts.append(Text(f"{said}: {', '.join(learning)}\n"))
     return Group(*parts)
 
 

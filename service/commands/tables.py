@@ -70,11 +70,11 @@ def models_table(found: list[dict[str, Any]]) -> RenderableType:
         (
             (
                 name,
-                each["version"],
+                f"{each['version']}, serving" if each["serving"] else each["version"],
                 _score(each),
                 _moment(each["created_at"]),
                 each["job_id"],
-                "serving" if each["serving"] else each["refused"],
+                each["refused"],
             )
             for name, each in versions
         ),

@@ -56,18 +56,21 @@ def _compare(registry: Registry, chosen: dict[ModelName, int]) -> Comparison:
     return Comparison(
         dataset=registry.dataset,
         models={**measured.baselines, **networks},
-        verdict=_among(measured, of_its_job),
+        verdict=_among(measured, of_its_job, [name for name in networks if name not in of_its_job]),
     )
 
 
-def _among(measured: Measured, networks: list[ModelName]) -> Verdict:
-    """The verdict without the networks that another job has trained."""
+def _among(measured: Measured, networks: list[ModelName], others: list[ModelName]) -> Verdict:
+    """The verdict without what else its job has trained; it names those that others have."""
     shown = {*measured.baselines, *networks}
     pairs = [pair for pair in measured.verdict.pairs if {pair.a, pair.b} <= shown]
-    if len(pairs) == len(measured.verdict.pairs):
+    if len(pairs) == len(measured.verdict.pairs) and not others:
         return measured.verdict
     differences = [Difference(**dict(pair)) for pair in pairs]
     said = summary(differences, networks, list(measured.baselines))
+    if others:
+        are = "is" if len(others) == 1 else "are"
+        said += f"; {' and '.join(others)} {are} from another job, and not compared with these"
     return measured.verdict.model_copy(update={"pairs": pairs, "summary": said})
 
 
@@ -85,6 +88,7 @@ def _row(version: Version) -> NetworkRow:
         refused=metadata.refused,
         dataset=metadata.config.dataset,
         baseline=metadata.baseline,
+        still_learning=metadata.was_still_learning,
         repeats=metadata.repeats,
         mean=_of_each(mean, repeats),
         standard_deviation=_of_each(stdev, repeats) if len(repeats) > 1 else {},

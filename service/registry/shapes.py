@@ -33,6 +33,11 @@ class NetworkRow(Row):
     refused: str | None
     dataset: Dataset
     baseline: Scores = Field(description="The mean predictor on the same rows.")
+    still_learning: bool = Field(
+        default=False,
+        description="Its epochs ended before its validation error had ceased to fall: with more "
+        "`epochs` it may be better.",
+    )
     repeats: list[Repeat] = Field(default=[], description="Each as it was trained.")
     mean: Scores = Field(default={}, description="Of the scores of all repeats.")
     standard_deviation: Scores = Field(default={}, description="With one repeat there is none.")
@@ -93,7 +98,9 @@ class Comparison(Schema):
     dataset: str
     models: dict[RowName, NetworkRow | Row]
     verdict: Verdict | None = Field(
-        default=None, description="Of rows of the same job; null where there are none."
+        default=None,
+        description="Of the rows that the newest job has made, for others were not held against "
+        "them; null where there is nothing to say.",
     )
     trials: list[Trial] = Field(default=[], description="What is tried beside what serves.")
 

@@ -18,7 +18,7 @@ export const panel = {
     if (!chosen) {
       body.replaceChildren(h("p", { class: "lead" }, "Nothing is trained on it yet."),
         may("train") && h("p", null, "The form below has a recipe filled in. Press ", h("strong", null, "Train"),
-          " to see whether cross beats dense, and either of them simpler models. A small table takes about a minute."));
+          " to see whether cross beats dense, and either of them simpler models. A small table takes seconds."));
       return;
     }
     const row = models[chosen.model];

@@ -28,7 +28,7 @@ export const panel = {
       axis.replaceChildren(choice(isLogarithmic, redraw));
       errors.replaceChildren(listed(rows, name, isLogarithmic, context));
     };
-    said.replaceChildren(h("p", { class: "lead" }, verdict ? sentence(verdict.summary) : "The rows are of different jobs: there is no verdict."), ...refusals(rows));
+    said.replaceChildren(h("p", { class: "lead" }, verdict ? sentence(verdict.summary) : "The rows are of different jobs: there is no verdict."), ...unfinished(rows), ...refusals(rows));
     redraw();
     pairs.replaceChildren(...(verdict ? apart(verdict, models) : []));
   },
@@ -37,6 +37,11 @@ export const panel = {
 function refusals(rows) {
   return rows.filter(([, row]) => row.refused).map(([name, row]) =>
     h("p", { class: "refusal" }, `${name}, version ${row.version}, did not take over: ${row.refused}`));
+}
+
+function unfinished(rows) {
+  const learning = rows.filter(([, row]) => row.still_learning).map(([name]) => name);
+  return learning.length ? [h("p", null, `Still learning when the epochs ended, and maybe better with more: ${learning.join(", ")}.`)] : [];
 }
 
 function scale(rows, name) {
@@ -75,7 +80,8 @@ function listed(rows, name, isLogarithmic, { subject }) {
   ]);
   const axis = `on a ${isLogarithmic ? "logarithmic" : "linear"} axis`;
   const bars = repeated ? `Bars are the mean of the repeats, ${axis}; whiskers are their standard deviation.` : `Bars are ${axis}.`;
-  const caption = `The error of each network and baseline: ${score(name)}, less is better. ${bars}`;
+  const kinds = repeated ? "Scores are those of the version, the best of the repeats on the rows that choose; verdicts are of the mean. " : "";
+  const caption = `The error of each network and baseline: ${score(name)}, less is better. ${kinds}${bars}`;
   const made = table(caption, headings, cells, [1, ...spread.map(() => 2), ...kept.map((_, index) => index + first), kept.length + first, kept.length + first + 1]);
   return h("figure", null, made, h("figcaption", { "aria-hidden": "true" }, caption));
 }

@@ -17,7 +17,7 @@ export const panel = {
   live: 4,
   async draw(body, [told], context) {
     if (!told.curves.length) {
-      body.replaceChildren(h("p", { class: "quiet" }, "There are no losses: nothing has been trained yet."));
+      body.replaceChildren(h("p", { class: "quiet" }, context.subject.status === "running" ? "The first losses come in a moment." : "There are no losses: nothing has been trained."));
       return;
     }
     const uPlot = await load("uPlot");

@@ -11,8 +11,8 @@ const SHOWN_COLUMNS = 200;
 
 // Each with its label and what to write; what is left empty is guessed by the service.
 const OPTIONS = [
-  ["exclude", "Leave out", "Columns that say nothing, like numbers of customers; commas between."],
-  ["categorical", "Codes", "Columns of whole numbers that measure nothing."],
+  ["exclude", "Leave out", "Columns to learn nothing from, like a customer's id; commas between."],
+  ["categorical", "Codes", "Columns of whole numbers that are names, like a postal code: they are taken as text."],
   ["missing", "Missing values", "Texts that mean one, like ?"],
   ["delimiter", "Delimiter", "Of CSV."],
   ["decimal", "Decimal sign", "Of CSV."],
@@ -109,7 +109,7 @@ function nameOf(file) {
 function preview({ columns, rows }, file) {
   const shown = columns.slice(0, SHOWN_COLUMNS);
   const cells = rows.slice(0, SHOWN_ROWS).map((row) => shown.map((_, index) => String(row[index] ?? "")));
-  return h("div", null, h("p", null, `${file.name}: ${several(columns.length, "column")}; its first rows, as they look from here:`),
+  return h("div", null, h("p", null, `${file.name}: ${several(columns.length, "column")}; its first rows:`),
     table(`The first rows of ${file.name}`, shown, cells));
 }
 

@@ -73,9 +73,10 @@ class Uploads:
 
     def _refuse_unless_allowed(self, url: str) -> None:
         allowed = self.settings.table_urls
+        if not allowed:
+            raise Invalid("url: CROSSCHECK_TABLE_URLS lets no table stay elsewhere; upload it")
         if not any(url.startswith(f"{prefix}/") for prefix in allowed):
-            where = f"below {' or '.join(allowed)}" if allowed else "nowhere else: upload it"
-            raise Invalid(f"url: a table may stay {where}")
+            raise Invalid(f"url: a table may stay below {' or '.join(allowed)}")
 
     @asynccontextmanager
     async def _staged(self) -> AsyncIterator[Path]:

@@ -47,6 +47,8 @@ class Died:
     at: float
     more_seconds: float = 0.0
     """What else in the round keeps others from taking over."""
+    others: int = 1
+    """How many other workers there are."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class Scene:
     def died(self, worker: Machine, more_seconds: float = 0.0) -> None:
         """Keeps that its jobs are to run elsewhere from now on."""
         more = self.more_seconds + more_seconds
-        self.events.append(Died(worker.worker(), time.monotonic(), more))
+        others = len(self.fleet.workers) - 1
+        self.events.append(Died(worker.worker(), time.monotonic(), more, others))
 
 
 def cut_api(scene: Scene) -> None:

@@ -67,6 +67,18 @@ def test_what_must_not_happen_is_found(more: Event, which: str) -> None:
     assert broken([*KEPT, more]) == {which}
 
 
+LATE = {"a_dead_workers_job_runs_elsewhere_soon"}
+
+
 def test_a_job_that_is_taken_over_late_is_found() -> None:
     late = Seen(23.1, "job", "PENDING", "two")
-    assert broken([*KEPT[:-1], late]) == {"a_dead_workers_job_runs_elsewhere_soon"}
+    assert broken([*KEPT[:-1], late]) == LATE
+
+
+def test_it_is_late_only_once_another_worker_is_free() -> None:
+    busy = [Seen(9.5, "of two", "PENDING", "two"), Seen(30.0, "of two", "SUCCESS", "two")]
+    for at, found in ((30.9, set()), (31.1, LATE)):
+        assert broken([*KEPT[:-1], *busy, Seen(at, "job", "PENDING", "two")]) == found
+    third = Died("one", at=3.0, others=2)
+    events = [third if isinstance(each, Died) else each for each in KEPT[:-1]]
+    assert broken([*events, *busy, Seen(30.5, "job", "PENDING", "three")]) == LATE

@@ -84,8 +84,10 @@ def make_network(
     return network
 
 
-def make_columns(schema: TableSchema, rows: int, seed: int = 0, spread: float = 10) -> Columns:
-    """Raw rows: some values are missing, some words unseen, some numbers of `VALUES`."""
+def make_columns(
+    schema: TableSchema, rows: int, seed: int = 0, spread: float = 10, some_known: bool = False
+) -> Columns:
+    """Raw rows: some values are missing, some words unseen; if told, some numbers of `VALUES`."""
     draw = np.random.default_rng(seed)
     words = np.array([*WORDS, "", "Nowhere"], object)
     columns: Columns = {}
@@ -95,8 +97,9 @@ def make_columns(schema: TableSchema, rows: int, seed: int = 0, spread: float = 
         else:
             columns[column.name] = draw.normal(0, spread, rows)
             columns[column.name][draw.random(rows) < 0.1] = np.nan
-            known = np.flatnonzero(draw.random(rows) < 0.2)
-            columns[column.name][known] = draw.choice(VALUES, len(known))
+            if some_known:
+                known = np.flatnonzero(draw.random(rows) < 0.2)
+                columns[column.name][known] = draw.choice(VALUES, len(known))
     return columns
 
 

@@ -98,7 +98,7 @@ def test_ten_thousand_rows_are_predicted_as_by_the_network(
     preprocessing = make_preprocessing(schema, looked_up=task == "regression")
     network = family.make_network(kind, preprocessing, precision=dtype, **fields)
     export_table(network, preprocessing, schema, tmp_path / "1")
-    columns = make_columns(schema, 10_000)
+    columns = make_columns(schema, 10_000, some_known=True)
     trained = by_hand(network, preprocessing, columns)
     assert len(np.unique(trained)) > 2000
     for predict in (load_saved_model(tmp_path / "1"), load_onnx(tmp_path / "1")):

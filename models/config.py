@@ -265,7 +265,11 @@ class TrainConfig(_Part):
     )
     dataset: Dataset = SyntheticDataset()
     epochs: Whole = Field(default=100, ge=1)
-    batch_size: Whole = Field(default=1000, ge=1, le=1_000_000)
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000), WHOLE] | None = Field(
+        default=1000,
+        description="Rows of an update. null, on tables: 256, and in small ones as many as make "
+        "32 updates an epoch, but 16 at least.",
+    )
     patience: Annotated[int, Field(ge=1), WHOLE] | None = Field(
         default=None,
         description="Epochs without a smaller validation loss before training stops. On tables; "
@@ -343,6 +347,8 @@ class TrainConfig(_Part):
                 raise ValueError("the `preset` seed is for the dataset triples")
         elif self.patience is not None:
             raise ValueError("`patience` needs validation rows, which the dataset triples lacks")
+        elif self.batch_size is None:
+            raise ValueError("`batch_size` may be null on tables only")
         elif self.numeric_embedding is not None:
             raise ValueError("`numeric_embedding` is for tables")
         return self

@@ -37,7 +37,7 @@ def descent_starts(
             len(networks),
             split,
             optimizer,
-            config.batch_size,
+            batch_size(config, len(split.targets)),
             dropout=config.dropout,
             weight_decay=config.weight_decay,
         )
@@ -71,7 +71,7 @@ def table_starts(
             len(networks),
             table,
             optimizer,
-            config.batch_size,
+            batch_size(config, table.train.rows),
             dropout=config.dropout,
             weight_decay=config.weight_decay,
         )
@@ -92,6 +92,11 @@ def table_starts(
         ]
 
     return _all_together(name, config, train)
+
+
+def batch_size(config: TrainConfig, rows: int) -> int:
+    """The rows of an update; few of few, if that is left open, for patience counts in epochs."""
+    return config.batch_size or min(256, max(16, rows // 32))
 
 
 def _all_together(name: ModelName, config: TrainConfig, train: Train) -> Trainer:

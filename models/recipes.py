@@ -17,7 +17,8 @@ PRESETS: dict[str | None, dict[str, Any]] = {
 
 FOR_TABLES: dict[str, Any] = {
     "optimizer": {"name": "adam"},
-    "batch_size": 256,
+    "batch_size": None,
+    "epochs": 1000,
     "patience": 10,
     "max_restarts": 2,
     "repeats": 5,
@@ -25,12 +26,17 @@ FOR_TABLES: dict[str, Any] = {
     "cross": {"layers": 2},
     "deep_cross": {"layers": 2},
 }
-"""What a table is trained by without a preset; fields given beside it take precedence."""
+"""What a table is trained by without a preset; fields given beside it take precedence.
+
+It is patience that ends each training: cross layers learn for longer than dense ones, and whoever
+cuts them off makes these the better ones.
+"""
 
 BEST_FOR_TABLES: dict[str, Any] = {
     **FOR_TABLES,
     "models": ["dense", "deep_cross"],
     "optimizer": {"name": "adamw"},
+    "epochs": 100,
     "repeats": 1,
     "ensemble": 8,
     "dropout": 0.3,

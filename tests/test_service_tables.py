@@ -152,6 +152,17 @@ def test_a_comparison_says_who_was_still_learning_and_who_is_from_another_job(
     }
 
 
+def test_by_default_a_small_table_of_products_is_learned_to_the_end(service: Service) -> None:
+    x = np.random.default_rng(7).uniform(-1, 1, (3, 500))
+    columns = dict(zip("abc", x, strict=True))
+    put(service, "products", pa.table({**columns, "price": x[0] * x[1] + x[2]}))
+    service.wait_for(service.train(dataset="products", repeats=1, baselines=[]))
+    mean, dense, cross = service.get("/metrics", dataset="products")["models"].values()
+    assert not dense["still_learning"]
+    assert not cross["still_learning"]
+    assert cross["test_rmse"] < dense["test_rmse"] < 0.5 * mean["test_rmse"]
+
+
 def test_a_worse_challenger_is_refused_on_validation_rows(
     service: Service, job: dict[str, Any]
 ) -> None:

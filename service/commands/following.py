@@ -42,4 +42,5 @@ def _state(job: dict[str, Any]) -> str:
         return "baseline"
     if progress["epoch"] == progress["epochs"]:
         return f"trained, loss {progress['loss']:.3g}; now it is measured"
-    return f"epoch {progress['epoch']} of {progress['epochs']}, loss {progress['loss']:.3g}"
+    of = "of" if job["config"]["patience"] is None else "of at most"
+    return f"epoch {progress['epoch']} {of} {progress['epochs']}, loss {progress['loss']:.3g}"

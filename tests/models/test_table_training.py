@@ -5,7 +5,7 @@ import pytest
 
 from models.config import TrainConfig
 from models.courses import Step
-from models.gradient_starts import TrainingDiverged
+from models.gradient_starts import TrainingDiverged, batch_size
 from models.networks import predict_rows
 from models.training import train_table
 from tests.models.encoded import Sample, sample
@@ -42,6 +42,12 @@ def test_what_is_kept_has_the_validation_loss_that_is_told(task: Any, least: flo
     assert reports == [(n, 30, [loss]) for n, loss in enumerate(trained.losses, start=1)]
     validated = [step.validation_losses for step in steps]
     np.testing.assert_array_equal(np.array(validated).ravel(), trained.validation_losses)
+
+
+@pytest.mark.parametrize(("rows", "size"), [(100, 16), (4000, 125), (100_000, 256)])
+def test_without_a_batch_size_small_tables_have_many_updates_an_epoch(rows: int, size: int) -> None:
+    assert batch_size(config(), rows) == size
+    assert batch_size(config(batch_size=50), rows) == 50
 
 
 def test_of_several_starts_the_best_in_validation_is_kept() -> None:
@@ -130,7 +136,8 @@ def test_repeats_are_trained_each_for_itself_and_the_best_in_validation_is_kept(
 
 def test_a_repeat_that_has_learned_is_not_made_again_with_one_that_has_not() -> None:
     # Of one unit; from some seeds it dies.
-    fields = {"dense": {"hidden_units": [1]}, "epochs": 3, "repeats": 6, "max_restarts": 3}
+    unit = {"dense": {"hidden_units": [1]}, "batch_size": 256}
+    fields = {**unit, "epochs": 3, "repeats": 6, "max_restarts": 3}
     trained = train_table("dense", sample(), config(**fields))
     by_repeat = [[one for one in trained.attempts if one.repeat == n] for n in range(1, 7)]
     assert {len(attempts) for attempts in by_repeat} >= {1, 2}

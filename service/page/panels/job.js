@@ -45,10 +45,11 @@ function factsOf(job) {
     h("dl", { class: "facts" }, facts.map(([what, value]) => h("div", null, h("dt", null, what), h("dd", null, value)))), ...versions];
 }
 
-function progressed({ status, progress }) {
+function progressed(job) {
+  const { status, progress } = job;
   if (status !== "running" || !progress) return [];
   const value = progress.epochs > 1 ? progress.epoch : null; // one step is of unknown length
-  return [h("progress", { max: progress.epochs, value, "aria-label": progressOf(progress) })];
+  return [h("progress", { max: progress.epochs, value, "aria-label": progressOf(job) })];
 }
 
 function cancelling(job, context) {

@@ -73,14 +73,15 @@ export function duration({ started_at, finished_at }) {
 export function told(job) {
   if (job.waiting_for) return h("span", { class: "bad" }, `${job.status}, but ${job.waiting_for}`);
   if (job.status === "failed") return h("span", { class: "bad" }, `failed: ${job.error}`);
-  if (job.status === "running" && job.progress) return `running: ${progressOf(job.progress)}`;
+  if (job.status === "running" && job.progress) return `running: ${progressOf(job)}`;
   if (job.status !== "succeeded") return job.status;
   return `succeeded: ${job.results.map(({ model, version, refused }) => `${model} version ${version}${refused ? " (refused)" : ""}`).join(", ")}`;
 }
 
-export function progressOf({ model, epoch, epochs }) {
+export function progressOf({ progress: { model, epoch, epochs }, config }) {
   if (!NETWORKS.includes(model)) return `the baseline ${model}`;
-  return `${model}, ${epochs > 1 ? `epoch ${epoch} of ${epochs}` : "in one step"}`;
+  const of = config.patience === null ? "of" : "of at most";
+  return `${model}, ${epochs > 1 ? `epoch ${epoch} ${of} ${epochs}` : "in one step"}`;
 }
 
 /** The one event stream of the tab is that of the job that runs, or that is next. */

@@ -15,7 +15,7 @@ const FIRST = [
   ["seed", "Seed", "whole"],
 ];
 const MORE = [
-  ["batch_size", "Batch size", "whole"],
+  ["batch_size", "Batch size", "whole", "Of a table, empty: by its rows."],
   ["patience", "Patience", "whole", "Epochs without a smaller validation loss; empty: none."],
   ["optimizer.learning_rate", "Learning rate", "real", "Empty: the optimizer's own."],
   ["restarts", "Starts", "whole", "Of which the best is kept."],

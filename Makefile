@@ -27,7 +27,7 @@ test: setup .venv/programs
 # What tests need beside Python, and which Debian package has it: a browser, a scraper, a database,
 # checkers of deploy/, a network of machines. Of Postgres, only psql is on the PATH.
 PROGRAMS := chromium:chromium haproxy:haproxy prometheus:prometheus psql:postgresql kubectl:kubernetes-client systemd-analyze:systemd \
-	nft:nftables ip:iproute2 faketime:faketime
+	nft:nftables ip:iproute2 faketime:faketime pgbouncer:pgbouncer
 
 .venv/programs: .venv/installed
 	@missing=; for each in $(PROGRAMS); do \

@@ -16,9 +16,12 @@ import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
+import psycopg
 import sqlalchemy
 from dbos import DBOS
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.errors import RETRY_AFTER_SECONDS, RETRY_LATER, Unavailable
 from service.jobs import workers
@@ -66,10 +69,8 @@ def url(settings: Settings) -> str:
         # Not put together by hand: a path may hold `?` and `%`, which mean something in a URL.
         return sqlalchemy.URL.create("sqlite", database=str(file)).render_as_string()
     given = sqlalchemy.make_url(settings.database_url)
-    options = " ".join(f"-c {name}={value}" for name, value in HELD.items())
-    theirs = " ".join(given.normalized_query.get("options", ()))
-    query = {**LIVELY, **given.query, "options": f"{options} {theirs}".rstrip()}
-    return given.update_query_dict(query).render_as_string(hide_password=False)
+    lively = given.update_query_dict({**LIVELY, **given.query})
+    return lively.render_as_string(hide_password=False)
 
 
 def engine(settings: Settings) -> sqlalchemy.Engine:
@@ -84,6 +85,7 @@ async def prepare(settings: Settings) -> None:
     Any process may do so at any time.
     """
     count_disk_faults_as_lost_connections()
+    hold_nothing_for_who_is_gone()
     told = ""
     while True:
         try:
@@ -122,6 +124,22 @@ def within(seconds: float) -> Callable[[Operation[P, T]], Operation[P, T]]:
 def count_disk_faults_as_lost_connections() -> None:
     """Has an effect on every engine of this process."""
     sqlalchemy.event.listen(sqlalchemy.Engine, "handle_error", _mark)
+
+
+def hold_nothing_for_who_is_gone() -> None:
+    """Has an effect on every engine of this process.
+
+    By a query, not by libpq's `options`: PgBouncer refuses sessions that begin with these.
+    """
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _bound)
+
+
+def _bound(session: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    if isinstance(session, psycopg.Connection):
+        told = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in HELD.items())
+        session.autocommit = True  # else it would end with the transaction
+        session.execute(f"SELECT {told}")
+        session.autocommit = False
 
 
 def _make_tables(settings: Settings) -> None:

@@ -96,7 +96,7 @@ WORKS = (
         _synthetic("f3", papers.f3, exclude="row"),
         {
             "": F3,
-            "100": dense(100),
+            "100": dense(100, epochs=100),
             "large": dense(590, 590, 590, repeats=1, epochs=30, patience=3),
         },
         split={"split_by": "row"},
@@ -190,7 +190,7 @@ WORKS = (
             ),
         ),
         _synthetic("f1", papers.f1),
-        {label: {"epochs": 20, "repeats": 2} for label in ("first", "again")},
+        {label: {"repeats": 2} for label in ("first", "again")},
         splits=1,
     ),
 )

@@ -79,7 +79,13 @@ triples names one. The preset `seed` is for triples.
 OF_TABLES_ALONE: dict[str, Any] = {
     "anyOf": [
         {"required": ["dataset"], "properties": {"dataset": OF_TABLE}},
-        {"properties": {"patience": {"type": "null"}, "numeric_embedding": {"type": "null"}}},
+        {
+            "properties": {
+                "batch_size": {"type": "integer"},
+                "patience": {"type": "null"},
+                "numeric_embedding": {"type": "null"},
+            }
+        },
     ]
 }
 

@@ -154,7 +154,9 @@ def test_a_whole_number_may_be_written_as_a_fraction() -> None:
 def test_bounds_of_whole_numbers_are_documented() -> None:
     schema = TrainConfig.model_json_schema()
     assert schema["properties"]["seed"].items() >= {"minimum": 0, "maximum": 2**32 - 1}.items()
-    assert schema["properties"]["repeats"].items() >= {"minimum": 1, "maximum": 64}.items()
+    whole, null = schema["properties"]["batch_size"]["anyOf"]
+    assert whole.items() >= {"minimum": 1, "maximum": 10**6}.items()
+    assert null == {"type": "null"}
 
 
 @pytest.mark.parametrize(

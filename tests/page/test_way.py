@@ -41,7 +41,7 @@ def test_from_a_table_to_a_promoted_version_and_back_by_clicks_alone(
 
     page.wait_for_selector("section#profile td")
     assert "400 rows, 4 features; price is to be learned, a number." in tab.text("profile")
-    expect(page.get_by_label("Epochs")).to_have_value("100")
+    expect(page.get_by_label("Epochs")).to_have_value("1000")
     expect(page.get_by_label("Repeats")).to_have_value("5")
     for label, value in (("Epochs", "4"), ("Repeats", "2")):
         page.get_by_label(label).fill(value)

@@ -4,12 +4,11 @@ All that a file can make of itself is bounded before any of it is decoded: what 
 and what the headers of its pages say, by which memory is taken.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from models.config import ModelName
 from service.errors import BadRequest, TooLarge
-from service.predict.formats import arrow_columns, parquet_pages
+from service.predict.formats import arrow_columns, parquet_footer, parquet_pages
 from service.predict.formats.intake import Intake
 from service.predict.formats.question import (
     TOO_MANY_ROWS,
@@ -32,12 +31,12 @@ def read(body: bytes, intake: Intake, limits: Limits) -> Features:
 
     if not body.endswith(b"PAR1"):
         raise BadRequest(NOT_PARQUET)
-    if int.from_bytes(body[-8:-4], "little") > LONGEST_FOOTER:
+    if _footer_length(body) > LONGEST_FOOTER:
         raise TooLarge(f"the Parquet file has a footer of more than {LONGEST_FOOTER} bytes")
     try:
         metadata = pyarrow.parquet.read_metadata(pyarrow.BufferReader(body))
         schema = metadata.schema.to_arrow_schema()
-        _check(body, schema, metadata, intake, limits)
+        _check(body, schema, intake, limits)
         words = [each.name for each in intake.schema.categorical if each.name in schema.names]
         file = pyarrow.parquet.ParquetFile(
             pyarrow.BufferReader(body), metadata=metadata, read_dictionary=words, pre_buffer=False
@@ -61,24 +60,15 @@ def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
     return file
 
 
-def _check(body: bytes, schema: Any, metadata: Any, intake: Intake, limits: Limits) -> None:
+def _check(body: bytes, schema: Any, intake: Intake, limits: Limits) -> None:
     """Raises what refuses a file of other columns, or one that holds more than is allowed."""
     intake.refuse_others(schema.names)
     arrow_columns.read(schema.empty_table(), intake, limits)  # refuses other types
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    if sum(group.num_rows for group in groups) > limits.rows:
+    footer = parquet_footer.read(body[-8 - _footer_length(body) : -8])
+    if footer.rows > limits.rows:
         raise TooLarge(TOO_MANY_ROWS.format(limits.rows))
-    parquet_pages.check(body, _chunks(groups), limits)
+    parquet_pages.check(body, footer.chunks, limits)
 
 
-def _chunks(groups: list[Any]) -> Iterator[tuple[int, int]]:
-    """Where the columns of a file lie, and how long they are, as pyarrow finds them."""
-    for group in groups:
-        for number in range(group.num_columns):
-            chunk = group.column(number)
-            start, dictionary = chunk.data_page_offset, chunk.dictionary_page_offset
-            if chunk.has_dictionary_page and 0 < dictionary < start:
-                start = dictionary
-            if start < 0:
-                raise BadRequest(NOT_PARQUET)
-            yield start, chunk.total_compressed_size
+def _footer_length(body: bytes) -> int:
+    return int.from_bytes(body[-8:-4], "little")

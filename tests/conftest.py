@@ -73,6 +73,14 @@ def gone(process: psutil.Process) -> bool:
         return True
 
 
+def arguments(process: psutil.Process) -> list[str]:
+    """The command line of a process; empty if it has just ended."""
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
+
+
 def peak_memory(process: psutil.Process) -> int:
     """The most that a process ever held, in bytes."""
     status = Path(f"/proc/{process.pid}/status").read_text()
@@ -147,7 +155,7 @@ class Service:
 
     def find(self, role: str) -> psutil.Process:
         """The API process or the worker, by its name on the command line."""
-        return next(process for process in self.descendants() if role in process.cmdline())
+        return next(process for process in self.descendants() if role in arguments(process))
 
     def child(self) -> psutil.Process:
         """The process that trains the running job: the fork server's child."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import CROSSCHECK, gone, running
+from tests.conftest import CROSSCHECK, arguments, gone, running
 
 NAMESPACE = ["unshare", "--map-root-user", "--fork", "--pid", "--kill-child"]
 """Runs a command as process 1 of a namespace, where that is allowed."""
@@ -64,7 +64,7 @@ class Worker:
         if "unshare" in process.name():
             until(process.children)
             (process,) = process.children()
-        until(lambda: "worker" in process.cmdline() and "unshare" not in process.name())
+        until(lambda: "worker" in arguments(process) and "unshare" not in process.name())
         return process
 
     def below(self) -> list[psutil.Process]:
@@ -87,7 +87,7 @@ def worker(folder: Path, launcher: list[str]) -> Iterator[Worker]:
 
 
 def preloads(started: Worker) -> bool:
-    return any("forkserver" in " ".join(process.cmdline()) for process in started.below())
+    return any("forkserver" in " ".join(arguments(process)) for process in started.below())
 
 
 def is_ready(started: Worker) -> bool:

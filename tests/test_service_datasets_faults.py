@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.conftest import Service, gone, running
+from tests.conftest import Service, arguments, gone, running
 from tests.faults.disks import small_disk
 from tests.http.raw import connect, parse, read_all, request
 
@@ -38,7 +38,7 @@ def put(service: Service, name: str, content: Any = SMALL_TABLE) -> httpx.Respon
 
 def readers(service: Service) -> list[psutil.Process]:
     """The processes that read uploads."""
-    return [each for each in service.descendants() if "service.tables.reader" in each.cmdline()]
+    return [each for each in service.descendants() if "service.tables.reader" in arguments(each)]
 
 
 def staged(service: Service) -> list[Path]:

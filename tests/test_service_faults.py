@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.servers import publish_truth
 from service.registry.versions import Registry
-from tests.conftest import LONG, SMALL, Service, gone, running
+from tests.conftest import LONG, SMALL, Service, arguments, gone, running
 from tests.registry.versions import JOB, OTHER_JOB
 
 MEDIUM = {"dataset": {"size": 100_000}, "epochs": 300, "baselines": []}
@@ -125,7 +125,7 @@ def test_killing_the_fork_server_as_it_is_asked_for_a_child_fails_no_job(tmp_pat
         fork_server = next(
             process
             for process in service.find("worker").children()
-            if "forkserver" in str(process.cmdline())
+            if "forkserver" in str(arguments(process))
         )
         fork_server.suspend()
         job_id = service.train(**SMALL, models=["cross"])

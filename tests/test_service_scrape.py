@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.servers import publish_truth
 from service.registry.versions import Registry
-from tests.conftest import LONG, SMALL, Service, gone, running
+from tests.conftest import LONG, SMALL, Service, arguments, gone, running
 from tests.telemetry.test_negotiation import BROWSER, PROMETHEUS
 from tests.telemetry.texts import Series, never_falling, samples, series
 
@@ -146,8 +146,7 @@ def two(tmp_path: Path) -> Iterator[Service]:
 
 
 def api_processes(service: Service) -> list[psutil.Process]:
-    living = [each for each in service.descendants() if not gone(each)]
-    return [each for each in living if "api" in each.cmdline()]
+    return [each for each in service.descendants() if "api" in arguments(each)]
 
 
 def kill_one(service: Service, place: int) -> None:

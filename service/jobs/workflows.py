@@ -19,6 +19,9 @@ from service.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
+NEWS_SECONDS = 1.0
+"""How often DBOS tells Postgres of what it has kept. Nobody listens: who wants it, asks for it."""
+
 
 def register(
     settings: Settings,
@@ -38,6 +41,7 @@ def register(
         "executor_id": life.name,
         "application_version": APPLICATION_VERSION,
         "log_level": "WARNING",
+        "notification_coalesce_sec": NEWS_SECONDS,
     }
     DBOS(config=options)
     logging.getLogger("dbos").addFilter(_is_news)

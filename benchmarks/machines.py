@@ -150,10 +150,8 @@ def spread() -> list[Row]:
 def _with_two_and_with_one(configs: Sequence[Mapping[str, Any]]) -> str:
     took = {}
     for workers in (1, 2):
-        with fleet(workers=workers) as machines:
+        with fleet(workers=workers, own_cores=True) as machines:
             machines.wait_until_ready()
-            for number, worker in enumerate(machines.workers):
-                worker.use_core(number)
             machines.front.wait_for(machines.front.train(**configs[0]))  # what is compiled once
             began = time.monotonic()
             job_ids = [machines.front.train(**config) for config in configs]

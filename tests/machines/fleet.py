@@ -142,12 +142,14 @@ def fleet(
     workers: int = 3,
     options: tuple[str, ...] = (),
     clocks: Mapping[str, str] | None = None,
+    own_cores: bool = False,
 ) -> Iterator[Fleet]:
     """Starts all; everything is gone afterwards.
 
     Args:
         options: More of them for `crosscheck serve`.
         clocks: How far those of some machines are off.
+        own_cores: Whether each worker has a core, which it shares with all but other workers.
     """
     with (
         network() as net,
@@ -177,6 +179,10 @@ def fleet(
                 "CROSSCHECK_STORE_URL": store_url,
                 **{f"CROSSCHECK_{name}": value for name, value in SETTINGS.items()},
             }
+            cores = {
+                f"worker{number}": ["taskset", "--cpu-list", str(number)]
+                for number in range(workers if own_cores else 0)
+            }
             of_clocks = {name: clock(off) for name, off in (clocks or {}).items()}
             serve = [CROSSCHECK, "serve", "--no-worker", *options]
 
@@ -186,7 +192,7 @@ def fleet(
                         running(
                             host,
                             folder / name,
-                            command,
+                            [*cores.get(name, []), *command],
                             {**environment, **more, **of_clocks.get(name, {})},
                         )
                     )

@@ -67,11 +67,6 @@ class Machine:
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(signal.SIGCONT)
 
-    def use_core(self, number: int) -> None:
-        """Lets all of it run on one core of this machine."""
-        for process in self._everybody():
-            process.cpu_affinity([number])
-
     def worker(self) -> str:
         """The name of the worker that runs there, since it is ready; else nothing."""
         if self._process.poll() is not None:

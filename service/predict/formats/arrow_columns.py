@@ -136,8 +136,9 @@ def _of_chunk(array: Any, text: _Text) -> NDArray[Any]:
         found: NDArray[Any] = words[places]
         return found
     if of.is_string_view(array.type) and len(array):
-        views = np.frombuffer(array.buffers()[1], np.int32).reshape(-1, 4)
-        text.count(views[array.offset : array.offset + len(array), 0])
+        end = array.offset + len(array)  # the buffer may be longer
+        views = np.frombuffer(array.buffers()[1], np.int32, 4 * end).reshape(-1, 4)
+        text.count(views[array.offset :, 0])
     found = array.to_numpy(zero_copy_only=False)
     if array.null_count:
         found[~array.is_valid().to_numpy(zero_copy_only=False)] = ""

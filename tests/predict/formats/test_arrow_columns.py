@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from service.errors import BadRequest, CrosscheckError, Invalid, TooLarge
-from service.predict.formats import arrow_format, parquet_format
+from service.predict.formats import arrow_columns, arrow_format, parquet_format
 from service.predict.formats.question import Limits
 from tests.predict.formats.bodies import LIMITS, TABLE, parquet, rows, stream
 
@@ -161,6 +161,13 @@ def test_few_bytes_may_not_stand_for_much_text(column: Any, name: str) -> None:
         arrow_format.read(stream(table), TABLE, most)
     with pytest.raises(TooLarge):
         parquet_format.read(parquet(table), TABLE, most)
+
+
+def test_views_of_texts_may_lie_in_a_longer_buffer() -> None:
+    views = pa.array(["Oslo", "Rome"], pa.string_view()).buffers()[1].to_pybytes()
+    column = pa.Array.from_buffers(pa.string_view(), 2, [None, pa.py_buffer(views + b"more")])
+    read = arrow_columns.read(pa.table({"city": column.slice(1)}), TABLE, LIMITS)
+    assert rows(read) == [[None, None, "Rome", None]]
 
 
 def test_a_dictionary_counts_in_every_batch() -> None:

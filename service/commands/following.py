@@ -32,6 +32,13 @@ def follow(
     return job
 
 
+def how_far(job: dict[str, Any]) -> str:
+    """How far the network is that a running job trains."""
+    progress = job["progress"]
+    of = "of" if job["config"]["patience"] is None else "of at most"
+    return f"epoch {progress['epoch']} {of} {progress['epochs']}"
+
+
 def _state(job: dict[str, Any]) -> str:
     progress = job["progress"]
     if job["waiting_for"]:
@@ -42,5 +49,4 @@ def _state(job: dict[str, Any]) -> str:
         return "baseline"
     if progress["epoch"] == progress["epochs"]:
         return f"trained, loss {progress['loss']:.3g}; now it is measured"
-    of = "of" if job["config"]["patience"] is None else "of at most"
-    return f"epoch {progress['epoch']} {of} {progress['epochs']}, loss {progress['loss']:.3g}"
+    return f"{how_far(job)}, loss {progress['loss']:.3g}"

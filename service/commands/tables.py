@@ -11,6 +11,7 @@ from rich.text import Text
 
 from service.commands.comparison_table import in_digits, in_words
 from service.commands.dataset_table import in_short
+from service.commands.following import how_far
 
 FIRST_SCORES = ("test_rmse", "test_log_loss", "eval_rmse")
 """Of a version's scores the one that a list shows."""
@@ -142,5 +143,5 @@ def _outcome(job: dict[str, Any]) -> str:
     if job["results"]:
         return ", ".join(f"{each['model']} {each['version']}" for each in job["results"])
     if job["status"] == "running" and progress:
-        return f"{progress['model']}, {progress['epoch']} of {progress['epochs']}"
+        return f"{progress['model']}, {how_far(job)}"
     return ""

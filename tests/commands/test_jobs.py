@@ -181,10 +181,26 @@ def test_settings_of_a_server_in_the_same_shell_are_none_of_a_commands(service: 
     assert ask_at(url, "jobs", CROSSCHECK_PORT="x", CROSSCHECK_API_KEYS="y").returncode == 0
 
 
+JOB: dict[str, Any] = {
+    "id": "6fe1cbb4-5d1c-4b5e-9b3b-6f7a3f3c1f55",
+    "config": {"dataset": {"name": "a-dataset-with-a-long-name"}, "patience": None},
+    **{"created_at": "2026-11-29T08:32:06Z", "error": None, "waiting_for": None, "results": None},
+}
+
+
+def shown(job: dict[str, Any], width: int) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(jobs_table([JOB | job]))
+    return console.export_text()
+
+
 def test_ids_are_whole_on_a_narrow_terminal() -> None:
-    id_ = "6fe1cbb4-5d1c-4b5e-9b3b-6f7a3f3c1f55"
-    config = {"dataset": {"name": "a-dataset-with-a-long-name"}}
-    job = {"id": id_, "status": "cancelled", "config": config, "error": "a reason " * 20}
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(jobs_table([{**job, "created_at": "2026-11-29T08:32:06Z", "waiting_for": None}]))
-    assert id_ in console.export_text()
+    assert JOB["id"] in shown({"status": "cancelled", "error": "a reason " * 20}, width=80)
+
+
+@pytest.mark.parametrize(("patience", "of"), [(None, "of"), (10, "of at most")])
+def test_how_far_a_job_is_says_whether_it_may_end_before(patience: int | None, of: str) -> None:
+    progress = {"model": "dense", "epoch": 3, "epochs": 1000, "loss": 0.5}
+    running = {"status": "running", "progress": progress}
+    config = {**JOB["config"], "patience": patience}
+    assert f"dense, epoch 3 {of} 1000" in shown({**running, "config": config}, width=160)

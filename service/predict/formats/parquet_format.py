@@ -4,10 +4,11 @@ All that a file can make of itself is bounded before any of it is decoded: what 
 and what the headers of its pages say, by which memory is taken.
 """
 
+import re
 from typing import Any
 
 from models.config import ModelName
-from service.errors import BadRequest, TooLarge
+from service.errors import BadRequest, Invalid, TooLarge
 from service.predict.formats import arrow_columns, parquet_footer, parquet_pages
 from service.predict.formats.intake import Intake
 from service.predict.formats.question import (
@@ -20,6 +21,10 @@ from service.predict.formats.question import (
 
 LONGEST_FOOTER = 2**20
 """In bytes: what it is read into takes some hundred times as many."""
+
+_writer = re.compile(r"parquet-mr version (\d{1,4})\.(\d{1,4})\.(\d{1,4})\b", re.IGNORECASE)
+OLD_WRITER = 1, 2, 9
+"""An older parquet-mr says too little of how long columns are, so pyarrow reads beyond them."""
 
 NOT_PARQUET = "the body is not a Parquet file"
 
@@ -36,6 +41,7 @@ def read(body: bytes, intake: Intake, limits: Limits) -> Features:
     try:
         metadata = pyarrow.parquet.read_metadata(pyarrow.BufferReader(body))
         schema = metadata.schema.to_arrow_schema()
+        _check_writer(metadata.created_by)
         _check(body, schema, intake, limits)
         words = [each.name for each in intake.schema.categorical if each.name in schema.names]
         file = pyarrow.parquet.ParquetFile(
@@ -58,6 +64,14 @@ def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
     pyarrow.parquet.write_table(table, sink)
     file: bytes = sink.getvalue().to_pybytes()
     return file
+
+
+def _check_writer(created_by: str) -> None:
+    """Raises Invalid if pages may be read that do not lie where the footer says."""
+    if "parquet-mr" in created_by.lower():
+        found = _writer.match(created_by)
+        if not found or tuple(map(int, found.groups())) < OLD_WRITER:
+            raise Invalid("the Parquet file must not be by a parquet-mr older than 1.2.9")
 
 
 def _check(body: bytes, schema: Any, intake: Intake, limits: Limits) -> None:

@@ -106,6 +106,39 @@ def test_what_is_no_header_is_refused(content: bytes) -> None:
         parquet_pages.check(content, [(0, 100)], FEW)
 
 
+def written_by(content: bytes, writer: str) -> bytes:
+    """The same file by another writer."""
+    length = int.from_bytes(content[-8:-4], "little")
+    pages, footer = content[: -8 - length], content[-8 - length : -8]
+    writers = [pq.read_metadata(io.BytesIO(content)).created_by.encode(), writer.encode()]
+    ours, theirs = (varint(len(each)) + each for each in writers)
+    assert footer.count(ours) == 1
+    footer = footer.replace(ours, theirs)
+    return pages + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [
+        "parquet-mr version 1.2.8 (build a)",
+        "Parquet-MR version 1.2.8",
+        "parquet-mr",
+        "parquet-mr version 1.12",
+        "parquet-mr version 4294967297.0.0",
+    ],
+)
+def test_a_writer_beyond_whose_columns_pages_are_read_is_refused(writer: str) -> None:
+    content = parquet(pa.table({"rooms": [1.5]}))
+    with pytest.raises(Invalid, match=r"parquet-mr older than 1\.2\.9"):
+        parquet_format.read(written_by(content, writer), TABLE, LIMITS)
+
+
+@pytest.mark.parametrize("writer", ["parquet-mr version 1.12.3 (build b)", "parquet-go", "", "é"])
+def test_any_other_writer_will_do(writer: str) -> None:
+    content = written_by(parquet(pa.table({"rooms": [1.5]})), writer)
+    assert rows(parquet_format.read(content, TABLE, LIMITS)) == [[1.5, None, None, None]]
+
+
 def test_a_page_that_decodes_to_more_than_the_footer_says_takes_no_memory() -> None:
     """A file whose footer speaks of a small page, where a large one lies."""
     zeros = pa.table({"rooms": np.zeros(2_000_000)})

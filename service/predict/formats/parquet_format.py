@@ -11,6 +11,7 @@ from models.config import ModelName
 from service.errors import BadRequest, Invalid, TooLarge
 from service.predict.formats import arrow_columns, parquet_footer, parquet_pages
 from service.predict.formats.intake import Intake
+from service.predict.formats.parquet_footer import NOT_PARQUET
 from service.predict.formats.question import (
     TOO_MANY_ROWS,
     Features,
@@ -22,11 +23,10 @@ from service.predict.formats.question import (
 LONGEST_FOOTER = 2**20
 """In bytes: what it is read into takes some hundred times as many."""
 
-_writer = re.compile(r"parquet-mr version (\d{1,4})\.(\d{1,4})\.(\d{1,4})\b", re.IGNORECASE)
-OLD_WRITER = 1, 2, 9
+FIRST_EXACT = 1, 2, 9
 """An older parquet-mr says too little of how long columns are, so pyarrow reads beyond them."""
 
-NOT_PARQUET = "the body is not a Parquet file"
+_version = re.compile(r"\s*([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})(?![0-9])", re.ASCII)
 
 
 def read(body: bytes, intake: Intake, limits: Limits) -> Features:
@@ -68,9 +68,10 @@ def write(predictions: Predictions, model: ModelName, version: int) -> bytes:
 
 def _check_writer(created_by: str) -> None:
     """Raises Invalid if pages may be read that do not lie where the footer says."""
-    if "parquet-mr" in created_by.lower():
-        found = _writer.match(created_by)
-        if not found or tuple(map(int, found.groups())) < OLD_WRITER:
+    name, _, version = created_by.partition(" version ")
+    if name.strip().lower() == "parquet-mr":
+        found = _version.match(version)
+        if not found or tuple(map(int, found.groups())) < FIRST_EXACT:
             raise Invalid("the Parquet file must not be by a parquet-mr older than 1.2.9")
 
 

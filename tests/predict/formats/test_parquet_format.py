@@ -78,8 +78,14 @@ FEW = Limits(rows=10, bytes=1000)
         ({"decodes_to": 2**31 - 1, "bytes": 0, "values": 1, "encoding": 0}, TooLarge),
         ({"decodes_to": 8, "bytes": 0, "values": 11, "encoding": 0}, TooLarge),
         ({"decodes_to": 8, "bytes": 0, "values": 1, "encoding": 7}, Invalid),
+        ({"decodes_to": 8, "bytes": 0, "values": 1, "encoding": 7 + 2**31}, BadRequest),
     ],
-    ids=["a page that says it is large", "more values than rows", "texts made of one another"],
+    ids=[
+        "a page that says it is large",
+        "more values than rows",
+        "texts made of one another",
+        "the same, for those who keep 32 bits of a number",
+    ],
 )
 def test_pages_are_looked_at_whatever_the_footer_says(page: Any, error: type[Exception]) -> None:
     content = header(**page)
@@ -94,10 +100,17 @@ def test_pages_add_up_over_all_columns() -> None:
         parquet_pages.check(page * 3, [(0, len(page) * 2), (len(page) * 2, len(page))], FEW)
 
 
+def test_headers_add_up_too() -> None:
+    page = bytes([0x15, 0, 0x15, 0, 0x15, 0, 0x18, 200]) + b"\1" + b"x" * 200 + b"\0"
+    parquet_pages.check(page, [(0, len(page))] * 4, FEW)
+    with pytest.raises(TooLarge):
+        parquet_pages.check(page, [(0, len(page))] * 5, FEW)
+
+
 def test_very_many_pages_are_refused() -> None:
     pages = header(decodes_to=0, bytes=0, values=0, encoding=0) * (parquet_pages.MOST_PAGES + 1)
     with pytest.raises(TooLarge, match="pages"):
-        parquet_pages.check(pages, [(0, len(pages))], FEW)
+        parquet_pages.check(pages, [(0, len(pages))], Limits(rows=10, bytes=10**6))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x15", b"\x15\xff", b"\xff" * 40, b"\x1c" * 40, b"\0"])
@@ -123,8 +136,10 @@ def written_by(content: bytes, writer: str) -> bytes:
         "parquet-mr version 1.2.8 (build a)",
         "Parquet-MR version 1.2.8",
         "parquet-mr",
-        "parquet-mr version 1.12",
+        " parquet-mr version 1.12",
         "parquet-mr version 4294967297.0.0",
+        "parquet-mr version 1.2.4294967296",
+        "parquet-mr version \u0669.\u0669.\u0669",
     ],
 )
 def test_a_writer_beyond_whose_columns_pages_are_read_is_refused(writer: str) -> None:
@@ -133,7 +148,16 @@ def test_a_writer_beyond_whose_columns_pages_are_read_is_refused(writer: str) ->
         parquet_format.read(written_by(content, writer), TABLE, LIMITS)
 
 
-@pytest.mark.parametrize("writer", ["parquet-mr version 1.12.3 (build b)", "parquet-go", "", "é"])
+@pytest.mark.parametrize(
+    "writer",
+    [
+        "parquet-mr version 1.12.3_x (build b)",
+        "parquet-mr-trino version 480 (build n/a)",
+        "parquet-go",
+        "",
+        "é",
+    ],
+)
 def test_any_other_writer_will_do(writer: str) -> None:
     content = written_by(parquet(pa.table({"rooms": [1.5]})), writer)
     assert rows(parquet_format.read(content, TABLE, LIMITS)) == [[1.5, None, None, None]]

@@ -95,7 +95,8 @@ def table_starts(
 
 
 def batch_size(config: TrainConfig, rows: int) -> int:
-    """The rows of an update; few of few, if that is left open, for patience counts in epochs."""
+    """The rows of an update. Where that is left open, a small table has fewer: patience counts
+    epochs, and each is to have some updates."""
     return config.batch_size or min(256, max(16, rows // 32))
 
 

@@ -28,8 +28,8 @@ FOR_TABLES: dict[str, Any] = {
 }
 """What a table is trained by without a preset; fields given beside it take precedence.
 
-It is patience that ends each training: cross layers learn for longer than dense ones, and whoever
-cuts them off makes these the better ones.
+It is patience that ends each training: cross layers learn for longer than dense ones, which look
+better than they are where the others are cut off.
 """
 
 BEST_FOR_TABLES: dict[str, Any] = {

@@ -33,8 +33,10 @@ def follow(
 
 
 def how_far(job: dict[str, Any]) -> str:
-    """How far the network is that a running job trains."""
+    """How far the network or the baseline is that a running job trains."""
     progress = job["progress"]
+    if not progress["epoch"]:
+        return "baseline"
     of = "of" if job["config"]["patience"] is None else "of at most"
     return f"epoch {progress['epoch']} {of} {progress['epochs']}"
 
@@ -45,8 +47,7 @@ def _state(job: dict[str, Any]) -> str:
         return f"{job['status']}: {job['waiting_for']}"
     if job["status"] != "running" or not progress:
         return str(job["status"])
-    if not progress["epoch"]:
-        return "baseline"
     if progress["epoch"] == progress["epochs"]:
         return f"trained, loss {progress['loss']:.3g}; now it is measured"
-    return f"{how_far(job)}, loss {progress['loss']:.3g}"
+    far = how_far(job)
+    return f"{far}, loss {progress['loss']:.3g}" if progress["epoch"] else far

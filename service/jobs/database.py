@@ -47,12 +47,19 @@ HELD = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "2",
-    "tcp_user_timeout": "10s",
+    "tcp_user_timeout": "10000",
 }
 """Postgres's parameters of a session: how soon the server is to give up one whose client is gone.
 
 Until then it holds what it has locked: maybe the row of a job that another worker is to take up.
 """
+
+TELL_HELD = f"""
+    SELECT set_config(name, value, false)
+    FROM (VALUES {", ".join(map(str, HELD.items()))}) AS held (name, value)
+    JOIN pg_settings USING (name)
+    WHERE source <> 'client'
+"""  # noqa: S608 (all of it is ours)
 
 _DISK_FAULTS = {
     sqlite3.SQLITE_FULL,
@@ -123,23 +130,28 @@ def within(seconds: float) -> Callable[[Operation[P, T]], Operation[P, T]]:
 
 def count_disk_faults_as_lost_connections() -> None:
     """Has an effect on every engine of this process."""
-    sqlalchemy.event.listen(sqlalchemy.Engine, "handle_error", _mark)
+    _listen("handle_error", _mark)
 
 
 def hold_nothing_for_who_is_gone() -> None:
     """Has an effect on every engine of this process.
 
-    By a query, not by libpq's `options`: PgBouncer refuses sessions that begin with these.
+    By a query, not by libpq's `options`: PgBouncer refuses sessions that begin with these. What
+    such `options` of the URL say stands.
     """
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _bound)
+    _listen("connect", _tell_how_long_to_hold)
 
 
-def _bound(session: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+def _tell_how_long_to_hold(session: DBAPIConnection, record: ConnectionPoolEntry) -> None:
     if isinstance(session, psycopg.Connection):
-        told = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in HELD.items())
         session.autocommit = True  # else it would end with the transaction
-        session.execute(f"SELECT {told}")
+        session.execute(TELL_HELD)
         session.autocommit = False
+
+
+def _listen(event: str, listener: Callable[..., None]) -> None:
+    if not sqlalchemy.event.contains(sqlalchemy.Engine, event, listener):
+        sqlalchemy.event.listen(sqlalchemy.Engine, event, listener)
 
 
 def _make_tables(settings: Settings) -> None:

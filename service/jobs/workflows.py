@@ -20,7 +20,7 @@ from service.tracing import Tracing
 logger = logging.getLogger(__name__)
 
 NEWS_SECONDS = 1.0
-"""How often DBOS tells Postgres of what it has kept. Nobody listens: who wants it, asks for it."""
+"""How often DBOS looks whether it has news for Postgres. Nobody waits for them."""
 
 
 def register(

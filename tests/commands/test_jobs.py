@@ -204,3 +204,8 @@ def test_how_far_a_job_is_says_whether_it_may_end_before(patience: int | None, o
     running = {"status": "running", "progress": progress}
     config = {**JOB["config"], "patience": patience}
     assert f"dense, epoch 3 {of} 1000" in shown({**running, "config": config}, width=160)
+
+
+def test_a_baseline_has_no_epochs() -> None:
+    progress = {"model": "trees", "epoch": 0, "epochs": 1, "loss": 0}
+    assert "trees, baseline" in shown({"status": "running", "progress": progress}, width=160)

@@ -99,11 +99,11 @@ class Readiness:
 
     async def _ask(self, whom: str, question: Callable[[], Awaitable[str | None]]) -> str | None:
         """What is wrong with them; they are asked one question at a time, if the database hangs."""
-        if whom not in self._asking or self._asking[whom].done():
-            self._asking[whom] = asyncio.create_task(_answer(question))
-        seconds = DATABASE_SECONDS[self._subject]
-        answered, _ = await asyncio.wait([self._asking[whom]], timeout=seconds)
-        return self._asking[whom].result() if answered else "the job database does not answer"
+        asking = self._asking.get(whom)
+        if asking is None or asking.done():
+            asking = self._asking[whom] = asyncio.create_task(_answer(question))
+        answered, _ = await asyncio.wait([asking], timeout=DATABASE_SECONDS[self._subject])
+        return asking.result() if answered else "the job database does not answer"
 
 
 async def _answer(question: Callable[[], Awaitable[str | None]]) -> str | None:

@@ -89,7 +89,7 @@ class Following:
         self._others: dict[tuple[str, ModelName, float], Loaded] = {}
         self._looking = asyncio.Lock()
         self._confirmed: dict[str, float] = {}
-        self._catching_up: asyncio.Future[None] | None = None
+        self._catching_up: asyncio.Task[bool] | None = None
         self._blind_until = 0.0
 
     @property
@@ -191,12 +191,20 @@ class Following:
         """
         if not is_needed and time.monotonic() < self._blind_until:
             return
-        if self._catching_up is None or self._catching_up.done():
-            self._catching_up = asyncio.ensure_future(self._in_thread(self.registry.catch_up))
-        done, _ = await asyncio.wait([self._catching_up], timeout=CATCH_UP_SECONDS)
-        if not done or self._catching_up.exception():
+        catching_up = self._catching_up
+        if catching_up is None or catching_up.done():
+            catching_up = self._catching_up = asyncio.create_task(self._has_caught_up())
+        done, _ = await asyncio.wait([catching_up], timeout=CATCH_UP_SECONDS)
+        if not done or not catching_up.result():  # by now, another one may be under way
             self._blind_until = time.monotonic() + self._settings.staleness_seconds
             raise Unavailable("it cannot be found out what serves now", RETRY_LATER)
+
+    async def _has_caught_up(self) -> bool:
+        try:
+            await self._in_thread(self.registry.catch_up)
+        except Unavailable:
+            return False
+        return True
 
     def _loaded(self, dataset: str) -> Serving:
         return self.triples if dataset == TRIPLES else self._of_tables.get(dataset, NOTHING)

@@ -27,12 +27,13 @@ class Kept(Generic[T]):
 
     async def get(self) -> T | None:
         """The outcome; None where the look has failed, or takes too long."""
-        if self._looking is None or (
-            self._looking.done() and time.monotonic() - self._looked_at >= self._seconds
+        looking = self._looking
+        if looking is None or (
+            looking.done() and time.monotonic() - self._looked_at >= self._seconds
         ):
-            self._looking = asyncio.create_task(self._try())
-        done, _ = await asyncio.wait([self._looking], timeout=WAIT_SECONDS)
-        return self._looking.result() if done else None
+            looking = self._looking = asyncio.create_task(self._try())
+        done, _ = await asyncio.wait([looking], timeout=WAIT_SECONDS)
+        return looking.result() if done else None  # by now, another one may be under way
 
     async def _try(self) -> T | None:
         try:

@@ -1,6 +1,7 @@
 """Which version answers, what it costs to be sure of it, and what is tried beside it."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -83,6 +84,28 @@ async def test_who_has_not_looked_for_long_looks_before_it_answers(
     assert following.unconfirmed_seconds() > 1
     assert await version(following) == 1
     assert following.unconfirmed_seconds() < 1
+
+
+async def test_a_look_that_fails_as_the_next_one_begins_is_a_refusal(
+    following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = threading.Event()
+    looks = iter([False, True])
+
+    def look() -> None:
+        if next(looks):
+            refused.wait(10)
+        else:
+            raise Unavailable("the object store does not answer")
+
+    monkeypatch.setattr(registry, "catch_up", look)
+    first = asyncio.create_task(following._catch_up(is_needed=True))
+    first.add_done_callback(lambda _: refused.set())
+    while following._catching_up is None or not following._catching_up.done():  # noqa: ASYNC110
+        await asyncio.sleep(0)  # an event would tell the first one before this one
+    await following._catch_up(is_needed=True)
+    with pytest.raises(Unavailable, match="cannot be found out"):
+        await first
 
 
 async def test_where_nothing_can_be_looked_up_what_is_loaded_goes_on_to_answer(

@@ -50,18 +50,18 @@ class Elements(NamedTuple):
 
 
 class Reader:
-    """Reads structs, one after another.
+    """Reads a struct from the beginning of a body.
 
     All methods raise IndexError, KeyError or ValueError where there is not what they read.
     """
 
-    def __init__(self, body: bytes | memoryview, place: int = 0, with_lists: bool = True) -> None:
-        self.place = place
+    def __init__(self, body: bytes | memoryview, with_lists: bool = True) -> None:
+        self.place = 0
         self._body = body
         self._with_lists = with_lists
 
     def struct(self, depth: int = DEEPEST) -> Struct:
-        """The struct that begins at `place`, which is its end afterwards."""
+        """The struct that begins at `place`, where it ends afterwards."""
         found: Struct = {}
         number = 0
         while head := self._byte():

@@ -25,7 +25,8 @@ def test_a_struct_is_its_fields_and_ends_where_it_says() -> None:
     text = field(Kind.BINARY) + b"\x03abc"
     far = bytes([Kind.TRUE, 0xC8, 0x01])  # its number, 100, is not told by its distance
     none = bytes([Kind.LIST, 0xCA, 0x01, 0])
-    reader = Reader(b"before" + number + numbers + text + far + none + STOP + b"after", 6)
+    body = number + numbers + text + far + none + STOP
+    reader = Reader(body + b"after")
     assert reader.struct() == {
         (1, Kind.I32): 3,
         (2, Kind.LIST): Elements(Kind.I64, [1, -1]),
@@ -33,7 +34,7 @@ def test_a_struct_is_its_fields_and_ends_where_it_says() -> None:
         (100, Kind.TRUE): None,
         (101, Kind.LIST): Elements(0, []),
     }
-    assert reader.place == len(b"before" + number + numbers + text + far + none + STOP)
+    assert reader.place == len(body)
 
 
 def test_a_field_of_another_kind_is_another_field() -> None:

@@ -202,7 +202,7 @@ class Following:
     async def _has_caught_up(self) -> bool:
         try:
             await self._in_thread(self.registry.catch_up)
-        except Unavailable:
+        except (OSError, Unavailable):
             return False
         return True
 

@@ -86,8 +86,9 @@ async def test_who_has_not_looked_for_long_looks_before_it_answers(
     assert following.unconfirmed_seconds() < 1
 
 
+@pytest.mark.parametrize("error", [Unavailable("the store is away"), OSError(28, "a full disk")])
 async def test_a_look_that_fails_as_the_next_one_begins_is_a_refusal(
-    following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     refused = threading.Event()
     looks = iter([False, True])
@@ -96,7 +97,7 @@ async def test_a_look_that_fails_as_the_next_one_begins_is_a_refusal(
         if next(looks):
             refused.wait(10)
         else:
-            raise Unavailable("the object store does not answer")
+            raise error
 
     monkeypatch.setattr(registry, "catch_up", look)
     first = asyncio.create_task(following._catch_up(is_needed=True))

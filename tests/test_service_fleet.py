@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,19 @@ def test_a_promotion_that_waits_for_the_fleet_is_seen_by_a_process_that_stood_st
         api.send_signal(signal.SIGCONT)
     assert promoted.elapsed.total_seconds() > 1.5
     assert ask(other).json()["version"] == 2
+
+
+def test_a_promotion_that_waits_for_the_fleet_promises_no_epoch_that_came_meanwhile(
+    two: tuple[Service, Service],
+) -> None:
+    one, other = two
+    promote(one, 1)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(promote, one, 2, "?wait=fleet")
+        other.until(lambda: other.get("/models/houses/dense")["serving"] == 2)
+        later = promote(other, 1).headers["x-serving-epoch"]
+        promised = waiting.result().headers["x-serving-epoch"]
+    assert int(promised) == int(later) - 1
 
 
 def test_a_process_that_cannot_look_is_not_ready_and_answers(tmp_path: Path) -> None:

@@ -207,9 +207,9 @@ async def promote(
     """
     number, key = wanted.version, request.scope.get("key")
     await to_thread(promotion.promote, models, network, number, key, wanted.canary)
+    following: Following = request.app.state.following
+    epoch = (await following.of(models.dataset)).epoch
     if wait is not None:
         await fleet.wait(request.app.state)
-    following: Following = request.app.state.following
-    serving = await following.of(models.dataset)
-    response.headers[EPOCH.decode()] = str(serving.epoch)
+    response.headers[EPOCH.decode()] = str(epoch)  # later ones are not promised
     return await to_thread(models.version, network, number)

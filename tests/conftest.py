@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import hypothesis
 import psutil
 import pytest
 
@@ -39,6 +40,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 for name in list(os.environ):
     if name.lower().endswith("_proxy") or re.match("CROSSCHECK_(?!TEST_)", name):
         del os.environ[name]
+
+# A busy machine takes its time.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 SMALL: dict[str, Any] = {
     "dataset": {"size": 2000},

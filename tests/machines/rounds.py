@@ -22,7 +22,7 @@ from tests.faults import invariants as of_jobs
 from tests.faults.invariants import ENDED, Round
 from tests.faults.ledger import Job, Ledger
 from tests.faults.load import Answer
-from tests.machines.events import Answered, Event, Predicts
+from tests.machines.events import Answered, Event, Predicts, Seen
 from tests.machines.faults import FAULTS, SETTLING_SECONDS, Fault, Scene
 from tests.machines.fleet import START_SECONDS, WRONG_CLOCKS, Fleet, fleet
 from tests.machines.invariants import Invariant, takeovers
@@ -142,7 +142,7 @@ class _Campaign:
         except (AssertionError, httpx.HTTPError, OSError, CrosscheckError, BaseError) as error:
             broken = [f"{type(error).__name__}: {error}"]
             return Outcome(names, time.monotonic() - began, broken)
-        events = [*self._events, *_predictions(ledger)]
+        events = [*self._events, *_ends(ledger), *_predictions(ledger)]
         answers = [each for each in events if isinstance(each, Answered)]
         round_ = Round(
             ledger=ledger,
@@ -209,6 +209,14 @@ class _Campaign:
 
     def _own_random(self) -> Random:
         return Random(self._random.random())  # threads mix up a common one
+
+
+def _ends(ledger: Ledger) -> Iterator[Seen]:
+    """The jobs that have ended, of which the last look at the database may have been before."""
+    now = time.monotonic()
+    for job_id, job in ledger.jobs.items():
+        if job["status"] in ENDED:
+            yield Seen(now, job_id, job["status"], "")
 
 
 def _predictions(ledger: Ledger) -> Iterator[Predicts]:

@@ -44,6 +44,7 @@ GROUND = {
         "platforms",
         "schemas",
         "settings",
+        "single_flight",
         "taken_folder",
         "tracing",
     ),

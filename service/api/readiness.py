@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,7 @@ from service.errors import Unavailable
 from service.registry.damage import Inspection
 from service.registry.versions import Registry
 from service.schemas import Ready, Training
+from service.single_flight import SingleFlight
 
 if TYPE_CHECKING:  # imported only where there is one
     from service.store.store import Store
@@ -40,7 +42,8 @@ class Readiness:
         self._inspection = Inspection(state.registry)
         self._looking = asyncio.Lock()
         self._looked_at = -KEPT_SECONDS
-        self._asking: dict[str, asyncio.Task[str | None]] = {}
+        self._database = SingleFlight(partial(_answer, state.jobs.check))
+        self._workers = SingleFlight(partial(_answer, state.jobs.why_down))
 
     async def check(self) -> Ready:
         """What is missing or damaged. Damaged versions do not make the service unready.
@@ -66,8 +69,8 @@ class Readiness:
         except OSError as error:
             missing.append(f"the artifacts folder cannot be used: {error.strerror}")
         not_training = await asyncio.gather(
-            self._ask("the database", self._state.jobs.check),
-            self._ask("the workers", self._state.jobs.why_down),
+            self._ask(self._database),
+            self._ask(self._workers),
             to_thread.run_sync(_why_read_only, root),
         )
         every = (*not_training, self._why_away())
@@ -97,13 +100,12 @@ class Readiness:
         is_away = store is not None and store.unconfirmed_seconds() > STORE_SECONDS
         return "the object store does not answer" if is_away else None
 
-    async def _ask(self, whom: str, question: Callable[[], Awaitable[str | None]]) -> str | None:
-        """What is wrong with them; they are asked one question at a time, if the database hangs."""
-        asking = self._asking.get(whom)
-        if asking is None or asking.done():
-            asking = self._asking[whom] = asyncio.create_task(_answer(question))
-        answered, _ = await asyncio.wait([asking], timeout=DATABASE_SECONDS[self._subject])
-        return asking.result() if answered else "the job database does not answer"
+    async def _ask(self, whom: SingleFlight[str | None]) -> str | None:
+        """What is wrong with them."""
+        try:
+            return await whom.answer(DATABASE_SECONDS[self._subject])
+        except TimeoutError:
+            return "the job database does not answer"
 
 
 async def _answer(question: Callable[[], Awaitable[str | None]]) -> str | None:

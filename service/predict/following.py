@@ -18,6 +18,7 @@ from service.predict.loaded import Loaded, load
 from service.predict.serving import NOTHING, Serving, look
 from service.registry.versions import Registry
 from service.settings import Settings
+from service.single_flight import SingleFlight
 from service.tables.store import Tables
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class Following:
         self._others: dict[tuple[str, ModelName, float], Loaded] = {}
         self._looking = asyncio.Lock()
         self._confirmed: dict[str, float] = {}
-        self._catching_up: asyncio.Task[bool] | None = None
+        self._catching_up = SingleFlight(self._has_caught_up)
         self._blind_until = 0.0
 
     @property
@@ -191,11 +192,11 @@ class Following:
         """
         if not is_needed and time.monotonic() < self._blind_until:
             return
-        catching_up = self._catching_up
-        if catching_up is None or catching_up.done():
-            catching_up = self._catching_up = asyncio.create_task(self._has_caught_up())
-        done, _ = await asyncio.wait([catching_up], timeout=CATCH_UP_SECONDS)
-        if not done or not catching_up.result():  # by now, another one may be under way
+        try:
+            has_caught_up = await self._catching_up.answer(CATCH_UP_SECONDS)
+        except TimeoutError:
+            has_caught_up = False
+        if not has_caught_up:
             self._blind_until = time.monotonic() + self._settings.staleness_seconds
             raise Unavailable("it cannot be found out what serves now", RETRY_LATER)
 

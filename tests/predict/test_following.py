@@ -1,7 +1,6 @@
 """Which version answers, what it costs to be sure of it, and what is tried beside it."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -87,26 +86,16 @@ async def test_who_has_not_looked_for_long_looks_before_it_answers(
 
 
 @pytest.mark.parametrize("error", [Unavailable("the store is away"), OSError(28, "a full disk")])
-async def test_a_look_that_fails_as_the_next_one_begins_is_a_refusal(
+async def test_who_knows_of_a_change_is_refused_where_there_is_no_asking_for_it(
     following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    refused = threading.Event()
-    looks = iter([False, True])
+    def cannot_catch_up() -> None:
+        raise error
 
-    def look() -> None:
-        if next(looks):
-            refused.wait(10)
-        else:
-            raise error
-
-    monkeypatch.setattr(registry, "catch_up", look)
-    first = asyncio.create_task(following._catch_up(is_needed=True))
-    first.add_done_callback(lambda _: refused.set())
-    while following._catching_up is None or not following._catching_up.done():  # noqa: ASYNC110
-        await asyncio.sleep(0)  # an event would tell the first one before this one
-    await following._catch_up(is_needed=True)
-    with pytest.raises(Unavailable, match="cannot be found out"):
-        await first
+    epoch = (await following.find(HOUSES)).serving.epoch
+    monkeypatch.setattr(registry, "catch_up", cannot_catch_up)
+    with pytest.raises(Unavailable, match=f"since epoch {epoch + 1}"):
+        await version(following, Client(epoch + 1))
 
 
 async def test_where_nothing_can_be_looked_up_what_is_loaded_goes_on_to_answer(

@@ -1,0 +1,34 @@
+"""One question at a time, whose answer goes to all who ask it meanwhile."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class SingleFlight(Generic[T]):
+    """Asks one question, of which never two are under way."""
+
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._ask = ask
+        self._asking: asyncio.Task[T] | None = None
+
+    async def answer(self, seconds: float) -> T:
+        """The answer to the question that is under way, or else to a new one.
+
+        Args:
+            seconds: How long to wait for it. Who gives up leaves the question under way for the
+                next ones; so does who is cancelled.
+
+        Raises:
+            TimeoutError: There was no answer by then.
+            Exception: What asking has raised; all who wait get it.
+        """
+        asking = self._asking
+        if asking is None or asking.done():
+            asking = self._asking = asyncio.create_task(self._ask())
+        answered, _ = await asyncio.wait([asking], timeout=seconds)
+        if not answered:
+            raise TimeoutError
+        return asking.result()  # of that which was waited for: by now, another may be under way

@@ -25,10 +25,20 @@ class SingleFlight(Generic[T]):
             TimeoutError: There was no answer by then.
             Exception: What asking has raised; all who wait get it.
         """
+        async with asyncio.timeout(seconds):
+            return await self._joined()
+
+    async def new_answer(self, seconds: float) -> T:
+        """Like `answer`, to a question that is asked from now on: what is answered to one that is
+        under way may have changed since it was asked."""
+        async with asyncio.timeout(seconds):
+            if self._asking is not None:
+                await asyncio.wait([self._asking])
+            return await self._joined()
+
+    async def _joined(self) -> T:
         asking = self._asking
         if asking is None or asking.done():
             asking = self._asking = asyncio.create_task(self._ask())
-        answered, _ = await asyncio.wait([asking], timeout=seconds)
-        if not answered:
-            raise TimeoutError
+        await asyncio.wait([asking])
         return asking.result()  # of that which was waited for: by now, another may be under way

@@ -72,3 +72,18 @@ async def test_who_has_waited_gets_that_answer_though_the_next_question_is_under
     second = asyncio.create_task(flight.answer(10))
     (await asked.times(2)).set_result("two")
     assert (await first, await second) == ("one", "two")
+
+
+async def test_who_wants_a_new_answer_waits_for_the_next_question() -> None:
+    asked = Asked()
+    flight = SingleFlight(asked)
+    first = asyncio.create_task(flight.new_answer(10))
+    before = await asked.times(1)
+    late = [asyncio.create_task(flight.new_answer(10)) for _ in range(2)]
+    await asyncio.sleep(0)
+    before.set_result("from before")
+    (await asked.times(2)).set_result("new")
+    assert await first == "from before"
+    assert await asyncio.gather(*late) == ["new"] * 2
+    with pytest.raises(TimeoutError):
+        await flight.new_answer(0.01)

@@ -192,8 +192,11 @@ class Following:
         """
         if not is_needed and time.monotonic() < self._blind_until:
             return
+        news = self._catching_up
+        # What is under way may have been asked before the change of which the client knows.
+        come = news.new_answer if is_needed else news.answer
         try:
-            has_caught_up = await self._catching_up.answer(CATCH_UP_SECONDS)
+            has_caught_up = await come(CATCH_UP_SECONDS)
         except TimeoutError:
             has_caught_up = False
         if not has_caught_up:

@@ -1,6 +1,7 @@
 """Which version answers, what it costs to be sure of it, and what is tried beside it."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +35,7 @@ def registry(tmp_path: Path) -> Registry:
 @pytest.fixture
 def following(registry: Registry, tmp_path: Path) -> Iterator[Following]:
     settings = Settings(artifacts_dir=tmp_path, staleness_seconds=1)
-    with ThreadPoolExecutor(1) as threads:
+    with ThreadPoolExecutor(2) as threads:
         yield Following(registry, Tables(tmp_path), settings, threads)
 
 
@@ -65,6 +66,38 @@ async def test_who_knows_of_a_change_is_refused_where_it_cannot_be_looked_up(
 
 def _cannot(registry: Registry, before: Serving) -> Serving:
     raise OSError(5, "Input/output error")
+
+
+async def test_who_knows_of_a_change_is_not_answered_by_news_from_before_it(
+    following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch = (await following.find(HOUSES)).serving.epoch
+    under_way, looked, come = threading.Event(), threading.Event(), threading.Event()
+    real_look = module.look
+
+    def catch_up() -> None:
+        if under_way.is_set():
+            monkeypatch.setattr(module, "look", real_look)
+        under_way.set()
+        come.wait(10)
+
+    def look_at_old_news(registry: Registry, before: Serving) -> Serving:
+        if under_way.is_set():
+            looked.set()
+        return before
+
+    monkeypatch.setattr(registry, "catch_up", catch_up)
+    monkeypatch.setattr(module, "look", look_at_old_news)
+    early = asyncio.create_task(version(following, Client(10**14)))
+    await asyncio.to_thread(under_way.wait, 10)
+    promotion.promote(registry, "dense", 1)
+    late = asyncio.create_task(version(following, Client(epoch + 1)))
+    await asyncio.to_thread(looked.wait, 10)
+    for _ in range(10):
+        await asyncio.sleep(0)  # until it waits for news
+    come.set()
+    assert await late == 1
+    await early
 
 
 async def test_an_epoch_that_there_never_was_is_answered_by_what_serves(

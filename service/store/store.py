@@ -46,8 +46,7 @@ class Store:
         self.url = url
         self.folder = artifacts / FOLDER
         self.incoming = self.folder / "incoming"
-        self._known: Known | None = None
-        self._read_at: tuple[int, int] | None = None
+        self._read: tuple[tuple[int, int], Known] | None = None
         self._threads = ThreadPoolExecutor(AT_ONCE)
 
     def prepare(self) -> None:
@@ -142,13 +141,13 @@ class Store:
         path = self.folder / HEAD
         try:
             status = path.stat()
-            read_at = (status.st_ino, status.st_mtime_ns)
-            if read_at != self._read_at:
-                self._known = msgspec.json.decode(path.read_bytes(), type=Known)
-                self._read_at = read_at
+            now, read = (status.st_ino, status.st_mtime_ns), self._read
+            if read is None or read[0] != now:
+                # As one: else another thread could take an older head for that of this file.
+                self._read = read = now, msgspec.json.decode(path.read_bytes(), type=Known)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
-        return self._known
+        return read[1]
 
     def _keep(self, known: Known) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

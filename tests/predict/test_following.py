@@ -12,7 +12,7 @@ from service.errors import BadRequest, Unavailable
 from service.predict import following as module
 from service.predict.following import ANYBODY, Client, Following, client
 from service.predict.formats.question import Question
-from service.predict.serving import Serving
+from service.predict.serving import Serving, look
 from service.registry import promotion
 from service.registry.versions import Registry
 from service.schemas import Canary
@@ -73,11 +73,10 @@ async def test_who_knows_of_a_change_is_not_answered_by_news_from_before_it(
 ) -> None:
     epoch = (await following.find(HOUSES)).serving.epoch
     under_way, looked, come = threading.Event(), threading.Event(), threading.Event()
-    real_look = module.look
 
     def catch_up() -> None:
         if under_way.is_set():
-            monkeypatch.setattr(module, "look", real_look)
+            monkeypatch.setattr(module, "look", look)
         under_way.set()
         come.wait(10)
 

@@ -17,6 +17,9 @@ BUILT_IN = "built-in"
 FIRST = "0"
 """What is named where there is no change before."""
 
+RECENT = 64
+"""So many swaps are told by their ids: of more, nobody waits for the reply."""
+
 
 def new_id() -> str:
     """An id that nothing else below its prefix has."""
@@ -66,6 +69,8 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     )
     removed: tuple[str, ...] = ()
     """Prefixes of which the objects are still to be deleted."""
+    recent: tuple[str, ...] = ()
+    """The ids of the last swaps: whose reply was lost finds out whether it was made."""
 
     def then(self, name: str, dataset: Dataset | None, removed: tuple[str, ...] = ()) -> Self:
         """The next head, with another state of a dataset, or without it."""
@@ -75,6 +80,10 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(
             self, swaps=self.swaps + 1, datasets=datasets, removed=(*self.removed, *removed)
         )
+
+    def swapped_by(self, swap: str) -> Self:
+        """The same head, which tells the id of the swap that makes it the next one."""
+        return msgspec.structs.replace(self, recent=(*self.recent, swap)[-RECENT:])
 
     def without(self, removed: str) -> Self:
         """The next head, once the objects below a prefix are deleted."""

@@ -21,7 +21,7 @@ import msgspec
 
 from service.file_lock import locked
 from service.objects import Objects, Tag, Unchanged
-from service.store.head import Head
+from service.store.head import Head, new_id
 
 FOLDER = ".store"
 
@@ -92,11 +92,21 @@ class Store:
         return known
 
     def swap(self, known: Known, head: Head) -> bool:
-        """Makes `head` the next one after one that was read, if that is still the newest."""
+        """Makes `head` the next one after one that was read, if that is still the newest.
+
+        Returns:
+            Whether it was made, once and for all: also where the reply to that was lost.
+
+        Raises:
+            Unavailable: The store does not answer; it may have been made.
+        """
+        swap = new_id()
+        head = head.swapped_by(swap)
         tag = self.objects.swap(HEAD, msgspec.json.encode(head), known.tag)
-        if tag is not None:
-            self._keep(Known(head, tag))
-        return tag is not None
+        if tag is None:
+            return swap in self.refresh().head.recent
+        self._keep(Known(head, tag))
+        return True
 
     def change(self, make: Callable[[Head], Head]) -> None:
         """Changes the head: `make` is asked with what it is until its answer is swapped in. The

@@ -77,17 +77,15 @@ class StoredTables(Tables):
             known = self.store.refresh()
             of = known.head.datasets.get(name, Dataset(life))
             number = max((each.number for each in of.revisions), default=0) + 1
-            if Revision(number - 1, new) in of.revisions:  # the reply to our swap was lost
-                return Description.of(name, number - 1, stored), True
+            below = f"{prefix(name, of)}/tables/{new}"
             is_as_expected = self.expected(name) == expected
             same = self.newest_of(name, stored.upload, stored.options)
-            if written and (same or not is_as_expected):
+            if written and (same or not is_as_expected or below != written):
                 self.store.delete(f"{written}/")
             if not is_as_expected:
                 raise SchemaChanged
             if same:
                 return same, False
-            below = f"{prefix(name, of)}/tables/{new}"
             if below != written:
                 self._write(below, folder, stored)
                 written = below

@@ -192,8 +192,7 @@ class StoredRegistry(Registry):
         """Makes a published version known, and makes a change of what serves, if there is one.
 
         Returns:
-            Whether it is made: not where the head is another one by now. It may be ours, if a reply
-            was lost.
+            Whether it is made: not where the head is another one by now.
         """
         known = stand.as_read
         assert isinstance(known, Known)

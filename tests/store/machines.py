@@ -1,10 +1,13 @@
 """Machines that share nothing but an object store."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from obstore.store import MemoryStore
 
-from service.objects import Objects
+from service.objects import Objects, Tag
 from service.store.places import Places, stored
 from service.store.store import Store
 
@@ -31,3 +34,18 @@ def in_memory() -> Objects:
 def keys(objects: Objects, prefix: str = "") -> list[str]:
     """The keys of all objects below a prefix."""
     return [each.key for each in objects.list(prefix)]
+
+
+@contextmanager
+def one_reply_lost(meanwhile: Callable[[], object]) -> Iterator[None]:
+    """The next swap is made, but told to have failed; and something happens until that is told."""
+    real = Objects.swap
+    with pytest.MonkeyPatch.context() as patched:
+
+        def lossy(self: Objects, key: str, content: bytes, tag: Tag | None) -> None:
+            patched.undo()
+            assert real(self, key, content, tag)
+            meanwhile()
+
+        patched.setattr(Objects, "swap", lossy)
+        yield

@@ -9,7 +9,7 @@ from service.store.follower import Follower
 from service.store.places import Places
 from service.tables.store import DATA, SchemaChanged
 from tests.registry.versions import fill, metadata
-from tests.store.machines import keys, refresh
+from tests.store.machines import keys, one_reply_lost, refresh
 from tests.tables.revisions import publish, schema_of, stage, stored
 
 
@@ -64,19 +64,38 @@ def test_who_loses_a_race_publishes_after_it(
     assert here.tables.numbers("houses") == [3, 2, 1]
 
 
-def test_a_reply_that_is_lost_makes_no_second_revision(
-    here: Places, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("before", [[], [b"0"]], ids=["the first", "a later"])
+def test_a_revision_is_published_once_though_the_reply_is_lost_and_another_comes(
+    here: Places, there: Places, before: list[bytes]
 ) -> None:
-    swap = Objects.swap
+    for content in before:
+        publish(here.tables, "houses", content)
 
-    def twice(self: Objects, *arguments: object) -> object:
-        swap(self, *arguments)  # type: ignore[arg-type]
-        return swap(self, *arguments)  # type: ignore[arg-type]
+    def another() -> None:
+        refresh(there)
+        publish(there.tables, "houses", b"2")
 
-    monkeypatch.setattr(Objects, "swap", twice)
-    assert publish(here.tables, "houses", b"1")[0].revision == 1
-    refresh(here)
-    assert here.tables.numbers("houses") == [1]
+    with one_reply_lost(another):
+        assert publish(here.tables, "houses", b"1")[0].revision == len(before) + 1
+    refresh(here, there)
+    assert there.tables.numbers("houses") == list(range(len(before) + 2, 0, -1))
+    for number in there.tables.numbers("houses"):
+        there.tables.verify("houses", number)
+
+
+def test_a_removal_whose_reply_is_lost_spares_what_is_put_after_it(
+    here: Places, there: Places
+) -> None:
+    publish(here.tables, "houses", b"1")
+
+    def another() -> None:
+        refresh(there)
+        publish(there.tables, "houses", b"2")
+
+    with one_reply_lost(another):
+        here.tables.remove("houses")
+    refresh(there)
+    assert there.tables.numbers("houses") == [1]
 
 
 def test_a_damaged_copy_is_fetched_again(here: Places, objects: Objects) -> None:

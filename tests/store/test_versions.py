@@ -14,7 +14,7 @@ from service.registry.versions import Registry
 from service.schemas import Metadata
 from service.store.places import Places
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
-from tests.store.machines import keys, machine, refresh
+from tests.store.machines import keys, machine, one_reply_lost, refresh
 
 
 def test_what_one_machine_publishes_another_serves_file_by_file(
@@ -42,6 +42,22 @@ def test_promotions_are_seen_by_all_and_told_in_their_order(here: Places, there:
     assert seen == [(2, 1, "ops"), (1, 2, None), (None, 1, None)]
     assert here.registry.changes("cross", 2) == here.registry.changes("cross")[:2]
     assert here.registry.last_change("cross") == here.registry.changes("cross")[0]
+
+
+def test_a_promotion_whose_reply_is_lost_is_not_made_again_after_the_next_one(
+    here: Places, there: Places
+) -> None:
+    for job_id in (JOB, OTHER_JOB):
+        publish(here.registry, metadata(job_id=job_id))
+
+    def another() -> None:
+        refresh(there)
+        promotion.promote(there.registry, "cross", 2, "the second")
+
+    with one_reply_lost(another):
+        promotion.promote(here.registry, "cross", 1, "the first")
+    assert here.registry.serving("cross") == 2
+    assert [each.key for each in here.registry.changes("cross", 2)] == ["the second", "the first"]
 
 
 def test_a_decision_about_another_champion_is_made_anew(here: Places, there: Places) -> None:

@@ -110,7 +110,11 @@ class StoredStaging(Staging):
                 download(self.store.objects, draft.files, taken.folder / name)
                 seal(taken.folder / name, draft.about)
                 folder.parent.mkdir(parents=True, exist_ok=True)
-                (taken.folder / name).rename(folder)
+                try:
+                    (taken.folder / name).rename(folder)
+                except OSError:
+                    if not folder.exists():  # else another has fetched it meanwhile
+                        raise
             finally:
                 taken_folder.discard(taken)
         return folder

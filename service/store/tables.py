@@ -9,13 +9,13 @@ A revision is published when the head names its id, and is gone when that does n
 
 import shutil
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from models.schema import TRIPLES, TableSchema
 from service import taken_folder
+from service.file_lock import locked
 from service.registry.manifest import Damaged, seal_files, sync, verify_files, write_whole
 from service.store.files import File, download, upload
 from service.store.head import Dataset, Head, Revision, new_id, prefix
@@ -63,9 +63,7 @@ class StoredTables(Tables):
             Damaged: It is not what was published, in the store neither.
         """
         place = self.folder(name, number)
-        try:
-            verify_files(place, MANIFEST, {SCHEMA})
-        except Damaged:
+        if not _is_whole(place):
             self._fetch(self._manifest(self._find(name, number)[0]), place)
 
     def publish(
@@ -153,10 +151,20 @@ class StoredTables(Tables):
             stored = Stored.model_validate_json(bytes(manifest.stored))
             write_whole(new / SCHEMA, stored.model_dump_json(indent=1) + "\n")
             seal_files(new, MANIFEST)
-            with suppress(FileNotFoundError):
-                place.rename(taken.folder / "old")
-            with suppress(FileExistsError):  # another has fetched it meanwhile
+            with locked(self.fetched):  # else another could find nothing, or two
+                if _is_whole(place):  # another has fetched it meanwhile
+                    return
+                if place.exists():
+                    place.rename(taken.folder / "old")
                 new.rename(place)
-            sync(self.fetched)
+                sync(self.fetched)
         finally:
             taken_folder.discard(taken)
+
+
+def _is_whole(place: Path) -> bool:
+    try:
+        verify_files(place, MANIFEST, {SCHEMA})
+    except Damaged:
+        return False
+    return True

@@ -1,10 +1,14 @@
 """Tables in a store, as machines with folders of their own see them."""
 
+from pathlib import Path
+
 import pytest
 
 from service.errors import NotFound
 from service.objects import Objects
 from service.registry.manifest import Damaged
+from service.store import tables as module
+from service.store.files import File, download
 from service.store.follower import Follower
 from service.store.places import Places
 from service.tables.store import DATA, SchemaChanged
@@ -109,6 +113,22 @@ def test_a_damaged_copy_is_fetched_again(here: Places, objects: Objects) -> None
     data.write_bytes(b"torn")
     with pytest.raises(Damaged, match="missing in the store"):
         here.tables.verify("houses", 1)
+
+
+def test_who_fetches_the_same_at_once_leaves_what_the_other_may_read_already(
+    here: Places, there: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(here.tables, "houses")
+    refresh(there)
+    found: list[int] = []
+
+    def late(objects: Objects, files: list[File], folder: Path) -> None:
+        monkeypatch.undo()
+        download(objects, files, folder)
+        found.append(there.tables.folder("houses", 1).stat().st_ino)
+
+    monkeypatch.setattr(module, "download", late)
+    assert [there.tables.folder("houses", 1).stat().st_ino] == found
 
 
 def test_what_is_removed_goes_from_the_store_and_from_all_machines(

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from models.config import ModelName
 from models.schema import TRIPLES
+from service.errors import NotFound
 from service.predict.formats.intake import Intake, missing
 from service.predict.formats.question import Features, Predictions
-from service.registry.manifest import ONNX
+from service.registry.manifest import ONNX, Damaged
 from service.registry.versions import Registry
 
 TOGETHER_ROWS = 1000
@@ -145,7 +146,11 @@ def load(registry: Registry, model: ModelName, version: int) -> Loaded:
     """
     about = registry.version(model, version).metadata
     intake = Intake(about.table)
-    onnx = registry.folder(model, version) / ONNX
+    try:
+        onnx = registry.folder(model, version) / ONNX
+    except Damaged as damage:  # found as it is fetched
+        whose = f"version {version} of the model {registry.dataset}/{model}"
+        raise NotFound(f"{whose} is damaged: {damage}") from None
     loaded = Loaded(model, version, onnx, intake, about.job_id, registry.dataset)
     loaded.predict(intake.take([missing(feature, 1) for feature in intake.features]))
     return loaded

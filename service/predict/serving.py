@@ -1,7 +1,7 @@
 """What serves of a dataset, as an API process has it in memory."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from service.predict.canary import Trial
 from service.predict.default import Default, choose
 from service.predict.formats.question import PREVIOUS, Version
 from service.predict.loaded import Loaded, load
+from service.registry.manifest import Damaged
 from service.registry.versions import Registry
 from service.schemas import Change
 
@@ -87,8 +88,9 @@ def _read(registry: Registry, before: Serving, state: tuple[object, ...]) -> Ser
             job_id = registry.metadata(name, number).job_id
             # A dataset that was deleted and made again counts its versions anew.
             if loaded is None or (loaded.version, loaded.job_id) != (number, job_id):
-                loaded = load(registry, name, number)
-                logger.info("serving %s of %s", loaded, registry.dataset)
+                if new := _load(registry, name, number):
+                    logger.info("serving %s of %s", new, registry.dataset)
+                loaded = new or _kept(registry, loaded)
         if loaded is not None and (number is not None or not is_gone):
             networks[name] = loaded
         change = registry.last_change(name)
@@ -99,8 +101,40 @@ def _read(registry: Registry, before: Serving, state: tuple[object, ...]) -> Ser
             previous[name] = change.previous
         if trial := _trial(registry, name, change, before):
             trials[name] = trial
-    default = choose(networks.values(), registry)
+    default = _default(networks.values(), registry, before)
     return Serving(networks, default, state, previous, trials, epoch)
+
+
+def _load(registry: Registry, name: ModelName, number: int) -> Loaded | None:
+    """A version; nothing, where it is damaged."""
+    try:
+        return load(registry, name, number)
+    except NotFound as error:
+        logger.error("cannot serve of %s: %s", registry.dataset, error.detail)
+        return None
+
+
+def _kept(registry: Registry, loaded: Loaded | None) -> Loaded | None:
+    """What is loaded, unless that is of a dataset which was deleted and made again."""
+    if loaded is None:
+        return None
+    try:
+        same = registry.metadata(loaded.model, loaded.version).job_id == loaded.job_id
+    except NotFound:
+        return None
+    except Damaged:
+        return loaded
+    return loaded if same else None
+
+
+def _default(networks: Collection[Loaded], registry: Registry, before: Serving) -> Default | None:
+    """The version that answers by default; where one is damaged now, the same as before."""
+    try:
+        return choose(networks, registry)
+    except NotFound as error:
+        if before.default is not None and before.default.loaded in networks:
+            return before.default
+        return Default(next(iter(networks)), f"another cannot be compared: {error.detail}")
 
 
 def _trial(registry: Registry, name: ModelName, change: Change, before: Serving) -> Trial | None:
@@ -115,7 +149,8 @@ def _trial(registry: Registry, name: ModelName, change: Change, before: Serving)
         return None
     if known is not None and (known.loaded.version, known.loaded.job_id) == (number, job_id):
         loaded = known.loaded
-    else:
-        loaded = load(registry, name, number)
+    elif loaded := _load(registry, name, number):
         logger.info("trying %s of %s", loaded, registry.dataset)
+    else:
+        return None
     return Trial(loaded, change.canary.percent, change.epoch)

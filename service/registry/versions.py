@@ -198,6 +198,8 @@ class Registry:
                     self.metadata(name, number)
                 except Damaged as damage:
                     found.append(f"{self.dataset}/{name}/{number}: {damage}")
+                except Unavailable as away:
+                    found.append(f"{self.dataset}/{name}/{number}: damaged, and {away.detail}")
                 except NotFound:
                     continue
         return found

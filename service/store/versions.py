@@ -18,7 +18,7 @@ import msgspec
 from models.config import ModelName
 from models.schema import TRIPLES
 from service import taken_folder
-from service.errors import NotFound, Unavailable
+from service.errors import NotFound
 from service.file_lock import locked
 from service.registry.manifest import Damaged, seal, sync
 from service.registry.versions import Gone, Out, Registry, Stand, alters
@@ -112,7 +112,8 @@ class StoredRegistry(Registry):
 
         Raises:
             NotFound: There is no such version.
-            Damaged: It is not what was published, and cannot be fetched.
+            Damaged: It is not what was published, in the store neither.
+            Unavailable: It is damaged here, and the store does not answer.
         """
         if not 1 <= number <= self._network(name).newest:
             raise NotFound(f"there is no version {number} of the model {self.dataset}/{name}")
@@ -249,10 +250,6 @@ class StoredRegistry(Registry):
                     place.rename(taken.folder / "old")
                 (taken.folder / "new").rename(place)
                 sync(place.parent)
-            except Unavailable as error:
-                if not place.exists():
-                    raise
-                raise Damaged(f"it is damaged, and {error.detail}") from None
             finally:
                 taken_folder.discard(taken)
 

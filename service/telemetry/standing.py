@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES
-from service.errors import NotFound
+from service.errors import NotFound, Unavailable
 from service.registry.manifest import Damaged
 from service.registry.versions import Registry
 from service.schemas import JobStatus, Metadata, Ready
@@ -40,7 +40,7 @@ def served(registry: Registry, tables: Tables, most: int) -> list[Served]:
 
 def _of(registry: Registry) -> Iterator[Served]:
     for network in MODEL_NAMES:
-        with suppress(NotFound, Damaged, OSError):  # it went as it was looked at
+        with suppress(NotFound, Damaged, Unavailable, OSError):  # it went as it was looked at
             if (number := registry.serving(network)) is not None:
                 error = _eval_error(registry.metadata(network, number))
                 yield Served(registry.dataset, network, number, error)

@@ -1,6 +1,7 @@
 """A table and small stand-ins for the versions that are trained on it."""
 
 import json
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.config import ModelName, TrainConfig
 from models.schema import Column, TableSchema, Type
+from service.registry import promotion
 from service.registry.manifest import HELD_OUT, ONNX, seal
 from service.registry.versions import Registry
+from service.store.places import Places
 from service.tables.store import FOLDER
-from tests.registry.versions import JOB, fill, metadata
+from tests.registry.versions import JOB, as_told, fill, metadata
 
 TYPES: dict[str, Type] = {"rooms": "number", "new": "boolean", "city": "text", "zip": "code"}
 
@@ -86,6 +89,28 @@ def graph(schema: TableSchema, bias: float = 0.0) -> onnx.ModelProto:
         opset_imports=[helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 2)],
         ir_version=8,
     )
+
+
+def train(
+    places: Places, bias: float = 0.0, networks: Sequence[ModelName] = ("dense",)
+) -> Registry:
+    """Publishes versions in a store as a job on the table `houses` does; each takes over."""
+    registry, job_id = places.registry.of("houses"), str(uuid.uuid4())
+    registry.catch_up()
+    attempt = registry.staging.begin(job_id)
+    config = {"dataset": {"kind": "table", "name": "houses", "revision": 1}}
+    for network in networks:
+        about = metadata(network, job_id).model_copy(
+            update={"config": TrainConfig.model_validate(config), "table": HOUSES}
+        )
+        folder = attempt.folder / network
+        fill(folder, about)
+        onnx.save(graph(HOUSES, bias), folder / ONNX)
+        seal(folder, about)
+    registry.staging.publish(job_id, attempt)
+    promotion.publish(registry, job_id, as_told)
+    registry.staging.remove(job_id)
+    return registry
 
 
 def publish(

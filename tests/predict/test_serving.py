@@ -76,6 +76,19 @@ def test_a_version_that_is_gone_or_damaged_goes_on_to_serve_while_its_dataset_is
     assert look(registry, before).networks == before.networks
 
 
+def test_where_all_are_damaged_the_same_one_answers_by_default_as_before(
+    registry: Registry, tmp_path: Path
+) -> None:
+    publish(tmp_path, network="cross", scores={"validation_rmse": 0.5})
+    before = look(registry, NOTHING)
+    assert before.default
+    for name in ("cross", "dense"):
+        shutil.rmtree(tmp_path / "houses" / name / "1")
+    now = look(registry, before)
+    assert now.networks == before.networks
+    assert now.default == before.default
+
+
 def test_nothing_serves_of_a_dataset_that_is_removed(registry: Registry) -> None:
     before = look(registry, NOTHING)
     shutil.rmtree(registry.root)

@@ -14,12 +14,12 @@ class SingleFlight(Generic[T]):
         self._ask = ask
         self._asking: asyncio.Task[T] | None = None
 
-    async def answer(self, seconds: float) -> T:
+    async def answer(self, seconds: float | None) -> T:
         """The answer to the question that is under way, or else to a new one.
 
         Args:
-            seconds: How long to wait for it. Who gives up leaves the question under way for the
-                next ones; so does who is cancelled.
+            seconds: How long to wait for it, if not for ever. Who gives up leaves the question
+                under way for the next ones; so does who is cancelled.
 
         Raises:
             TimeoutError: There was no answer by then.
@@ -28,7 +28,7 @@ class SingleFlight(Generic[T]):
         async with asyncio.timeout(seconds):
             return await self._joined()
 
-    async def new_answer(self, seconds: float) -> T:
+    async def new_answer(self, seconds: float | None) -> T:
         """Like `answer`, to a question that is asked from now on: what is answered to one that is
         under way may have changed since it was asked."""
         async with asyncio.timeout(seconds):
@@ -40,5 +40,12 @@ class SingleFlight(Generic[T]):
         asking = self._asking
         if asking is None or asking.done():
             asking = self._asking = asyncio.create_task(self._ask())
+            asking.add_done_callback(_seen)
         await asyncio.wait([asking])
         return asking.result()  # of that which was waited for: by now, another may be under way
+
+
+def _seen(asked: asyncio.Task[Any]) -> None:
+    """An error is told to those who wait; that nobody does any more is no error."""
+    if not asked.cancelled():
+        asked.exception()

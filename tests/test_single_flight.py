@@ -1,6 +1,7 @@
 """Who asks while a question is under way gets its answer."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -87,3 +88,19 @@ async def test_who_wants_a_new_answer_waits_for_the_next_question() -> None:
     assert await asyncio.gather(*late) == ["new"] * 2
     with pytest.raises(TimeoutError):
         await flight.new_answer(0.01)
+
+
+@pytest.mark.parametrize("new", [False, True])
+async def test_an_error_that_nobody_waits_for_any_more_is_not_told(
+    new: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = Asked()
+    flight = SingleFlight(asked)
+    with pytest.raises(TimeoutError):
+        await (flight.new_answer if new else flight.answer)(0.01)
+    (await asked.times(1)).set_exception(ValueError("a fault"))
+    later = asyncio.create_task(flight.new_answer(10))
+    (await asked.times(2)).set_result("well")
+    assert await later == "well"
+    gc.collect()
+    assert not caplog.records

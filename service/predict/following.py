@@ -6,7 +6,8 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from models.config import ModelName
@@ -32,7 +33,10 @@ KEPT_LOADED = 8
 """How many versions that do not serve stay loaded for requests that name them."""
 
 CATCH_UP_SECONDS = 1.0
-"""How long a request waits for news of what serves, where they may be missing."""
+"""How long a request waits for news of what serves, where what is loaded could answer."""
+
+LOOKS_AT_ONCE = 8
+"""Each at another dataset: one that is long in loading holds up no others."""
 
 EPOCH = b"x-serving-epoch"
 CANARY_KEY = b"x-canary-key"
@@ -79,7 +83,7 @@ class Following:
     ) -> None:
         """
         Args:
-            threads: Where it looks and loads.
+            threads: Where it loads what is asked for by its number.
         """
         self.registry = registry
         self.triples = NOTHING
@@ -88,9 +92,11 @@ class Following:
         self._tables = tables
         self._of_tables: OrderedDict[str, Serving] = OrderedDict()
         self._others: dict[tuple[str, ModelName, float], Loaded] = {}
-        self._looking = asyncio.Lock()
+        # Of their own, as a store that does not answer holds them.
+        self._look_threads = ThreadPoolExecutor(LOOKS_AT_ONCE)
+        self._looks: dict[str, SingleFlight[Serving]] = {}
         self._confirmed: dict[str, float] = {}
-        self._catching_up = SingleFlight(self._has_caught_up)
+        self._news = SingleFlight(self._has_caught_up)
         self._blind_until = 0.0
 
     @property
@@ -166,46 +172,45 @@ class Following:
         raise Conflict(f"{what} no serving version{of} yet: train one with {how}")
 
     async def _look_or_keep(self, dataset: str, asking: Client) -> Serving:
-        """What serves now; what is loaded, where that cannot be found out."""
-        before = self._loaded(dataset)
+        """What serves now; what is loaded, where that cannot be found out in time.
+
+        After it could not, it is not asked again for a while, unless the client knows of more.
+        """
+        serving = self._loaded(dataset)
+        within = CATCH_UP_SECONDS if serving.networks else None
+        if within and asking.epoch <= serving.epoch and time.monotonic() < self._blind_until:
+            return serving
         try:
-            serving = await self.of(dataset)
-            if asking.epoch > serving.epoch or self._is_stale(dataset):
-                await self._catch_up(is_needed=asking.epoch > serving.epoch)
-                serving = await self.of(dataset)
+            serving = await self.of(dataset, within)
+            is_behind = asking.epoch > serving.epoch
+            if is_behind or self._is_stale(dataset):
+                await self._catch_up(is_behind)
+                serving = await self.of(dataset, within)
         except (OSError, Unavailable) as error:
-            if not before.networks:
+            if not serving.networks:
                 raise
-            if asking.epoch > before.epoch:
+            self._blind_until = time.monotonic() + self._settings.staleness_seconds
+            if asking.epoch > serving.epoch:
                 detail = f"what serves since epoch {asking.epoch} cannot be found out now"
                 raise Unavailable(detail, RETRY_LATER) from error
-            return before
         return serving
 
-    async def _catch_up(self, is_needed: bool) -> None:
+    async def _catch_up(self, is_behind: bool) -> None:
         """Asks where versions are for what is new; all who wait for it ask together.
 
-        Where that has no answer, it is not asked again for a while, unless it is needed.
+        Args:
+            is_behind: What is under way may have been asked before the change that a client knows.
 
         Raises:
-            Unavailable: There is no answer.
+            TimeoutError, Unavailable: There is no answer.
         """
-        if not is_needed and time.monotonic() < self._blind_until:
-            return
-        news = self._catching_up
-        # What is under way may have been asked before the change of which the client knows.
-        come = news.new_answer if is_needed else news.answer
-        try:
-            has_caught_up = await come(CATCH_UP_SECONDS)
-        except TimeoutError:
-            has_caught_up = False
-        if not has_caught_up:
-            self._blind_until = time.monotonic() + self._settings.staleness_seconds
+        come = self._news.new_answer if is_behind else self._news.answer
+        if not await come(CATCH_UP_SECONDS):
             raise Unavailable("it cannot be found out what serves now", RETRY_LATER)
 
     async def _has_caught_up(self) -> bool:
         try:
-            await self._in_thread(self.registry.catch_up)
+            await self._to_look(self.registry.catch_up)
         except (OSError, Unavailable):
             return False
         return True
@@ -213,18 +218,26 @@ class Following:
     def _loaded(self, dataset: str) -> Serving:
         return self.triples if dataset == TRIPLES else self._of_tables.get(dataset, NOTHING)
 
-    async def of(self, dataset: str = TRIPLES) -> Serving:
+    async def of(self, dataset: str = TRIPLES, seconds: float | None = None) -> Serving:
         """What serves of a dataset now. It is loaded, and followed from then on.
+
+        Args:
+            seconds: How long to wait for it; by default, as long as it takes.
 
         Raises:
             NotFound: There is no such dataset.
+            TimeoutError: It takes longer; it goes on, and whoever asks next waits for it.
         """
-        registry = self.registry.of(dataset)
-        async with self._looking:
-            before = self._loaded(dataset)
-            if before is NOTHING:
-                await self._in_thread(self._tables.require, dataset)
-            now, confirmed_at = await self._in_thread(_look, registry, before)
+        if self._loaded(dataset) is NOTHING:
+            await self._to_look(self._tables.require, dataset)
+        if dataset not in self._looks:
+            self._looks[dataset] = SingleFlight(partial(self._look, dataset))
+        return await self._looks[dataset].new_answer(seconds)
+
+    async def _look(self, dataset: str) -> Serving:
+        before = self._loaded(dataset)
+        now, confirmed_at = await self._to_look(_look, self.registry.of(dataset), before)
+        if self._loaded(dataset) is before:  # else meanwhile others took its place
             if now is not before:
                 self._swap(dataset, now)
             if self._loaded(dataset) is not NOTHING:
@@ -250,24 +263,30 @@ class Following:
 
     async def keep_fresh(self) -> None:
         """Follows the registry until cancelled: triples, and the tables that are loaded."""
-        known: set[str] = set()
+        looks: dict[str, asyncio.Task[None]] = {}
+        faults: dict[str, str] = {}
         while True:
-            faults = set()
-            for dataset in (TRIPLES, *self.tables):
-                if dataset != TRIPLES and dataset not in self._of_tables:
-                    continue  # meanwhile, others took its place
-                try:
-                    await self.of(dataset)
-                except Exception as error:
-                    fault = f"{dataset}: {error!r}"
-                    faults.add(fault)
-                    if fault not in known:  # say it once, not five times a second
-                        logger.exception(
-                            "could not read the versions of %s; still serving what is loaded",
-                            dataset,
-                        )
-            known = faults
+            looks = {dataset: look for dataset, look in looks.items() if not look.done()}
+            for dataset in {TRIPLES, *self.tables} - looks.keys():
+                looks[dataset] = asyncio.create_task(self._keep_fresh(dataset, faults))
             await asyncio.sleep(self._settings.refresh_seconds)
+
+    async def _keep_fresh(self, dataset: str, faults: dict[str, str]) -> None:
+        if self._loaded(dataset) is NOTHING and dataset != TRIPLES:
+            return  # meanwhile, others took its place
+        try:
+            await self.of(dataset)
+        except Exception as error:
+            if faults.get(dataset) != repr(error):  # say it once, not five times a second
+                faults[dataset] = repr(error)
+                logger.exception(
+                    "could not read the versions of %s; still serving what is loaded", dataset
+                )
+        else:
+            faults.pop(dataset, None)
+
+    async def _to_look(self, do: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._look_threads, do, *arguments)
 
     async def _in_thread(self, do: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, do, *arguments)

@@ -147,10 +147,10 @@ def _trial(registry: Registry, name: ModelName, change: Change, before: Serving)
     except NotFound as error:
         logger.error("what is to be tried of %s cannot be: %s", registry.dataset, error.detail)
         return None
-    if known is not None and (known.loaded.version, known.loaded.job_id) == (number, job_id):
-        loaded = known.loaded
-    elif loaded := _load(registry, name, number):
+    loaded = known and known.loaded
+    if loaded is None or (loaded.version, loaded.job_id) != (number, job_id):
+        loaded = _load(registry, name, number)
+        if loaded is None:
+            return None
         logger.info("trying %s of %s", loaded, registry.dataset)
-    else:
-        return None
     return Trial(loaded, change.canary.percent, change.epoch)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from models.schema import TRIPLES
 from service.errors import BadRequest, Unavailable
 from service.predict import following as module
 from service.predict.following import ANYBODY, Client, Following, client
@@ -138,6 +139,33 @@ async def test_where_nothing_can_be_looked_up_what_is_loaded_goes_on_to_answer(
     await asyncio.sleep(1.1)
     assert await version(following) == 2
     assert following.unconfirmed_seconds() > 1
+
+
+async def test_a_look_that_takes_long_holds_up_neither_other_datasets_nor_what_is_loaded(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await following.find(HOUSES)
+    under_way, come = threading.Event(), threading.Event()
+
+    def look_for_long(registry: Registry, before: Serving) -> Serving:
+        if registry.dataset == "houses":
+            under_way.set()
+            come.wait(30)
+        return look(registry, before)
+
+    monkeypatch.setattr(module, "look", look_for_long)
+    looking = asyncio.create_task(following.of("houses"))
+    await asyncio.to_thread(under_way.wait, 10)
+    following._confirmed.clear()  # as when nobody has looked for long
+    try:
+        async with asyncio.timeout(10):
+            await following.of(TRIPLES)
+            assert await version(following) == 2
+            with pytest.raises(Unavailable, match="since epoch"):
+                await version(following, Client(10**14))
+    finally:
+        come.set()
+    await looking
 
 
 async def test_a_version_is_tried_on_those_who_name_a_key_alone(

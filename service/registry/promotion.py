@@ -37,7 +37,11 @@ def publish(registry: Registry, job_id: str, judge: Judge) -> dict[ModelName, in
     Each takes over from the serving version if `judge` says so of what serves at that moment. To
     be called once the decision is to publish; and again if a call was cut short: the next one
     goes on where it stopped.
+
+    Raises:
+        Gone: The dataset was removed meanwhile.
     """
+    registry.make_folders()
     for name in MODEL_NAMES:
         with registry.deciding(name, math.inf):
             if out := registry.out(name, job_id):
@@ -95,14 +99,16 @@ def promote(
         Invalid: The canary is the version itself.
         Unavailable: Another process has been deciding for too long.
     """
-    registry.version(name, number)
-    if canary is not None:
-        registry.version(name, canary.version)
-        if canary.version == number:
-            raise Invalid("canary.version: it is the version that is to serve")
+    tried = [] if canary is None else [canary.version]
+    for each in (number, *tried):
+        registry.version(name, each)
+    if number in tried:
+        raise Invalid("canary.version: it is the version that is to serve")
     with registry.deciding(name, LOCK_SECONDS):
         while True:
             stand, last = registry.stand(name), registry.last_change(name)
+            for each in (number, *tried):  # again: the dataset may have been made anew meanwhile
+                registry.version(name, each)
             if last is not None and last.version == number:  # what is tried beside it may change
                 previous, reason = last.previous, "what was tried was ended by hand"
             else:

@@ -270,22 +270,35 @@ class Registry:
     def fetch(self, name: ModelName, numbers: Sequence[int]) -> None:
         """Gets what these versions say of themselves together, where each costs a request."""
 
+    def make_folders(self) -> None:
+        """Makes the folders of the networks: of a table there are none before its first version."""
+        for name in MODEL_NAMES:
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
     @contextmanager
     def deciding(self, name: ModelName, seconds: float) -> Iterator[None]:
         """Lets one process at a time publish and decide which version of a network serves: it holds
-        the lock of its folder.
+        the lock of its folder, which it does not make: a dataset that was removed stays so.
 
         Raises:
+            Gone: The dataset was removed, before or meanwhile.
             Unavailable: Another process has been deciding for as long.
         """
-        (self.root / name).mkdir(parents=True, exist_ok=True)
+        folder = self.root / name
+        before = _inode(folder)
         try:
-            with locked(self.root / name, seconds):
+            with locked(folder, seconds):
+                if _inode(folder) != before:  # another one came in its place while this one waited
+                    raise FileNotFoundError(folder)
                 yield
         except Locked:
             raise Unavailable(
                 "what serves is being changed just now", RETRY_LATER, "busy"
             ) from None
+        except FileNotFoundError:
+            if before is not None and _inode(folder) == before:
+                raise
+            raise Gone(f"the dataset {self.dataset} was removed meanwhile") from None
 
     def out(self, name: ModelName, job_id: str) -> Out | None:
         """The version that a job has published already."""
@@ -319,6 +332,13 @@ class Registry:
                 change = change.model_copy(update={"epoch": last.epoch + 1 if last else 1})
             history.record(self.root / name, change)
         return True
+
+
+def _inode(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _changed_at(folder: Path) -> int | None:

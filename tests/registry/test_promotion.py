@@ -1,14 +1,20 @@
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.errors import Invalid, NotFound, Unavailable
-from service.registry import promotion
+from service.file_lock import locked
+from service.registry import promotion, versions
 from service.registry.manifest import METADATA, write_whole
 from service.registry.promotion import Judgement
-from service.registry.versions import Registry
+from service.registry.versions import Gone, Registry
 from service.schemas import Canary, Metadata
+from service.tables.store import Tables
+from tests.predict import tables
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
 
 
@@ -187,3 +193,68 @@ def test_a_version_is_not_tried_beside_itself_and_must_be_there(registry: Regist
         promotion.promote(registry, "cross", 1, canary=Canary(version=1, percent=5))
     with pytest.raises(NotFound, match="version 2"):
         promotion.promote(registry, "cross", 1, canary=Canary(version=2, percent=5))
+
+
+@pytest.mark.parametrize("moment", ["deciding", "stand", "point"])
+def test_a_promotion_leaves_nothing_of_a_dataset_that_is_removed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    houses = tables.publish(tmp_path)
+    monkeypatch.setattr(Registry, moment, after_removal(getattr(Registry, moment)))
+    with pytest.raises(NotFound):
+        promotion.promote(houses, "dense", 1)
+    assert not houses.is_there
+
+
+def after_removal(do: Callable[..., Any]) -> Callable[..., Any]:
+    """As another process removes the dataset just before."""
+
+    def late(registry: Registry, *arguments: Any) -> Any:
+        Tables(registry.artifacts).remove(registry.dataset)
+        return do(registry, *arguments)
+
+    return late
+
+
+def test_a_promotion_that_waited_promotes_no_version_of_a_dataset_that_was_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    houses = tables.publish(tmp_path)
+
+    @contextmanager
+    def anew(path: Path, seconds: float) -> Iterator[None]:
+        Tables(tmp_path).remove("houses")
+        tables.publish(tmp_path)
+        with locked(path, seconds):
+            yield
+
+    monkeypatch.setattr(versions, "locked", anew)
+    with pytest.raises(Gone):
+        promotion.promote(houses, "dense", 1)
+    assert houses.changes("dense") == []
+
+
+def test_a_job_leaves_nothing_of_a_dataset_that_is_removed_as_it_publishes(tmp_path: Path) -> None:
+    houses = tables.publish(tmp_path)
+
+    def judge(*challenge: object) -> Judgement:
+        Tables(tmp_path).remove("houses")
+        return Judgement(True, "better")
+
+    stage(houses, metadata(job_id=OTHER_JOB))
+    with pytest.raises(Gone):
+        promotion.publish(houses, OTHER_JOB, judge)
+    assert not houses.is_there
+
+
+def test_a_job_whose_staged_files_are_gone_does_not_take_its_dataset_for_removed(
+    registry: Registry,
+) -> None:
+    stage(registry, metadata())
+
+    def judge(challenger: Metadata, folder: Path, champion: int | None) -> Judgement:
+        registry.staging.remove(JOB)
+        return Judgement(True, "better")
+
+    with pytest.raises(FileNotFoundError):
+        promotion.publish(registry, JOB, judge)

@@ -208,7 +208,7 @@ def get_rows(
     if name == TRIPLES:
         raise NotFound(f"{name} has no rows of its own: each job draws them")
     number, _ = tables.find(name, revision)
-    rows = first_rows(tables.look(name, number), limit)
+    rows = first_rows(tables, name, number, limit)
     return Rows(name=name, revision=number, rows=rows)
 
 

@@ -53,7 +53,7 @@ def _example(default: Default | None, registry: Registry, tables: Tables) -> Exa
     else:
         number, stored = tables.find(name)
         schema = stored.contents.table_schema
-        rows = first_rows(tables.look(name, number), ROWS)
+        rows = first_rows(tables, name, number, ROWS)
     instances: list[JsonValue] = [
         {feature.name: _shown(feature, row[feature.name]) for feature in schema.features}
         for row in rows

@@ -127,9 +127,18 @@ class Registry:
             NotFound: There is no such version.
             Damaged: It is not what was published.
         """
-        folder = self.place(name, number)
-        if not folder.is_dir():
-            raise NotFound(f"there is no version {number} of the model {self.dataset}/{name}")
+        try:
+            found = self._check(self.place(name, number))
+        except FileNotFoundError:
+            model = f"{self.dataset}/{name}"
+            raise NotFound(f"there is no version {number} of the model {model}") from None
+        if isinstance(found, str):
+            raise Damaged(found)
+        return Metadata.model_validate_json(found)
+
+    def _check(self, folder: Path) -> bytes | str:
+        """Raises FileNotFoundError if there is no such folder, or it goes as it is looked at."""
+        _require(folder)
         now = signature(folder)
         known, found = self._checked.get(folder, (b"", b""))
         if known != now:
@@ -137,14 +146,13 @@ class Registry:
             while len(self._checked) >= KEPT_CHECKED:
                 self._checked.pop(next(iter(self._checked)), None)
             self._checked[folder] = now, found
-        if isinstance(found, str):
-            raise Damaged(found)
-        return Metadata.model_validate_json(found)
+        return found
 
     def _verify(self, folder: Path) -> bytes | str:
         try:
             return verify(folder).model_dump_json().encode()
         except Damaged as damage:
+            _require(folder)  # what was removed meanwhile is not damaged
             logger.error("%s is damaged and is not served: %s", folder, damage)
             return str(damage)
 
@@ -332,6 +340,11 @@ class Registry:
                 change = change.model_copy(update={"epoch": last.epoch + 1 if last else 1})
             history.record(self.root / name, change)
         return True
+
+
+def _require(folder: Path) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(folder)
 
 
 def _inode(folder: Path) -> int | None:

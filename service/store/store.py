@@ -139,8 +139,9 @@ class Store:
         found = self.objects.get(key)
         if found is None:
             return None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, found[0])
+        with suppress(FileNotFoundError):  # its folder may go at this moment: see the follower
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, found[0])
         return found[0]
 
     def kept_all(self, keys: Iterable[str]) -> list[bytes | None]:

@@ -6,12 +6,26 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from service.errors import NotFound
+from service.tables.store import Tables
+
 BUFFER_BYTES = 64 * 1024
 """Of each column: no more of it is read than is shown."""
 
 
-def first_rows(path: Path, limit: int) -> list[dict[str, JsonValue]]:
-    """The first rows of a Parquet file, by column; null where a value is missing."""
+def first_rows(tables: Tables, name: str, number: int, limit: int) -> list[dict[str, JsonValue]]:
+    """The first rows of a revision, by column; null where a value is missing.
+
+    Raises:
+        NotFound: It was just removed, or its rows are missing.
+    """
+    try:
+        return _first_rows(tables.look(name, number), limit)
+    except FileNotFoundError:
+        raise NotFound(f"the rows of revision {number} of {name} are gone") from None
+
+
+def _first_rows(path: Path, limit: int) -> list[dict[str, JsonValue]]:
     from pyarrow import parquet  # many processes never need it
 
     with parquet.ParquetFile(path, buffer_size=BUFFER_BYTES) as file:

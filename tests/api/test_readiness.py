@@ -10,6 +10,7 @@ import pytest
 from service.api import readiness
 from service.api.app import create_app
 from service.settings import Settings
+from service.tables.store import Tables
 from tests.predict.tables import publish
 from tests.registry.versions import fill, metadata
 
@@ -83,3 +84,21 @@ async def test_what_is_removed_is_damaged_no_more(
     assert await damaged(client) == ["houses/dense/1"]
     shutil.rmtree(tmp_path / "houses")
     assert await damaged(client) == []
+
+
+async def test_a_table_that_is_removed_as_it_is_looked_at_does_not_make_the_folder_unusable(
+    tmp_path: Path, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path)
+    assert await predict(client, "houses") == 200
+    missing = (await client.get("/readyz")).json()["missing"]
+    lstat = Path.lstat
+
+    def late(path: Path) -> object:
+        if tmp_path / "houses" in path.parents and (tmp_path / "houses").exists():
+            Tables(tmp_path).remove("houses")
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", late)
+    assert (await client.get("/readyz")).json()["missing"] == missing
+    assert not (tmp_path / "houses").exists()

@@ -1,12 +1,15 @@
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.errors import NotFound
-from service.registry import promotion
+from service.registry import promotion, versions
 from service.registry.versions import Registry
+from service.tables.store import Tables
+from tests.predict import tables
 from tests.registry.versions import JOB, OTHER_JOB, metadata, publish
 
 
@@ -46,6 +49,28 @@ def test_a_damaged_version_is_named_logged_and_skipped(
     registry.folder("cross", 3).mkdir()
     assert registry.serving("cross") == 1
     assert publish(registry, metadata(job_id=JOB.replace("1", "3"))) == 4
+
+
+@pytest.mark.parametrize(("of", "step"), [(versions, "verify"), (Path, "lstat")])
+def test_a_version_that_is_removed_as_it_is_looked_at_is_gone_and_not_damaged(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    of: object,
+    step: str,
+) -> None:
+    houses, do = tables.publish(tmp_path), getattr(of, step)
+
+    def late(path: Path) -> Any:
+        if houses.root in path.parents and houses.is_there:
+            Tables(tmp_path).remove("houses")
+        return do(path)
+
+    monkeypatch.setattr(of, step, late)
+    assert houses.damaged() == []
+    assert not houses.is_there
+    assert houses.known_damaged() == set()
+    assert caplog.text == ""
 
 
 def test_a_serving_version_that_is_gone_leaves_the_newest_one(registry: Registry) -> None:

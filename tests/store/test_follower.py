@@ -1,10 +1,14 @@
 """What a machine does about a new head."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from service.errors import Unavailable
 from service.objects import Objects
 from service.registry import promotion
+from service.store import store
 from service.store.follower import Follower
 from service.store.places import Places
 from tests.registry.versions import JOB, OTHER_JOB, metadata, publish
@@ -79,3 +83,22 @@ def test_a_machine_that_was_away_catches_up(here: Places, there: Places) -> None
     follower_of(there).look()
     assert there.registry.serving("cross") == 1
     assert len(there.registry.changes("cross")) == 3
+
+
+def test_a_small_object_is_read_though_its_folder_is_forgotten_at_this_moment(
+    here: Places, there: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(here.registry, metadata())
+    follower_of(there).look()
+    write = store._write
+    forgotten: list[Path] = []
+
+    def late(path: Path, content: bytes) -> None:
+        if "kept" in path.parts and not forgotten:
+            forgotten.append(path.parent)
+            shutil.rmtree(path.parent)
+        write(path, content)
+
+    monkeypatch.setattr(store, "_write", late)
+    assert there.registry.metadata("cross", 1) == metadata()
+    assert forgotten

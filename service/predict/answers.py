@@ -70,10 +70,10 @@ class Answers:
     def of(self, dataset: str) -> Answering | None:
         """What answers of a dataset now; None if it has just gone."""
         registry = self._registry.of(dataset)
-        numbers = [] if dataset == TRIPLES else self._tables.numbers(dataset)
-        if dataset != TRIPLES and not numbers:
+        table = None if dataset == TRIPLES else self._tables.state(dataset)
+        if dataset != TRIPLES and table is None:
             return None
-        state = (numbers[:1], registry.state())
+        state = (table, registry.state())
         known, found = self._known.get(dataset, (None, None))
         if found is None or known != state:
             found = self._read(dataset, registry)

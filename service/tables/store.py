@@ -69,6 +69,20 @@ class Tables:
         """The numbers of a dataset's revisions, damaged ones too, newest first; or none."""
         return numbered(self.root / name)
 
+    def state(self, name: str) -> tuple[int, bytes] | None:
+        """Another value whenever another revision is the newest; cheap to ask for. None if there is
+        no such dataset.
+
+        A dataset that is made anew counts from one again: its manifest tells. In an object store it
+        has another life, which is part of the registry's state.
+        """
+        newest = next(iter(self.numbers(name)), None)
+        if newest is None:
+            return None
+        with suppress(OSError):
+            return newest, (self.root / name / str(newest) / MANIFEST).read_bytes()
+        return newest, b""
+
     def whole(self, name: str) -> Iterator[tuple[int, Stored]]:
         """The revisions that can be read, newest first."""
         for number in self.numbers(name):

@@ -12,6 +12,7 @@ from service.registry.versions import Registry
 from service.tables.store import SCHEMA, Tables
 from tests.predict.tables import HOUSES, NUMBERS, expected, publish
 from tests.registry.versions import OTHER_JOB
+from tests.tables import revisions
 
 SCORES = {"validation_rmse": 1.0, "test_rmse": 1.25}
 
@@ -98,6 +99,19 @@ def test_it_is_read_once_and_again_when_something_has_changed(
     found(asked, "triples")  # takes its place
     assert found(asked) == back
     assert found(asked) is not back
+
+
+def test_a_table_that_is_made_anew_is_not_told_of_as_the_one_before(tmp_path: Path) -> None:
+    asked, tables = answers(tmp_path), Tables(tmp_path)
+    revisions.publish(tables, "houses")
+    first = found(asked)
+    assert found(asked) is first
+    tables.remove("houses")
+    about = revisions.stored(b"more rows")
+    contents = about.contents.model_copy(update={"rows": 7})
+    about = about.model_copy(update={"contents": contents})
+    tables.publish("houses", revisions.stage(tables), about, None)
+    assert (first.rows, found(asked).rows) == (2, 7)
 
 
 @pytest.mark.anyio

@@ -60,13 +60,14 @@ def _publish(registry: Registry, name: ModelName, staged: Path, judge: Judge) ->
     change = None
     if out.metadata.refused is None:
         change = _change(out.number, stand.champion, judgement.reason, challenger.job_id)
-    if not registry.point(name, stand, out.number, change):
+    # If another attempt was faster, what came after it may serve by now.
+    if not out.is_new or not registry.point(name, stand, out.number, change):
         _take_up(registry, name, out, judge)
 
 
 def _take_up(registry: Registry, name: ModelName, out: Out, judge: Judge) -> None:
     """Goes on where a version is out, and may not serve yet."""
-    number, challenger = out
+    number, challenger, _ = out
     while True:
         stand, change = registry.stand(name), None
         if challenger.refused is None:

@@ -46,6 +46,8 @@ class Out(NamedTuple):
 
     number: int
     metadata: Metadata
+    is_new: bool = False
+    """Whether it is so since the call that returns this."""
 
 
 class Stand(NamedTuple):
@@ -320,7 +322,7 @@ class Registry:
         number = max(self.numbers(name), default=0) + 1
         staged.rename(self.folder(name, number))
         sync(self.root / name)
-        return Out(number, metadata)
+        return Out(number, metadata, is_new=True)
 
     def stand(self, name: ModelName) -> Stand:
         """What serves at this moment."""

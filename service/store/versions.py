@@ -181,7 +181,7 @@ class StoredRegistry(Registry):
             if about.job_id == metadata.job_id:
                 return Out(number, about)
             number += 1
-        return Out(number, metadata)
+        return Out(number, metadata, is_new=True)
 
     def stand(self, name: ModelName) -> Stand:
         """What serves at this moment."""

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from models.config import ModelName
 from service.errors import NotFound, Unavailable
 from service.objects import Objects
 from service.registry import promotion
 from service.registry.manifest import METADATA, ONNX, Damaged, verify
 from service.registry.promotion import Judgement
-from service.registry.versions import Registry
+from service.registry.versions import Registry, Stand
 from service.schemas import Metadata
 from service.store.places import Places
+from service.store.versions import StoredRegistry
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
 from tests.store.machines import keys, machine, one_reply_lost, refresh
 
@@ -81,6 +83,24 @@ def test_a_decision_about_another_champion_is_made_anew(here: Places, there: Pla
         "better than 1",
         "rolled back by hand",
     ]
+
+
+def test_a_version_that_another_attempt_has_published_does_not_take_over_again(
+    here: Places, there: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(here.registry, metadata(job_id=JOB))
+    real = StoredRegistry.stand
+
+    def late(self: StoredRegistry, name: ModelName) -> Stand:
+        monkeypatch.undo()
+        promotion.publish(there.registry, JOB, as_told)
+        publish(there.registry, metadata(job_id=OTHER_JOB))
+        return real(self, name)
+
+    monkeypatch.setattr(StoredRegistry, "stand", late)
+    assert promotion.publish(here.registry, JOB, as_told) == {"cross": 1}
+    assert here.registry.serving("cross") == 2
+    assert [each.version for each in here.registry.changes("cross")] == [2, 1]
 
 
 def test_a_job_goes_on_on_another_machine(here: Places, there: Places) -> None:

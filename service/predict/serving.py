@@ -31,7 +31,7 @@ class Serving(NamedTuple):
     trials: Mapping[ModelName, Trial] = MappingProxyType({})
     """Which versions are tried beside these."""
     epoch: int = 0
-    """How many changes of what serves there were, of all networks."""
+    """It grows with each change of what serves, of all networks."""
 
     def resolve(
         self, model: ModelName | None, version: Version | None
@@ -81,7 +81,7 @@ def look(registry: Registry, before: Serving) -> Serving:
 
 def _read(registry: Registry, before: Serving, state: tuple[object, ...]) -> Serving:
     is_gone = registry.dataset != TRIPLES and not registry.is_there
-    networks, previous, trials, epoch = {}, {}, {}, 0
+    networks, previous, trials, epoch = {}, {}, {}, registry.first_epoch
     for name in MODEL_NAMES:
         loaded, number = before.networks.get(name), registry.serving(name)
         if number is not None:

@@ -249,6 +249,11 @@ class Registry:
         """Whether there is such a dataset, as far as its versions tell."""
         return self.root.is_dir()
 
+    @property
+    def first_epoch(self) -> int:
+        """The epoch before the first change of what serves."""
+        return 0
+
     def last_change(self, name: ModelName) -> Change | None:
         """The change that stands of what serves."""
         return history.last_change(self.root / name)

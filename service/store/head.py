@@ -54,6 +54,9 @@ class Dataset(msgspec.Struct, frozen=True, omit_defaults=True):
     revisions: tuple[Revision, ...] = ()
     """The newest one last."""
     networks: dict[str, Network] = {}
+    since: int = 0
+    """How many swaps there were as it was made: epochs go on from here, beyond those of the
+    datasets that had its name before."""
 
     def network(self, name: str) -> Network:
         return self.networks.get(name, Network())

@@ -73,7 +73,7 @@ class StoredTables(Tables):
         new, life, written = new_id(), new_id(), ""
         while True:
             known = self.store.refresh()
-            of = known.head.datasets.get(name, Dataset(life))
+            of = known.head.datasets.get(name) or Dataset(life, since=known.head.swaps)
             number = max((each.number for each in of.revisions), default=0) + 1
             below = f"{prefix(name, of)}/tables/{new}"
             is_as_expected = self.expected(name) == expected

@@ -81,6 +81,12 @@ class StoredRegistry(Registry):
         """Whether there is such a dataset."""
         return self.dataset in self.store.head.datasets
 
+    @property
+    def first_epoch(self) -> int:
+        """The epoch before the first change of what serves."""
+        of = self.store.head.datasets.get(self.dataset)
+        return of.since if of else 0
+
     def state(self) -> tuple[object, ...]:
         """Another value whenever a version is published, promoted or removed."""
         of = self.store.head.datasets.get(self.dataset)

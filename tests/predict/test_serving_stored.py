@@ -78,6 +78,7 @@ def test_what_a_deleted_dataset_has_left_here_does_not_serve_for_the_next_one(
     now = look(registry, before)
     assert now.networks["dense"].job_id == registry.metadata("dense", 2).job_id
     assert now.networks["dense"].job_id != before.networks["dense"].job_id
+    assert now.epoch > before.epoch
 
 
 def test_a_canary_is_tried_once_it_can_be_fetched(

@@ -46,12 +46,13 @@ def train(work: Work, confirm: Callable[[], None], others: Others | None) -> lis
     job_id, registry = work.job_id, work.where.registry.of(work.config.dataset.name)
     published = patiently(partial(registry.published, job_id))
     verdict = patiently(partial(registry.staging.decision, job_id))
+    life = registry.life
     with compiling(registry):
         experiment = patiently(partial(experiment_of, work))
         if verdict is None and not published:
             stage(job_id, work.config, experiment, work.attempt.folder, work.report, others)
             confirm()
-            verdict = patiently(partial(registry.staging.publish, job_id, work.attempt))
+            verdict = patiently(partial(registry.staging.publish, job_id, work.attempt, life))
     if verdict == CANCELLED:
         raise Cancelled
 

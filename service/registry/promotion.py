@@ -70,6 +70,7 @@ def _take_up(registry: Registry, name: ModelName, out: Out, judge: Judge) -> Non
     number, challenger, _ = out
     while True:
         stand, change = registry.stand(name), None
+        registry.require(name, out)
         if challenger.refused is None:
             if any(each.version == number for each in registry.changes(name)):
                 return

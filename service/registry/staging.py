@@ -55,13 +55,16 @@ class Staging:
             taken_folder.clear(folder, {VERDICT, PARTS, *decided})
         return taken_folder.take(folder)
 
-    def publish(self, job_id: str, attempt: Taken) -> Verdict:
+    def publish(self, job_id: str, attempt: Taken, life: str = "") -> Verdict:
         """Decides once and for all that a job publishes what an attempt has staged; returns the
         decision that stands.
 
         The first to decide wins, because a symbolic link is made by one atomic call that fails
         where there is one. So a cancelled job never publishes, a published job is never called
         cancelled, and of two attempts one publishes, whichever process dies in between.
+
+        Args:
+            life: Of the dataset on which it was trained, if there is one: see `Registry.life`.
 
         Raises:
             FileNotFoundError: The job has ended, and its folder is gone.

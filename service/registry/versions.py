@@ -250,6 +250,11 @@ class Registry:
         return self.root.is_dir()
 
     @property
+    def life(self) -> str:
+        """Another one for each dataset that has had this name; in the folder they are alike."""
+        return ""
+
+    @property
     def first_epoch(self) -> int:
         """The epoch before the first change of what serves."""
         return 0
@@ -328,6 +333,10 @@ class Registry:
         staged.rename(self.folder(name, number))
         sync(self.root / name)
         return Out(number, metadata, is_new=True)
+
+    def require(self, name: ModelName, out: Out) -> None:
+        """Raises Gone if the version went with its dataset, though there may be another one; while
+        it is decided in the folder, that cannot be."""
 
     def stand(self, name: ModelName) -> Stand:
         """What serves at this moment."""

@@ -59,8 +59,9 @@ class StoredStaging(Staging):
         super().__init__(root)
         self.store = store
 
-    def publish(self, job_id: str, attempt: Taken) -> Verdict:
-        """As in the folder, once all that is staged is in the store."""
+    def publish(self, job_id: str, attempt: Taken, life: str = "") -> Verdict:
+        """As in the folder, once all that is staged is in the store. It is cancelled if the dataset
+        is gone, though there may be another one of its name."""
         drafts = {
             name: Metadata.model_validate_json((attempt.folder / name / METADATA).read_bytes())
             for name in MODEL_NAMES
@@ -68,7 +69,7 @@ class StoredStaging(Staging):
         }
         of = next((about.config.dataset.name for about in drafts.values()), "")
         dataset = self.store.refresh().head.datasets.get(of)
-        if dataset is None:
+        if dataset is None or life not in ("", dataset.life):
             return self.cancel(job_id)
         objects, mine = self.store.objects, attempt.folder.name
         below = f"{prefix(of, dataset)}/files/{job_id}/{mine}"

@@ -82,6 +82,12 @@ class StoredRegistry(Registry):
         return self.dataset in self.store.head.datasets
 
     @property
+    def life(self) -> str:
+        """Another one for each dataset that has had this name; empty if there is none."""
+        of = self.store.head.datasets.get(self.dataset)
+        return of.life if of else ""
+
+    @property
     def first_epoch(self) -> int:
         """The epoch before the first change of what serves."""
         of = self.store.head.datasets.get(self.dataset)
@@ -146,7 +152,8 @@ class StoredRegistry(Registry):
 
     def fetch(self, name: ModelName, numbers: Sequence[int]) -> None:
         """All at once."""
-        self.store.kept_all(self._key(name, number) for number in numbers)
+        if life := self.life:
+            self.store.kept_all(self._key(name, number, life) for number in numbers)
 
     @contextmanager
     def deciding(self, name: ModelName, seconds: float) -> Iterator[None]:
@@ -162,8 +169,8 @@ class StoredRegistry(Registry):
             return None
         self._require(said.life)
         number = draft.after + 1
-        while found := self.store.objects.get(self._key(name, number)):
-            about = msgspec.json.decode(found[0], type=Manifest).about
+        while found := self.store.objects.get(self._key(name, number, said.life)):
+            about = _about(found[0])
             if about.job_id == job_id:
                 return Out(number, about)
             number += 1
@@ -182,12 +189,18 @@ class StoredRegistry(Registry):
         raw = msgspec.Raw(metadata.model_dump_json().encode())
         content = msgspec.json.encode(Manifest(raw, draft.files))
         number = draft.after + 1
-        while there := self.store.objects.create(self._key(name, number), content):
-            about = msgspec.json.decode(there, type=Manifest).about
+        while there := self.store.objects.create(self._key(name, number, said.life), content):
+            about = _about(there)
             if about.job_id == metadata.job_id:
                 return Out(number, about)
             number += 1
         return Out(number, metadata, is_new=True)
+
+    def require(self, name: ModelName, out: Out) -> None:
+        """Raises Gone if the version is of a dataset that had the name before."""
+        content = self.life and self.store.kept(self._key(name, out.number, self.life))
+        if not content or _about(content).job_id != out.metadata.job_id:
+            raise Gone(f"the dataset {self.dataset} was removed meanwhile")
 
     def stand(self, name: ModelName) -> Stand:
         """What serves at this moment."""
@@ -228,13 +241,12 @@ class StoredRegistry(Registry):
         if of is None or of.life != life:
             raise Gone(f"the dataset {self.dataset} was removed meanwhile")
 
-    def _key(self, name: ModelName, number: int) -> str:
-        of = self.store.head.datasets.get(self.dataset)
-        return f"{prefix(self.dataset, of)}/{name}/{number}.json" if of else ""
+    def _key(self, name: ModelName, number: int, life: str) -> str:
+        return f"{prefix(self.dataset, Dataset(life))}/{name}/{number}.json"
 
     def _manifest(self, name: ModelName, number: int) -> Manifest:
-        key = self._key(name, number)
-        content = key and self.store.kept(key)
+        life = self.life
+        content = life and self.store.kept(self._key(name, number, life))
         if not content:
             raise NotFound(f"there is no version {number} of the model {self.dataset}/{name}")
         return msgspec.json.decode(content, type=Manifest)
@@ -265,3 +277,7 @@ class StoredRegistry(Registry):
             return super().metadata(name, number).job_id == manifest.about.job_id
         except (Damaged, NotFound):
             return False
+
+
+def _about(manifest: bytes) -> Metadata:
+    return msgspec.json.decode(manifest, type=Manifest).about

@@ -6,7 +6,7 @@ import pytest
 
 from service.objects import Objects
 from service.registry import promotion
-from service.registry.staging import CANCELLED
+from service.registry.staging import CANCELLED, Verdict
 from service.store import staging
 from service.store.places import Places
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, stage
@@ -82,3 +82,15 @@ def test_what_is_staged_for_a_dataset_that_is_gone_is_cancelled(here: Places) ->
     )
     stage(here.registry, about)
     assert here.registry.staging.decision(JOB) == CANCELLED
+
+
+def test_what_is_staged_for_a_dataset_of_which_the_name_is_anothers_is_cancelled(
+    here: Places,
+) -> None:
+    attempt = here.registry.staging.begin(JOB)
+    fill(attempt.folder / "cross", metadata())
+    assert here.registry.staging.publish(JOB, attempt, "another life") == CANCELLED
+    attempt = here.registry.staging.begin(OTHER_JOB)
+    fill(attempt.folder / "cross", metadata(job_id=OTHER_JOB))
+    decided = here.registry.staging.publish(OTHER_JOB, attempt, here.registry.life)
+    assert decided == Verdict(attempt.folder.name)

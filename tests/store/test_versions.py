@@ -1,6 +1,7 @@
 """Versions in a store, as machines with folders of their own see them."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ from service.objects import Objects
 from service.registry import promotion
 from service.registry.manifest import METADATA, ONNX, Damaged, verify
 from service.registry.promotion import Judgement
-from service.registry.versions import Registry, Stand
+from service.registry.versions import Gone, Registry, Stand
 from service.schemas import Metadata
 from service.store.places import Places
 from service.store.versions import StoredRegistry
+from tests.predict.tables import train
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
 from tests.store.machines import keys, machine, one_reply_lost, refresh
+from tests.tables.revisions import publish as put
 
 
 def test_what_one_machine_publishes_another_serves_file_by_file(
@@ -101,6 +104,59 @@ def test_a_version_that_another_attempt_has_published_does_not_take_over_again(
     assert promotion.publish(here.registry, JOB, as_told) == {"cross": 1}
     assert here.registry.serving("cross") == 2
     assert [each.version for each in here.registry.changes("cross")] == [2, 1]
+
+
+def make_anew(places: Places, content: bytes) -> None:
+    refresh(places)
+    places.tables.remove("houses")
+    put(places.tables, "houses", content)
+
+
+def test_nothing_is_promoted_of_a_dataset_that_had_the_name_before(
+    here: Places, there: Places
+) -> None:
+    put(here.tables, "houses", b"1")
+    for bias in (1, 2):
+        train(here, bias)
+    refresh(there)
+    make_anew(here, b"2")
+    with pytest.raises(NotFound):
+        promotion.promote(there.registry.of("houses"), "dense", 1)
+    assert here.registry.of("houses").numbers("dense") == []
+    train(here)
+    with pytest.raises(NotFound):
+        promotion.promote(there.registry.of("houses"), "dense", 2)
+    refresh(here)
+    assert here.registry.of("houses").numbers("dense") == [1]
+
+
+@pytest.mark.parametrize(("step", "calls"), [("_require", 1), ("_require", 2), ("point", 1)])
+def test_a_job_publishes_nothing_in_a_dataset_that_has_taken_the_name(
+    here: Places, there: Places, monkeypatch: pytest.MonkeyPatch, step: str, calls: int
+) -> None:
+    put(here.tables, "houses", b"1")
+    real: Callable[..., object] = getattr(StoredRegistry, step)
+    called: list[bool] = []
+
+    def made_anew(*arguments: object) -> object:
+        found = real(*arguments) if step == "_require" else None
+        called.append(True)
+        if len(called) == calls:
+            monkeypatch.undo()
+            make_anew(there, b"2")
+            train(there)
+            refresh(here)
+        return found if step == "_require" else real(*arguments)
+
+    monkeypatch.setattr(StoredRegistry, step, made_anew)
+    with pytest.raises(Gone):
+        train(here)
+    assert len(called) == calls
+    registry = there.registry.of("houses")
+    refresh(there)
+    assert registry.numbers("dense") == [1]
+    assert registry.version("dense", 1).serving
+    assert len(registry.changes("dense")) == 1
 
 
 def test_a_job_goes_on_on_another_machine(here: Places, there: Places) -> None:

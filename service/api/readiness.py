@@ -27,6 +27,9 @@ KEPT_SECONDS = 0.5
 DATABASE_SECONDS = {"predictions": 0.25, "jobs": 2.0}
 """How long the job database may take to answer; predictions can do without it."""
 
+DAMAGE_SECONDS = 0.5
+"""How long to look for damaged versions; a balancer waits for a second. The look goes on."""
+
 STORE_SECONDS = 3.0
 """How long the object store may be silent. It is asked once a second."""
 
@@ -42,6 +45,8 @@ class Readiness:
         self._inspection = Inspection(state.registry)
         self._looking = asyncio.Lock()
         self._looked_at = -KEPT_SECONDS
+        self._damage = SingleFlight(self._look_for_damage)
+        self._damaged: list[str] = []
         self._database = SingleFlight(partial(_answer, state.jobs.check))
         self._workers = SingleFlight(partial(_answer, state.jobs.why_down))
 
@@ -63,9 +68,10 @@ class Readiness:
     async def _look(self) -> Ready:
         following, root = self._state.following, self._state.registry.artifacts
         missing: list[str] = []
-        damaged: list[str] = []
         try:
-            damaged = await to_thread.run_sync(self._damaged)
+            self._damaged = await self._damage.answer(DAMAGE_SECONDS)
+        except TimeoutError:
+            pass  # what was found last
         except OSError as error:
             missing.append(f"the artifacts folder cannot be used: {error.strerror}")
         not_training = await asyncio.gather(
@@ -85,15 +91,15 @@ class Readiness:
         return Ready(
             ready=not missing,
             missing=missing,
-            damaged=damaged,
+            damaged=self._damaged,
             serving={name: loaded.version for name, loaded in following.triples.networks.items()},
             training=training,
         )
 
-    def _damaged(self) -> list[str]:
+    async def _look_for_damage(self) -> list[str]:
         registry: Registry = self._state.registry
         tables = {*self._state.following.tables, *registry.known_damaged()} - {TRIPLES}
-        return registry.damaged() + self._inspection.look(tables)
+        return await to_thread.run_sync(lambda: registry.damaged() + self._inspection.look(tables))
 
     def _why_away(self) -> str | None:
         store: Store | None = self._state.places.store

@@ -1,6 +1,7 @@
 """`GET /readyz`: which versions are damaged."""
 
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from service.api import readiness
 from service.api.app import create_app
+from service.registry.versions import Registry
 from service.settings import Settings
 from service.tables.store import Tables
 from tests.predict.tables import publish
@@ -102,3 +104,26 @@ async def test_a_table_that_is_removed_as_it_is_looked_at_does_not_make_the_fold
     monkeypatch.setattr(Path, "lstat", late)
     assert (await client.get("/readyz")).json()["missing"] == missing
     assert not (tmp_path / "houses").exists()
+
+
+async def test_a_look_at_what_is_damaged_that_takes_long_holds_up_no_answer(
+    tmp_path: Path, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "DAMAGE_SECONDS", 0.01)
+    fill(tmp_path / "triples" / "cross" / "1", metadata())
+    truncate(tmp_path / "triples" / "cross" / "1")
+    real, looks, go_on = Registry.damaged, list[bool](), threading.Event()
+
+    def late(self: Registry) -> list[str]:
+        looks.append(True)
+        go_on.wait(30)
+        return real(self)
+
+    monkeypatch.setattr(Registry, "damaged", late)
+    try:
+        assert [await damaged(client), await damaged(client)] == [[], []]
+    finally:
+        go_on.set()
+    monkeypatch.setattr(readiness, "DAMAGE_SECONDS", 30)
+    assert await damaged(client) == ["triples/cross/1"]
+    assert len(looks) == 1

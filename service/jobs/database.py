@@ -81,9 +81,13 @@ def url(settings: Settings) -> str:
 
 
 def engine(settings: Settings) -> sqlalchemy.Engine:
-    """Connections to a Postgres database for what DBOS does not do."""
-    driven = sqlalchemy.make_url(url(settings)).set(drivername="postgresql+psycopg")
-    return sqlalchemy.create_engine(driven, pool_size=1, pool_pre_ping=True)
+    """Connections to the job database for what DBOS does not do."""
+    at, options = sqlalchemy.make_url(url(settings)), {}
+    if settings.database_url:
+        at = at.set(drivername="postgresql+psycopg")
+    else:
+        options = {"schema_translate_map": {"dbos": None}}  # SQLite has no schemas
+    return sqlalchemy.create_engine(at, pool_size=1, pool_pre_ping=True, execution_options=options)
 
 
 async def prepare(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.jobs.lease import OVER_SECONDS, in_short
+from service.jobs.queue import PUT_BACK
 from service.jobs.temporary_folder import NAME
 from service.jobs.workers import KEY
 
@@ -36,14 +37,6 @@ OF = text("""
     SELECT workflow_uuid FROM dbos.workflow_status
     WHERE status = 'PENDING' AND queue_name = :queue AND executor_id = :name
 """)
-
-PUT_BACK = text("""
-    UPDATE dbos.workflow_status
-    SET status = 'ENQUEUED', owner_xid = NULL, started_at_epoch_ms = NULL,
-        updated_at = (extract(epoch FROM now()) * 1000)::bigint
-    WHERE status = 'PENDING' AND executor_id = :name AND workflow_uuid = ANY(:job_ids)
-""")
-"""What DBOS does at a worker's start for those of its own name; attempts are counted when taken."""
 
 BURY = text("""
     UPDATE crosscheck.workers SET state = 'died', said_at = now()

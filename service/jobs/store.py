@@ -22,7 +22,7 @@ from service.jobs import database, worker_state, workers
 from service.jobs.curves import KEY, Losses
 from service.jobs.database import within
 from service.jobs.parts import Parts
-from service.jobs.queue import HELP, QUEUE, WORKFLOW, entry
+from service.jobs.queue import PUT_BACK, WORKFLOW, entry
 from service.jobs.rows import (
     ENDED,
     STATUS_OF,
@@ -65,14 +65,13 @@ class JobStore:
             system_database_url=database.url(settings), lazy=True, retry_connection_errors=False
         )
         self.parts = Parts(self.client)
-        self._engine = database.engine(settings) if settings.database_url else None
+        self._engine = database.engine(settings)
         self._submitting = asyncio.Lock()
 
     def close(self) -> None:
         """Closes the connections to the database."""
         self.client.destroy()
-        if self._engine is not None:
-            self._engine.dispose()
+        self._engine.dispose()
 
     @within(CHECK_SECONDS)
     async def check(self) -> None:
@@ -85,7 +84,7 @@ class JobStore:
 
         Raises Unavailable if that is in the database, which does not answer.
         """
-        if self._engine is None:
+        if not self.settings.database_url:
             return await to_thread.run_sync(worker_state.why_down, self.settings.artifacts_dir)
         return await asyncio.to_thread(workers.why_down, self._engine)
 
@@ -236,10 +235,13 @@ class JobStore:
     @within(ANSWER_SECONDS)
     async def put_back(self, job_id: str, worker: str) -> None:
         """Queues a job, or help with one, again that runs on a worker, which must end at once."""
-        found = await self._find(job_id, WORKFLOW, HELP)
-        # To DBOS, what is cancelled can be resumed; and another may have taken the job for lost.
-        if found is not None and (found.status, found.executor_id) == ("PENDING", worker):
-            await self.client.resume_workflow_async(job_id, queue_name=QUEUE)
+        await asyncio.to_thread(self._put_back, job_id, worker)
+
+    def _put_back(self, job_id: str, worker: str) -> None:
+        # Not as DBOS resumes: to it, what is cancelled can be resumed, and what is another's.
+        to_be_stopped_is_no_attempt = PUT_BACK.values(recovery_attempts=0)
+        with self._engine.begin() as connection:
+            connection.execute(to_be_stopped_is_no_attempt, {"name": worker, "job_ids": [job_id]})
 
     @within(ANSWER_SECONDS)
     async def forget_old(self) -> None:
@@ -284,10 +286,8 @@ class JobStore:
             for job in jobs
         ]
 
-    async def _find(self, job_id: str, *names: str) -> WorkflowStatus | None:
-        rows = await self.client.list_workflows_async(
-            workflow_ids=[job_id], name=[*names] or WORKFLOW, limit=1
-        )
+    async def _find(self, job_id: str) -> WorkflowStatus | None:
+        rows = await self.client.list_workflows_async(workflow_ids=[job_id], name=WORKFLOW, limit=1)
         return rows[0] if rows else None
 
     async def _list(

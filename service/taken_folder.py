@@ -6,7 +6,7 @@
 import os
 import shutil
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -39,18 +39,23 @@ def discard(taken: Taken) -> None:
     os.close(taken.descriptor)
 
 
-def clear(parent: Path, keep: Collection[str] = ()) -> None:
-    """Removes what no living process needs, but for these names."""
+def clear(parent: Path, is_needed: Callable[[str], bool] = lambda name: False) -> None:
+    """Removes what no living process needs.
+
+    Args:
+        is_needed: Whether a folder of this name stays even so. It is asked once its lock is held:
+            who held it before has done all that it did.
+    """
     with suppress(FileNotFoundError):
         for folder in list(parent.iterdir()):
-            if folder.name not in keep:
-                _clear(folder)
+            _clear(folder, is_needed)
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: Path, is_needed: Callable[[str], bool]) -> None:
     with suppress(FileNotFoundError):  # another process has just done so
         descriptor = os.open(folder, os.O_RDONLY)
-        if try_lock(descriptor):
-            discard(Taken(folder, descriptor))
-        else:
+        try:
+            if try_lock(descriptor) and not is_needed(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
             os.close(descriptor)

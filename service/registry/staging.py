@@ -49,10 +49,14 @@ class Staging:
         """A folder for an attempt at a job. What dead attempts have left is removed, but that of
         the attempt that is published."""
         folder = self.folder(job_id)
-        verdict = self.decision(job_id)
-        if verdict is None or verdict.attempt != os.curdir:
-            decided = {verdict.attempt} if verdict and verdict.attempt else set()
-            taken_folder.clear(folder, {VERDICT, PARTS, *decided})
+
+        def is_needed(name: str) -> bool:
+            if name in (VERDICT, PARTS):
+                return True
+            verdict = self.decision(job_id)
+            return verdict is not None and verdict.attempt in (name, os.curdir)
+
+        taken_folder.clear(folder, is_needed)
         return taken_folder.take(folder)
 
     def publish(self, job_id: str, attempt: Taken, life: str = "") -> Verdict:

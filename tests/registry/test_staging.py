@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from service import taken_folder
+from service.file_lock import try_lock
 from service.registry.staging import CANCELLED, Staging, Verdict
 from service.registry.versions import Registry
 from tests.registry.versions import JOB, OTHER_JOB
@@ -83,6 +84,23 @@ def test_a_new_attempt_leaves_the_decision_and_who_lives_alone(staging: Staging)
     kept = {"verdict", alive.folder.name, decided.folder.name, new.folder.name}
     assert {entry.name for entry in staging.folder(JOB).iterdir()} == kept
     assert staging.challenger(JOB, "dense") == decided.folder / "dense"
+
+
+def test_an_attempt_that_decides_and_dies_as_another_begins_keeps_what_it_has_staged(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = staging.begin(JOB)
+    (first.folder / "dense").mkdir()
+
+    def decide_and_die_first(descriptor: int) -> bool:
+        monkeypatch.undo()
+        staging.publish(JOB, first)
+        os.close(first.descriptor)
+        return try_lock(descriptor)
+
+    monkeypatch.setattr(taken_folder, "try_lock", decide_and_die_first)
+    staging.begin(JOB)
+    assert staging.challenger(JOB, "dense") == first.folder / "dense"
 
 
 def test_an_attempt_at_a_job_that_has_ended_publishes_nothing(staging: Staging) -> None:

@@ -11,6 +11,7 @@ import math
 import secrets
 import threading
 import time
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -49,6 +50,13 @@ HAS_DIED = text(
 )
 
 
+class Word(NamedTuple):
+    """What a worker says, and whether the database knows of it."""
+
+    said: Said
+    is_told: threading.Event
+
+
 class Lease:
     """The lock of a worker, in its own hands, under a name that nobody has had before."""
 
@@ -59,17 +67,17 @@ class Lease:
         self._session: Connection | None = None
         self._using = threading.Lock()
         self._over_at = math.inf
-        self._to_tell: Said | None = Said(state="starting")
-        self._wake, self._told = threading.Event(), threading.Event()
+        self._word = Word(Said(state="starting"), threading.Event())
+        self._wake = threading.Event()
         self.hold()
         threading.Thread(target=self._keep, daemon=True).start()
 
     def say(self, state: State, reason: str = "") -> None:
         """Tells what the worker does from now on; waits until it is told, but not for long."""
-        self._told.clear()
-        self._to_tell = Said(state=state, reason=printable(reason, REASON_LENGTH))
+        said = Said(state=state, reason=printable(reason, REASON_LENGTH))
+        self._word = word = Word(said, threading.Event())
         self._wake.set()
-        if not self._told.wait(TELL_SECONDS):
+        if not word.is_told.wait(TELL_SECONDS):
             logger.warning("the job database does not know yet that the worker is %s", state)
 
     def hold(self) -> float:
@@ -110,13 +118,12 @@ class Lease:
     def _ping(self) -> None:
         if self._session is None:
             self._session = self._open_session()
-        if (said := self._to_tell) is None:
+        word = self._word  # once: meanwhile there may come to be another
+        if word.is_told.is_set():
             self._session.execute(text("SELECT"))
         else:
-            self._session.execute(TELL, {"name": self.name, **said.model_dump()})
-            if self._to_tell is said:
-                self._to_tell = None
-                self._told.set()
+            self._session.execute(TELL, {"name": self.name, **word.said.model_dump()})
+            word.is_told.set()
 
     def _open_session(self) -> Connection:
         """Raises Locked if somebody holds the lock: one who judges, or a session of ours before."""

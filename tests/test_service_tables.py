@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
+from service.tables.store import Tables
 from tests.conftest import Service, running
 
 FAST: dict[str, Any] = {
@@ -80,6 +81,24 @@ def test_a_table_is_trained_on_compared_and_answers_by_column_name(
     assert answer["predictions"][0] == answer["predictions"][2] == pytest.approx(21, abs=15)
     assert answer["version"] == best["version"]
     assert service.get("/models", dataset="houses")["default"]["model"] == answer["model"]
+
+
+def test_a_job_is_not_trained_on_another_table_that_has_come_in_the_place_of_its_own(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, "--no-worker") as service:
+        put(service, "houses", houses(200))
+        job_id = service.train(dataset="houses", **FAST)
+        Tables(service.artifacts).remove("houses")  # as who saw no job, just before it was posted
+        put(service, "houses", houses(200, seed=1))
+        service.stop()
+        service.options = ()
+        service.start()
+        job = service.wait_for(job_id)
+        assert job["status"] == "failed"
+        assert "the houses that the job was posted for was removed" in job["error"]
+        again = service.wait_for(service.train(dataset="houses", **FAST))
+        assert again["status"] == "succeeded", again
 
 
 def test_all_formats_of_a_version_say_the_same_on_missing_and_unseen_values(

@@ -105,6 +105,8 @@ class Work(NamedTuple):
     parts: Parts
     help: Help | None = None
     """None: to run the whole job."""
+    table_made_at: str | None = None
+    """When the table came that the job was posted for, if that is known."""
 
 
 async def run(work: Work) -> list[dict[str, Any]]:
@@ -198,7 +200,8 @@ async def _start(work: Work) -> tuple[Connection, multiprocessing.context.ForkSe
 
 def _start_once(work: Work) -> tuple[Connection, multiprocessing.context.ForkServerProcess]:
     ours, theirs = _processes.Pipe()
-    arguments = (theirs, work.job_id, work.config.model_dump_json(), work.help, work.settings)
+    job = (work.job_id, work.config.model_dump_json(), work.table_made_at)
+    arguments = (theirs, *job, work.help, work.settings)
     child = _processes.Process(target=child_main.main, args=arguments, daemon=True)
     try:
         child.start()

@@ -87,6 +87,7 @@ def main(
     connection: Connection,
     job_id: str,
     config: str,
+    table_made_at: str | None,
     helping: tuple[str, str] | None,
     settings: Settings,
 ) -> None:
@@ -113,6 +114,7 @@ def main(
             attempt,
             settings.table_memory_bytes,
             worker.report,
+            table_made_at,
         )
         results = []
         if helping is not None:

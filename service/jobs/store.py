@@ -263,11 +263,18 @@ class JobStore:
             await self.client.delete_workflows_async([row.workflow_id for row in rows])
         await self.parts.forget()
 
-    async def traceparent(self, job_id: str) -> str | None:
-        """The span that a job's spans are below, if its request was traced."""
-        found = await self._find(job_id)
-        known: dict[str, str] = (found and found.attributes) or {}
-        return known.get("traceparent")
+    async def known(self, job_id: str) -> dict[str, Any]:
+        """The facts that are kept with a job; none, if they cannot be asked for now.
+
+        `traceparent`: the span that its spans are below, if its request was traced.
+        `table_made_at`: when its table came, which tells that from another one of its name.
+        """
+        try:
+            found = await self._find(job_id)
+        except Exception:
+            logger.exception("could not ask what is kept with job %s", job_id)
+            return {}
+        return (found and found.attributes) or {}
 
     async def note(self, job_id: str, **attributes: Any) -> None:
         """Keeps facts with a job that DBOS does not keep; to lose one must not cost the job."""
@@ -313,15 +320,18 @@ class JobStore:
         async with self._submitting:  # so that the queue does not fill up while we count it
             if not (repeated and await self._find(job_id)):
                 await self._refuse_if_full()
-                await self._enqueue(job_id, await asyncio.to_thread(self._pinned, config), known)
+                pinned, of_table = await asyncio.to_thread(self._pinned, config)
+                await self._enqueue(job_id, pinned, known | of_table)
 
-    def _pinned(self, config: TrainConfig) -> TrainConfig:
-        dataset, schema = config.dataset, None
+    def _pinned(self, config: TrainConfig) -> tuple[TrainConfig, dict[str, str]]:
+        dataset, schema, known = config.dataset, None, {}
         if isinstance(dataset, TableDataset):
-            dataset, schema = self.tables.pin(dataset)
+            dataset, stored = self.tables.pin(dataset)
+            schema = stored.contents.table_schema
+            known["table_made_at"] = stored.made_at
         if refusal := why_not_exact(config, schema):
             raise Invalid(f"optimizer: {refusal}")
-        return config.model_copy(update={"dataset": dataset})
+        return config.model_copy(update={"dataset": dataset}), known
 
     async def _refuse_if_full(self) -> None:
         limit = self.settings.max_queued_jobs

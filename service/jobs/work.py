@@ -10,6 +10,7 @@ from models.config import SyntheticDataset, TrainConfig
 from models.experiment import Experiment, TableExperiment, TriplesExperiment
 from models.parquet import OneFile
 from models.table import prepare
+from service.errors import NotFound
 from service.jobs import compile_cache
 from service.jobs.patience import for_a_while
 from service.jobs.recorder import Report
@@ -35,6 +36,8 @@ class Work(NamedTuple):
     memory_bytes: int
     """For the encoded rows of a table; beyond, they are read from disk."""
     report: Report
+    table_made_at: str | None = None
+    """When the table came that the job was posted for, if that is known."""
 
 
 @contextmanager
@@ -53,6 +56,10 @@ def experiment_of(work: Work) -> Experiment:
         return TriplesExperiment(config, config.dataset)
     name = config.dataset.name
     number, stored = tables.find(name, config.dataset.revision)
+    if work.table_made_at not in (None, stored.made_at):
+        raise NotFound(
+            f"the {name} that the job was posted for was removed: revision {number} is another one"
+        )
     tables.verify(name, number)
     schema, folder = stored.contents.table_schema, tables.folder(name, number)
     parquet = (

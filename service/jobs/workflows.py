@@ -70,17 +70,17 @@ def _register_jobs(
         news = News(keep)
         try:
             parsed = TrainConfig.model_validate(config)
-            above = await store.traceparent(job_id) if tracing else None
-            with spans.of_job(tracing, job_id, parsed, above) as come_to:
+            known = await store.known(job_id)
+            with spans.of_job(tracing, job_id, parsed, known.get("traceparent")) as come_to:
 
                 def tell(kind: str, told: Any) -> None:
                     if kind == "progress":
                         come_to(told["model"])
                     news.tell(kind, told)
 
-                return await child.run(
-                    child.Work(job_id, parsed, settings, tell, life.hold, store.parts)
-                )
+                work = (job_id, parsed, settings, tell, life.hold, store.parts)
+                made_at = known.get("table_made_at")
+                return await child.run(child.Work(*work, table_made_at=made_at))
         except child.JobCancelled:
             await store.client.cancel_workflow_async(job_id)
             raise

@@ -25,6 +25,11 @@ class Stored(Schema):
     options: Options
     contents: Contents
 
+    @property
+    def made_at(self) -> str:
+        """What tells it from another one of its name and number: those go with their dataset."""
+        return self.created_at.isoformat()
+
 
 class RevisionSummary(Schema):
     """A revision in a list."""

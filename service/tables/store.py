@@ -145,8 +145,8 @@ class Tables:
         first = self.folder(name, number) / FIRST
         return first if first.exists() else first.with_name(DATA.name)
 
-    def pin(self, dataset: TableDataset) -> tuple[TableDataset, TableSchema]:
-        """The same table, with the number of a revision; and its columns.
+    def pin(self, dataset: TableDataset) -> tuple[TableDataset, Stored]:
+        """The same table, with the number of a revision; and what is kept of that.
 
         Raises:
             NotFound: There is no such dataset or revision.
@@ -160,7 +160,7 @@ class Tables:
                 f"dataset.split_by: {dataset.name} has no column {excerpt(by)} to be ordered by"
                 f"{did_you_mean(by, columns)}"
             )
-        return dataset.model_copy(update={"revision": number}), schema
+        return dataset.model_copy(update={"revision": number}), stored
 
     def expected(self, name: str) -> TableSchema | None:
         """The columns that the next revision must have, if there is a revision already."""

@@ -142,8 +142,8 @@ def table(**given: str | int) -> TableDataset:
 def test_a_table_is_pinned_to_its_newest_revision_or_to_the_one_it_names(tables: Tables) -> None:
     publish(tables, "houses", b"1")
     publish(tables, "houses", b"2")
-    assert tables.pin(table()) == (table(revision=2), schema_of(["rooms"]))
-    assert tables.pin(table(revision=1)) == (table(revision=1), schema_of(["rooms"]))
+    assert tables.pin(table()) == (table(revision=2), tables.find("houses", 2)[1])
+    assert tables.pin(table(revision=1)) == (table(revision=1), tables.find("houses", 1)[1])
     with pytest.raises(NotFound):
         tables.pin(table(revision=3))
 

@@ -270,14 +270,14 @@ def our_fits(cache: Path) -> float:
 
     config = TrainConfig.model_validate(SAME_WORK)
     rows = _dataset(config).train
-    folder = compile_cache.enable(cache, tensorflow.__version__)
-    assert folder is not None
+    enabled = compile_cache.enable(cache, tensorflow.__version__)
+    assert enabled is not None
     started = time.perf_counter()
     for name in MODEL_NAMES:
         trained = train(name, rows, config)
         assert len(trained.losses) == config.epochs
     seconds = time.perf_counter() - started
-    compile_cache.record(folder)
+    compile_cache.record(enabled)
     return seconds
 
 

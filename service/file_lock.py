@@ -29,8 +29,9 @@ def try_lock(descriptor: int, shared: bool = False) -> bool:
 
 
 @contextmanager
-def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
-    """Holds the lock of a file or folder: one process, and one thread of it, at a time.
+def locked(path: Path, seconds: float = math.inf) -> Iterator[int]:
+    """Holds the lock of a file or folder: one process, and one thread of it, at a time. Gives its
+    descriptor: by now, its path may lead elsewhere.
 
     Raises:
         Locked: Another has held it for as long.
@@ -43,6 +44,6 @@ def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise Locked
             time.sleep(LOCK_AGAIN_SECONDS)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -10,8 +10,9 @@ artifacts/
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from errno import EACCES, EROFS
 from itertools import islice
 from pathlib import Path
@@ -305,20 +306,24 @@ class Registry:
             Unavailable: Another process has been deciding for as long.
         """
         folder = self.root / name
-        before = _inode(folder)
-        try:
-            with locked(folder, seconds):
-                if _inode(folder) != before:  # another one came in its place while this one waited
-                    raise FileNotFoundError(folder)
+        gone = Gone(f"the dataset {self.dataset} was removed meanwhile")
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(locked(folder, seconds))
+            except Locked:
+                raise Unavailable(
+                    "what serves is being changed just now", RETRY_LATER, "busy"
+                ) from None
+            except FileNotFoundError:
+                raise gone from None
+            try:
+                if not _leads_to(folder, held):  # another came in its place while this one waited
+                    raise gone
                 yield
-        except Locked:
-            raise Unavailable(
-                "what serves is being changed just now", RETRY_LATER, "busy"
-            ) from None
-        except FileNotFoundError:
-            if before is not None and _inode(folder) == before:
-                raise
-            raise Gone(f"the dataset {self.dataset} was removed meanwhile") from None
+            except FileNotFoundError:
+                if _leads_to(folder, held):
+                    raise
+                raise gone from None
 
     def out(self, name: ModelName, job_id: str) -> Out | None:
         """The version that a job has published already."""
@@ -363,11 +368,11 @@ def _require(folder: Path) -> None:
         raise FileNotFoundError(folder)
 
 
-def _inode(folder: Path) -> int | None:
+def _leads_to(path: Path, descriptor: int) -> bool:
     try:
-        return folder.stat().st_ino
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
-        return None
+        return False
 
 
 def _changed_at(folder: Path) -> int | None:

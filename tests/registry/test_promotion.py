@@ -1,14 +1,14 @@
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service import file_lock
 from service.errors import Invalid, NotFound, Unavailable
-from service.file_lock import locked
-from service.registry import promotion, versions
+from service.file_lock import try_lock
+from service.registry import promotion
 from service.registry.manifest import METADATA, write_whole
 from service.registry.promotion import Judgement
 from service.registry.versions import Gone, Registry
@@ -221,14 +221,13 @@ def test_a_promotion_that_waited_promotes_no_version_of_a_dataset_that_was_made_
 ) -> None:
     houses = tables.publish(tmp_path)
 
-    @contextmanager
-    def anew(path: Path, seconds: float) -> Iterator[None]:
+    def anew(descriptor: int) -> bool:
+        monkeypatch.undo()
         Tables(tmp_path).remove("houses")
         tables.publish(tmp_path)
-        with locked(path, seconds):
-            yield
+        return try_lock(descriptor)
 
-    monkeypatch.setattr(versions, "locked", anew)
+    monkeypatch.setattr(file_lock, "try_lock", anew)
     with pytest.raises(Gone):
         promotion.promote(houses, "dense", 1)
     assert houses.changes("dense") == []

@@ -36,7 +36,7 @@ ROOMS = (
 """Of `service/`, from the ground up: each imports only what stands before it."""
 
 GROUND = {
-    *("access", "access_log", "errors", "file_lock", "keys", "log_lines", "loopback"),
+    *("access", "access_log", "clock", "errors", "file_lock", "keys", "log_lines", "loopback"),
     *(
         "nearest",
         "objects",

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from models.config import TrainConfig
-from service.jobs.clock import now
+from service.clock import now
 from service.jobs.curves import Losses
 from service.jobs.patience import patiently
 from service.schemas import Progress

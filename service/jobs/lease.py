@@ -16,9 +16,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.clock import now
 from service.errors import printable
 from service.file_lock import Locked
-from service.jobs.clock import now
 from service.jobs.worker_state import REASON_LENGTH, Said, State
 from service.jobs.workers import KEY
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from models.config import ModelName
 from models.schema import TRIPLES
+from service import clock
 from service.errors import RETRY_LATER, BadRequest, Conflict, Unavailable
 from service.predict.canary import Trial
 from service.predict.formats.question import Question
@@ -111,7 +111,7 @@ class Following:
 
     def unconfirmed_seconds(self) -> float:
         """For how long what is loaded might not be what serves any more."""
-        now = time.monotonic()
+        now = clock.now()
         return max(now - self._confirmed.get(name, now) for name in (TRIPLES, *self.tables))
 
     def at_hand(self, question: Question, asking: Client = ANYBODY) -> Found | None:
@@ -129,7 +129,7 @@ class Following:
         return self._among(serving, question, asking)
 
     def _is_stale(self, dataset: str) -> bool:
-        age = time.monotonic() - self._confirmed.get(dataset, 0.0)
+        age = clock.now() - self._confirmed.get(dataset, 0.0)
         return age > self._settings.staleness_seconds
 
     def _among(self, serving: Serving, question: Question, asking: Client) -> Found | None:
@@ -178,7 +178,7 @@ class Following:
         """
         serving = self._loaded(dataset)
         within = CATCH_UP_SECONDS if serving.networks else None
-        if within and asking.epoch <= serving.epoch and time.monotonic() < self._blind_until:
+        if within and asking.epoch <= serving.epoch and clock.now() < self._blind_until:
             return serving
         try:
             serving = await self.of(dataset, within)
@@ -189,7 +189,7 @@ class Following:
         except (OSError, Unavailable) as error:
             if not serving.networks:
                 raise
-            self._blind_until = time.monotonic() + self._settings.staleness_seconds
+            self._blind_until = clock.now() + self._settings.staleness_seconds
             if asking.epoch > serving.epoch:
                 detail = f"what serves since epoch {asking.epoch} cannot be found out now"
                 raise Unavailable(detail, RETRY_LATER) from error
@@ -297,5 +297,5 @@ def _look(registry: Registry, before: Serving) -> tuple[Serving, float]:
 
     The time comes first: news that come between the two are not in what is looked at.
     """
-    confirmed_at = time.monotonic() - registry.unconfirmed_seconds()
+    confirmed_at = clock.now() - registry.unconfirmed_seconds()
     return look(registry, before), confirmed_at

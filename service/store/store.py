@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from service import clock
 from service.file_lock import locked
 from service.objects import Objects, Tag, Unchanged
 from service.store.head import Head, new_id
@@ -79,7 +80,7 @@ class Store:
         Raises:
             Unavailable: The store does not answer.
         """
-        asked_at, known = time.monotonic(), self._on_disk()
+        asked_at, known = clock.now(), self._on_disk()
         try:
             found = self.objects.get(HEAD, known.tag if known else None)
         except Unchanged:
@@ -125,9 +126,9 @@ class Store:
     def unconfirmed_seconds(self) -> float:
         """How long it is not known whether the head on this machine is the newest."""
         with suppress(OSError, ValueError):
-            since = time.monotonic() - float((self.folder / "confirmed").read_text())
-            if since >= 0:  # else it is from before the machine was started
-                return since
+            at, _, boot = (self.folder / "confirmed").read_text().partition(" ")
+            if boot == clock.boot():
+                return max(0.0, clock.now() - float(at))
         return float("inf")
 
     def kept(self, key: str) -> bytes | None:
@@ -168,7 +169,7 @@ class Store:
                 _write(self.folder / HEAD, msgspec.json.encode(known))
 
     def _confirm(self, asked_at: float) -> None:
-        _write(self.folder / "confirmed", str(asked_at).encode())
+        _write(self.folder / "confirmed", f"{asked_at} {clock.boot()}".encode())
 
 
 def _write(path: Path, content: bytes) -> None:

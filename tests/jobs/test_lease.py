@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from service.clock import now
 from service.jobs import lease
-from service.jobs.clock import now
 from service.jobs.lease import OVER_SECONDS, Lease
 from service.jobs.rescue import rescue
 from service.jobs.workers import why_down

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service import clock
 from service.errors import Unavailable
 from service.objects import Objects
 from service.registry import promotion
@@ -74,6 +75,20 @@ def test_it_is_known_how_long_nothing_was_heard_of_the_store(
     before = (there.store.folder / "confirmed").read_text()
     follower.look()
     assert (there.store.folder / "confirmed").read_text() == before
+
+
+def test_what_was_heard_before_the_machine_was_started_anew_is_no_news(
+    there: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert there.store is not None
+    there.store.refresh()
+    now, start = clock.now(), clock.boot()
+    monkeypatch.setattr(clock, "now", lambda: now + 3600)
+    assert 3600 <= there.store.unconfirmed_seconds() < 3605
+    monkeypatch.setattr(clock, "now", lambda: now - 1)  # it was asked just before
+    assert there.store.unconfirmed_seconds() == 0
+    monkeypatch.setattr(clock, "boot", lambda: f"not {start}")
+    assert there.store.unconfirmed_seconds() == float("inf")
 
 
 def test_a_machine_that_was_away_catches_up(here: Places, there: Places) -> None:

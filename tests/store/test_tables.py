@@ -143,6 +143,7 @@ def test_what_is_removed_goes_from_the_store_and_from_all_machines(
     assert there.store is not None
     follower = Follower(there, there.store)
     follower.look()
+    follower.tidy_up()
     assert not old.exists()
     assert len([key for key in keys(objects) if key.endswith(".parquet")]) == 2
 
@@ -151,6 +152,7 @@ def test_what_is_removed_goes_from_the_store_and_from_all_machines(
     with pytest.raises(NotFound):
         here.tables.remove("houses")
     follower.look()
+    follower.tidy_up()
     assert not there.registry.of("houses").is_there
     assert not (there.registry.artifacts / "houses").exists()
     assert keys(objects, "datasets/") == []

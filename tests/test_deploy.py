@@ -12,13 +12,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml  # type: ignore[import-untyped]
 
-from service.settings import without_effect
+from service.api.readiness import KEPT_SECONDS
+from service.settings import Settings, without_effect
 from tests.conftest import SMALL, running
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
 SCRIPTS = Path(sys.executable).parent
+BALANCER_SECONDS = Settings.model_fields["balancer_seconds"].default
+
+ENDPOINTS_SECONDS = 5.0
+"""Within which all nodes of a Kubernetes know that a pod is not ready."""
+
 IMAGES = re.findall(r"AS (\w+)", (ROOT / "Dockerfile").read_text())
 
 
@@ -80,6 +87,29 @@ def test_the_balancer_understands_its_configuration() -> None:
         command, env={**os.environ, **addresses}, check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_kubernetes_takes_out_who_is_not_ready_while_a_promotion_waits_for_it() -> None:
+    documents = yaml.safe_load_all((DEPLOY / "kustomize" / "api.yaml").read_text())
+    (pods,) = (each["spec"]["template"]["spec"] for each in documents if "replicas" in each["spec"])
+    (api,) = pods["containers"]
+    values = {each["name"]: each.get("value") for each in api["env"]}
+    given = values.get("CROSSCHECK_BALANCER_SECONDS", BALANCER_SECONDS)
+    probe = api["readinessProbe"]
+    probing = probe["periodSeconds"] * probe.get("failureThreshold", 3)
+    seconds = KEPT_SECONDS + probing + probe.get("timeoutSeconds", 1) + ENDPOINTS_SECONDS
+    assert seconds <= float(given)
+
+
+def test_the_balancer_takes_out_who_is_not_ready_while_a_promotion_waits_for_it() -> None:
+    configuration = (DEPLOY / "haproxy.cfg").read_text()
+    ready = re.search(r"backend ready\n.+?check inter (\d+)s fall (\d+)", configuration, re.DOTALL)
+    timeout = re.search(r"timeout check (\d+)s", configuration)
+    assert ready is not None
+    assert timeout is not None
+    seconds = KEPT_SECONDS + int(ready[1]) * int(ready[2]) + int(timeout[1])
+    assert "BALANCER_SECONDS" not in (DEPLOY / "compose.yaml").read_text()
+    assert seconds <= BALANCER_SECONDS
 
 
 def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from service import taken_folder
 from service.errors import NotFound, Unavailable
 from service.file_lock import try_lock
 from service.registry.manifest import Damaged
+from service.store import tidying
 from service.store.head import Head
 from service.store.places import Places
 
@@ -130,6 +131,7 @@ class Follower:
         yield self._forget
         for prefix in head.removed:
             yield partial(self._store.delete, prefix)
+        yield partial(tidying.sweep, self._store)
         # Last, for it takes longest.
         for folder in _names(self._places.registry.artifacts):
             for name in MODEL_NAMES:

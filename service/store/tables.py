@@ -4,22 +4,26 @@ datasets/{dataset}/{life}/tables/{id}/
   data.parquet     or, of a table that stays elsewhere, link.json and first.parquet
   manifest.json    what is kept of it, and its files
 
-A revision is published when the head names its id, and is gone when that does not any more.
+A revision is published when the head names its id, and is gone when that does not any more. What
+is written of one that is never published is found by `uploads/{id}`; see tidying.py.
 """
 
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from models.schema import TRIPLES, TableSchema
 from service import taken_folder
+from service.errors import Unavailable
 from service.file_lock import locked
 from service.registry.manifest import Damaged, seal_files, sync, verify_files, write_whole
 from service.store.files import File, download, upload
 from service.store.head import Dataset, Head, Revision, new_id, prefix
 from service.store.store import Store
+from service.store.tidying import UPLOADS
 from service.tables.revisions import Description, Stored
 from service.tables.store import MANIFEST, SCHEMA, SchemaChanged, Tables
 
@@ -71,6 +75,7 @@ class StoredTables(Tables):
     ) -> tuple[Description, bool]:
         """Makes a staged folder a revision; see `Tables`."""
         new, life, written = new_id(), new_id(), ""
+        pointer = f"{UPLOADS}{new}"
         while True:
             known = self.store.refresh()
             of = known.head.datasets.get(name) or Dataset(life, since=known.head.swaps)
@@ -80,16 +85,20 @@ class StoredTables(Tables):
             same = self.newest_of(name, stored.upload, stored.options)
             if written and (same or not is_as_expected or below != written):
                 self.store.delete(f"{written}/")
+                self.store.objects.delete([pointer])
             if not is_as_expected:
                 raise SchemaChanged
             if same:
                 return same, False
             if below != written:
+                self.store.objects.put(pointer, f"{below}/".encode())
                 self._write(below, folder, stored)
                 written = below
             changed = msgspec.structs.replace(of, revisions=(*of.revisions, Revision(number, new)))
             if self.store.swap(known, known.head.then(name, changed)):
                 shutil.rmtree(folder)
+                with suppress(Unavailable):  # it is published, and what is left here is swept
+                    self.store.objects.delete([pointer])
                 return Description.of(name, number, stored), True
 
     def remove_oldest(self, name: str, keep: int, needed: Collection[int]) -> None:

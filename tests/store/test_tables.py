@@ -1,13 +1,15 @@
 """Tables in a store, as machines with folders of their own see them."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from service.errors import NotFound
-from service.objects import Objects
+from service.errors import NotFound, Unavailable
+from service.objects import Objects, Tag
 from service.registry.manifest import Damaged
 from service.store import tables as module
+from service.store import tidying
 from service.store.files import File, download
 from service.store.follower import Follower
 from service.store.places import Places
@@ -15,6 +17,16 @@ from service.tables.store import DATA, SchemaChanged
 from tests.registry.versions import fill, metadata
 from tests.store.machines import keys, one_reply_lost, refresh
 from tests.tables.revisions import publish, schema_of, stage, stored
+
+
+def follower_of(places: Places) -> Follower:
+    assert places.store is not None
+    return Follower(places, places.store)
+
+
+def follow(follower: Follower) -> None:
+    follower.look()
+    follower.tidy_up()
 
 
 def test_what_one_machine_takes_another_describes_and_reads(here: Places, there: Places) -> None:
@@ -102,6 +114,54 @@ def test_a_removal_whose_reply_is_lost_spares_what_is_put_after_it(
     assert there.tables.numbers("houses") == [1]
 
 
+@pytest.mark.parametrize("before", [[], [b"0"]], ids=["the first", "a later"])
+def test_what_an_upload_that_was_cut_short_has_written_is_swept_after_a_day(
+    here: Places,
+    there: Places,
+    objects: Objects,
+    monkeypatch: pytest.MonkeyPatch,
+    before: list[bytes],
+) -> None:
+    for content in before:
+        publish(here.tables, "houses", content)
+    published = keys(objects, "datasets/")
+
+    def cut_short(*_: object) -> None:
+        raise Unavailable("the object store does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Objects, "swap", cut_short)
+        with pytest.raises(Unavailable):
+            publish(here.tables, "houses", b"1")
+    follower = follower_of(there)
+    follow(follower)
+    assert len(keys(objects, "datasets/")) == len(published) + 2  # it may still be under way
+    monkeypatch.setattr(tidying, "UPLOAD_KEPT", timedelta(0))
+    publish(here.tables, "cars")
+    follow(follower)
+    assert keys(objects, "datasets/houses/") == published
+    assert keys(objects, "uploads/") == []
+
+
+def test_what_was_published_is_not_swept_though_nobody_was_told_so(
+    here: Places, there: Places, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap = Objects.swap
+
+    def untold(self: Objects, key: str, content: bytes, tag: Tag | None) -> None:
+        assert swap(self, key, content, tag)
+        raise Unavailable("the object store does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Objects, "swap", untold)
+        with pytest.raises(Unavailable):
+            publish(here.tables, "houses")
+    monkeypatch.setattr(tidying, "UPLOAD_KEPT", timedelta(0))
+    follow(follower_of(there))
+    there.tables.verify("houses", 1)
+    assert keys(objects, "uploads/") == []
+
+
 def test_a_damaged_copy_is_fetched_again(here: Places, objects: Objects) -> None:
     publish(here.tables, "houses")
     data = here.tables.folder("houses", 1) / DATA
@@ -140,10 +200,8 @@ def test_what_is_removed_goes_from_the_store_and_from_all_machines(
     old = there.tables.folder("houses", 1)
     here.tables.remove_oldest("houses", keep=1, needed=[2])
     assert here.tables.numbers("houses") == [3, 2]
-    assert there.store is not None
-    follower = Follower(there, there.store)
-    follower.look()
-    follower.tidy_up()
+    follower = follower_of(there)
+    follow(follower)
     assert not old.exists()
     assert len([key for key in keys(objects) if key.endswith(".parquet")]) == 2
 
@@ -151,8 +209,7 @@ def test_what_is_removed_goes_from_the_store_and_from_all_machines(
     here.tables.remove("houses")
     with pytest.raises(NotFound):
         here.tables.remove("houses")
-    follower.look()
-    follower.tidy_up()
+    follow(follower)
     assert not there.registry.of("houses").is_there
     assert not (there.registry.artifacts / "houses").exists()
     assert keys(objects, "datasets/") == []

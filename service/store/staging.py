@@ -3,6 +3,7 @@ until then.
 
 jobs/{job}/
   {attempt}    below which prefix an attempt has written, from before it did
+  late/…       the same of those that may go on to write, though that was removed
   verdict      created once: what is published, or that the job is cancelled
   parts/…      for each, who has claimed it, and what came of it
 """
@@ -24,6 +25,8 @@ from service.store.files import File, download, upload
 from service.store.head import prefix
 from service.store.store import Store
 from service.taken_folder import Taken
+
+LATE = "late/"
 
 VERDICT_KEPT = timedelta(days=1)
 """After that long, no attempt is about that does not know that its job has ended."""
@@ -147,16 +150,14 @@ class StoredStaging(Staging):
         # From now on nobody can decide that it publishes what is removed here.
         published, objects = self.cancel(job_id).attempt, self.store.objects
         for key, modified, *_ in list(objects.list(f"jobs/{job_id}/")):
-            attempt = key.removeprefix(f"jobs/{job_id}/")
-            if attempt.startswith(f"{PARTS}/"):
-                objects.delete([key])
+            name = key.removeprefix(f"jobs/{job_id}/")
+            if _is_kept(name, modified):
                 continue
-            if attempt == VERDICT:
-                if _is_old(modified):
-                    objects.delete([key])
-                continue
-            if attempt != published and (found := objects.get(key)):
+            is_attempt = name != VERDICT and not name.startswith(f"{PARTS}/")
+            if is_attempt and name != published and (found := objects.get(key)):
                 objects.delete([each.key for each in objects.list(f"{found[0].decode()}/")])
+                if not name.startswith(LATE):  # it may not know yet, and go on to write
+                    objects.put(f"jobs/{job_id}/{LATE}{name}", found[0])
             objects.delete([key])
 
     def jobs(self) -> list[str]:
@@ -164,7 +165,7 @@ class StoredStaging(Staging):
         found: defaultdict[str, bool] = defaultdict(bool)
         for key, modified, *_ in self.store.objects.list("jobs/"):
             _, job_id, name = key.split("/", 2)
-            found[job_id] |= name != VERDICT or _is_old(modified)
+            found[job_id] |= not _is_kept(name, modified)
         with suppress(FileNotFoundError):
             found.update(dict.fromkeys(super().jobs(), True))
         return [job_id for job_id, is_to_do in found.items() if is_to_do]
@@ -178,5 +179,6 @@ def _verdict(job_id: str) -> str:
     return f"jobs/{job_id}/{VERDICT}"
 
 
-def _is_old(modified: datetime) -> bool:
-    return datetime.now(UTC) - modified > VERDICT_KEPT
+def _is_kept(name: str, modified: datetime) -> bool:
+    is_young = datetime.now(UTC) - modified <= VERDICT_KEPT
+    return is_young and (name == VERDICT or name.startswith(LATE))

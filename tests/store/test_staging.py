@@ -1,6 +1,7 @@
 """Decisions in a store, and what is removed once a job has ended."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from service.objects import Objects
 from service.registry import promotion
 from service.registry.staging import CANCELLED, Verdict
 from service.store import staging
+from service.store.files import File, upload
 from service.store.places import Places
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, stage
 from tests.store.machines import keys
@@ -42,9 +44,30 @@ def test_what_attempts_have_written_in_vain_is_removed(
     assert there.registry.staging.jobs() == [JOB]
     there.registry.staging.remove(JOB)
     assert len([key for key in keys(objects) if key.endswith("saved_model.pb")]) == 1
-    assert keys(objects, f"jobs/{JOB}/") == [f"jobs/{JOB}/verdict"]
+    left = [f"jobs/{JOB}/late/{late.folder.name}", f"jobs/{JOB}/verdict"]
+    assert keys(objects, f"jobs/{JOB}/") == left
     assert there.registry.staging.jobs() == []
     there.registry.folder("cross", 1)
+
+
+def test_what_an_attempt_goes_on_to_write_after_its_job_was_removed_is_removed_after_a_day(
+    here: Places, there: Places, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = here.registry.staging.begin(JOB)
+    fill(attempt.folder / "cross", metadata())
+
+    def late(*arguments: Any) -> list[File]:
+        there.registry.staging.cancel(JOB)
+        there.registry.staging.remove(JOB)
+        return upload(*arguments)
+
+    monkeypatch.setattr(staging, "upload", late)
+    assert here.registry.staging.publish(JOB, attempt) == CANCELLED
+    assert there.registry.staging.jobs() == []
+    monkeypatch.setattr(staging, "VERDICT_KEPT", timedelta(0))
+    assert there.registry.staging.jobs() == [JOB]
+    there.registry.staging.remove(JOB)
+    assert keys(objects) == []
 
 
 def test_a_part_is_claimed_and_brought_across_machines_and_goes_with_the_job(

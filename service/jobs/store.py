@@ -59,6 +59,7 @@ class JobStore:
     def __init__(self, settings: Settings, where: Places | None = None) -> None:
         where = where or places(settings.artifacts_dir, settings.store_url)
         self.settings = settings
+        self.places = where
         self.staging = where.registry.staging
         self.tables = where.tables
         self.client = DBOSClient(

@@ -15,6 +15,7 @@ from service.jobs.queue import APPLICATION_VERSION, HELP, WORKFLOW
 from service.jobs.store import JobStore
 from service.jobs.worker_state import WorkerState
 from service.settings import Settings
+from service.store import tidying
 from service.tracing import Tracing
 
 logger = logging.getLogger(__name__)
@@ -149,12 +150,14 @@ async def _keep_losses(job_id: str, losses: dict[str, Any]) -> None:
 
 
 async def tidy_up(store: JobStore) -> None:
-    """Removes the staging folders of jobs that have ended, and forgets the oldest of these."""
+    """Removes the staging folders of jobs that have ended, forgets the oldest of these, and removes
+    what else is left over."""
     try:
         for job_id in await asyncio.to_thread(store.staging.jobs):
             if await store.has_ended(job_id):
                 await asyncio.to_thread(store.staging.remove, job_id)
         await store.forget_old()
+        await asyncio.to_thread(tidying.tidy_up, store.places)
     except Exception:  # no job is to fail for it
         logger.exception("could not tidy up")
 

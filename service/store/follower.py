@@ -8,7 +8,6 @@ of them may stay ready.
 import asyncio
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.config import MODEL_NAMES, ModelName
-from models.schema import DATASET_NAME
-from service import taken_folder
 from service.errors import NotFound, Unavailable
 from service.file_lock import try_lock
 from service.registry.manifest import Damaged
 from service.store import tidying
 from service.store.head import Head
 from service.store.places import Places
+from service.store.tidying import entries, names
 
 if TYPE_CHECKING:  # imported only where there is one
     from service.store.store import Store
@@ -39,8 +37,6 @@ PATIENCE_SECONDS = 1.5
 
 AGAIN_SECONDS = 10.0
 """How long what could not be done is left alone."""
-
-_is_name = re.compile(DATASET_NAME).fullmatch
 
 
 async def catch_up(store: "Store") -> None:
@@ -127,51 +123,19 @@ class Follower:
         return True
 
     def _chores(self, head: Head) -> Iterator[Callable[[], None]]:
-        yield partial(taken_folder.clear, self._store.incoming)
-        yield self._forget
+        yield from tidying.chores(self._places, self._store)
         for prefix in head.removed:
             yield partial(self._store.delete, prefix)
-        yield partial(tidying.sweep, self._store)
         # Last, for it takes longest.
-        for folder in _names(self._places.registry.artifacts):
+        for folder in names(self._places.registry.artifacts):
             for name in MODEL_NAMES:
                 yield partial(self._fetch_ahead, folder, name)
-
-    def _forget(self) -> None:
-        """Removes what this machine has of datasets and revisions that are gone."""
-        artifacts, kept = self._places.registry.artifacts, self._store.folder / "kept" / "datasets"
-        models, tables = _names(artifacts), _entries(self._store.folder / "tables")
-        lives = [life for of in _names(kept) for life in _entries(of)]
-        # Read after them: others here may know and use more by now.
-        datasets = self._store.head.datasets
-        ids = {each.id for of in datasets.values() for each in of.revisions}
-        alive = {(name, of.life) for name, of in datasets.items()}
-        for folder in (
-            *(each for each in models if each.name not in datasets),
-            *(each for each in lives if (each.parent.name, each.name) not in alive),
-            *(each for each in tables if each.name not in ids),
-        ):
-            taken = taken_folder.take(self._store.incoming)
-            with suppress(FileNotFoundError):
-                folder.rename(taken.folder / "gone")
-            taken_folder.discard(taken)
 
     def _fetch_ahead(self, folder: Path, name: ModelName) -> None:
         """Fetches what serves of a network, and what served before it, if it is in use here."""
         registry = self._places.registry.of(folder.name)
         with suppress(NotFound, Damaged):
-            if (change := registry.last_change(name)) and any(_entries(folder / name)):
+            if (change := registry.last_change(name)) and any(entries(folder / name)):
                 for number in (change.version, change.previous):
                     if number is not None:
                         registry.folder(name, number)
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []
-
-
-def _names(folder: Path) -> list[Path]:
-    return [each for each in _entries(folder) if _is_name(each.name)]

@@ -5,16 +5,18 @@ here may run an operation on import, since TensorFlow's threads do not survive a
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from models.config import ModelName
 from models.experiment import Experiment
+from service.errors import NotFound
 from service.jobs.hands import Others
-from service.jobs.patience import patiently
+from service.jobs.patience import GivenUp, patiently
 from service.jobs.stage import stage
 from service.jobs.work import Work, compiling, experiment_of
 from service.registry import promotion
+from service.registry.manifest import Damaged
 from service.registry.promotion import Judgement
 from service.registry.staging import CANCELLED
 from service.registry.versions import Gone, Registry
@@ -40,23 +42,26 @@ def train(work: Work, confirm: Callable[[], None], others: Others | None) -> lis
 
     Raises:
         NotFound, Damaged, Unsuitable: The table is gone, is damaged, or is not to be trained on.
-        Cancelled: The job was cancelled; nothing is published.
+        Cancelled: The job was cancelled, or its dataset removed; nothing more is published.
         TrainingDiverged, ParityError: What was trained is not fit to be published.
     """
     job_id, registry = work.job_id, work.where.registry.of(work.config.dataset.name)
     published = patiently(partial(registry.published, job_id))
     verdict = patiently(partial(registry.staging.decision, job_id))
     life = registry.life
+    experiment = cache(partial(experiment_of, work))
     with compiling(registry):
-        experiment = patiently(partial(experiment_of, work))
         if verdict is None and not published:
-            stage(job_id, work.config, experiment, work.attempt.folder, work.report, others)
+            stage(
+                job_id, work.config, patiently(experiment), work.attempt.folder, work.report, others
+            )
             confirm()
             verdict = patiently(partial(registry.staging.publish, job_id, work.attempt, life))
     if verdict == CANCELLED:
         raise Cancelled
 
     try:
+        _require_dataset(work)
         judging = partial(judge, registry, experiment)
         published = patiently(partial(promotion.publish, registry, job_id, judging))
     except Gone as gone:
@@ -66,9 +71,17 @@ def train(work: Work, confirm: Callable[[], None], others: Others | None) -> lis
     ]
 
 
+def _require_dataset(work: Work) -> None:
+    """Raises Gone if the dataset was removed since the job was decided to publish."""
+    try:
+        work.where.tables.require(work.config.dataset.name)
+    except NotFound as error:
+        raise Gone(error.detail) from None
+
+
 def judge(
     registry: Registry,
-    experiment: Experiment,
+    experiment: Callable[[], Experiment],
     challenger: Metadata,
     folder: Path,
     champion: int | None,
@@ -77,8 +90,11 @@ def judge(
 
     Both are held against each other on the rows by which the challenger's job chooses. Of a table
     the challenger must not be shown to be worse; of triples, which have no noise, it must not be.
+    Where these rows or the champion cannot be read any more, it is published and does not serve:
+    whoever is about to publish cannot fail.
 
     Args:
+        experiment: Asked for only where there is something to be compared.
         folder: Where the challenger lies.
     """
     promote = challenger.config.promote
@@ -91,8 +107,11 @@ def judge(
         return Judgement(False, f"{its} is no better than the mean predictor's {mean:.10g}")
     if champion is None:
         return Judgement(True, f"{its} beats the mean predictor's {mean:.10g}")
-    theirs = registry.folder(challenger.model, champion)
-    challenge = experiment.challenge(ours, mean, folder, theirs)
+    try:
+        theirs = registry.folder(challenger.model, champion)
+        challenge = experiment().challenge(ours, mean, folder, theirs)
+    except (NotFound, Damaged, GivenUp) as error:
+        return Judgement(False, f"it cannot be held against version {champion}: {error}")
     than = f"the {challenge.champion:.10g} of version {champion} on the same rows"
     if challenge.interval is None:
         is_larger = "is larger than" if challenge.worse else "is not larger than"

@@ -213,3 +213,18 @@ def test_a_job_that_costs_its_worker_again_and_again_is_given_up_as_is_known_eve
     job = other.wait_for(job_id)
     assert job["status"] == "failed"
     assert job["error"] == "given up: the worker died each time that it ran this job"
+
+
+def test_each_worker_has_its_own_slots(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
+) -> None:
+    settings = {"database_url": postgres.database(), "access_log": "false"}
+    folders = tmp_path_factory.mktemp("two"), tmp_path_factory.mktemp("one")
+    with running(folders[0], slots="2", **settings) as two:
+        two.until(lambda: worker_is_ready(two))
+        with running(folders[1], slots="1", **settings) as one:
+            one.until(lambda: worker_is_ready(one))
+            jobs = [one.train(**LONG, models=["cross"], baselines=[]) for _ in range(4)]
+            one.until(lambda: (len(trains(two)), len(trains(one))) == (2, 1))
+            statuses = sorted(one.get(f"/jobs/{job_id}")["status"] for job_id in jobs)
+            assert statuses == ["queued", "running", "running", "running"]

@@ -18,8 +18,6 @@ from service.tracing import begin as tracing_of
 
 logger = logging.getLogger(__name__)
 
-POLLING_SECONDS = 0.2
-"""How often the queue is looked at: in Postgres, half of what an idle worker asks of it."""
 PUT_BACK_SECONDS = 2.5
 
 LIFE_SECONDS = 0.2
@@ -47,11 +45,7 @@ def work(settings: Settings) -> None:
     asyncio.run(workflows.tidy_up(store))
     tracing = tracing_of(settings)
     workflows.register(settings, store, life, running, tracing)
-    DBOS.listen_queues([QUEUE])
     DBOS.launch()
-    DBOS.register_queue(
-        QUEUE, worker_concurrency=settings.slots, polling_interval_sec=POLLING_SECONDS
-    )
     life.say("ready")
     logger.info("worker %s is ready", life.name)
     stop = threading.Event()

@@ -11,7 +11,7 @@ from models.config import TrainConfig
 from service.jobs import child, curves, database, spans
 from service.jobs.lease import Lease
 from service.jobs.news import News
-from service.jobs.queue import APPLICATION_VERSION, HELP, WORKFLOW
+from service.jobs.queue import APPLICATION_VERSION, HELP, QUEUE, WORKFLOW
 from service.jobs.store import JobStore
 from service.jobs.worker_state import WorkerState
 from service.settings import Settings
@@ -19,6 +19,9 @@ from service.store import tidying
 from service.tracing import Tracing
 
 logger = logging.getLogger(__name__)
+
+POLLING_SECONDS = 0.2
+"""How often the queue is looked at: in Postgres, nearly half of what an idle worker asks of it."""
 
 NEWS_SECONDS = 1.0
 """How often DBOS looks whether it has news for Postgres. Nobody waits for them."""
@@ -31,7 +34,7 @@ def register(
     running: set[str],
     tracing: Tracing | None,
 ) -> None:
-    """Tells DBOS what to do with a job, and with help for one.
+    """Tells DBOS what to do with a job, and with help for one, and of how many at once.
 
     Args:
         running: Gets what this worker runs now.
@@ -44,7 +47,13 @@ def register(
         "log_level": "WARNING",
         "notification_coalesce_sec": NEWS_SECONDS,
     }
-    DBOS(config=options)
+    dbos = DBOS(config=options)
+    # In this process alone. Of `register_queue` there would be one row in the database for all
+    # workers: the last one to start would set how many slots each of them has.
+    dbos.listen_queues([])
+    dbos._registry._register_internal_queue(
+        QUEUE, worker_concurrency=settings.slots, polling_interval_sec=POLLING_SECONDS
+    )
     logging.getLogger("dbos").addFilter(_is_news)
     _register_jobs(settings, store, life, running, tracing)
     _register_helpers(settings, store, life, running)

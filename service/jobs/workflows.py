@@ -92,7 +92,7 @@ def _register_jobs(
                 made_at = known.get("table_made_at")
                 return await child.run(child.Work(*work, table_made_at=made_at))
         except child.JobCancelled:
-            await store.client.cancel_workflow_async(job_id)
+            await DBOS.cancel_workflow_async(job_id)  # waits for the database, as `store` does not
             raise
         finally:
             if settings.shares_jobs:

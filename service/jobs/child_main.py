@@ -12,6 +12,7 @@ import os
 import signal
 import tempfile
 import threading
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -105,7 +106,7 @@ def main(
         if where.store is not None:
             patiently(where.store.refresh)
         # TensorFlow would remove its temporary files at an exit, which this process does not make.
-        attempt = where.registry.staging.begin(job_id)
+        attempt = patiently(partial(where.registry.staging.begin, job_id))
         tempfile.tempdir = os.fspath(attempt.folder)
         work = Work(
             job_id,

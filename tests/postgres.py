@@ -5,9 +5,10 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -62,6 +63,23 @@ class Postgres:
     def restart(self) -> None:
         """Ends all sessions, and returns when it answers again."""
         self._control("restart", "--mode=fast", "--log", str(self._folder / "log"))
+
+    def crash(self) -> None:
+        """Kills a session, and so ends all; returns when it answers again.
+
+        To itself, it has been running since it was started.
+        """
+        killed, other = (psycopg.connect(self._url("postgres")) for _ in range(2))
+        psutil.Process(killed.info.backend_pid).kill()
+        with suppress(psycopg.OperationalError):
+            other.execute("SELECT pg_sleep(60)")
+        killed.close()
+        other.close()
+        while True:
+            try:
+                return psycopg.connect(self._url("postgres")).close()
+            except psycopg.OperationalError:
+                time.sleep(0.02)
 
     @contextmanager
     def suspended(self) -> Iterator[None]:

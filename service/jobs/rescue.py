@@ -30,7 +30,16 @@ OTHERS = text("""
     SELECT name FROM crosscheck.workers WHERE state IN ('starting', 'ready') AND name <> :own
 """)
 
-HAS_SETTLED = text("SELECT pg_postmaster_start_time() < now() - make_interval(secs => :seconds)")
+HAS_SETTLED = text("""
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = current_user
+            AND backend_start < now() - make_interval(secs => :seconds)
+    )
+""")
+"""Whether a session of ours is that old. None is where all have ended: with a start, a crash, which
+leaves the time of the start as it was, or another primary."""
+
 LOCK = text(f"SELECT pg_try_advisory_xact_lock({KEY})")
 
 OF = text("""
@@ -76,17 +85,16 @@ def rescue(engine: Engine, own: str, queue: str, spared_seconds: float = OVER_SE
     """Queues the jobs of dead workers again.
 
     Args:
-        spared_seconds: For so long after a start of the database nobody is judged: all had lost
+        spared_seconds: For so long after all sessions have ended nobody is judged: all had lost
             their locks, and those who live take them again, or end.
     """
     with engine.begin() as connection:
-        if not connection.scalar(HAS_SETTLED, {"seconds": spared_seconds}):
-            return
         names = connection.scalars(OTHERS, {"own": own, "queue": queue}).all()
         connection.execute(FORGET)
     for name in names:
         with engine.begin() as connection:
-            if connection.scalar(LOCK, {"name": name}):
+            settled = connection.scalar(HAS_SETTLED, {"seconds": spared_seconds})
+            if settled and connection.scalar(LOCK, {"name": name}):
                 job_ids = connection.scalars(OF, {"name": name, "queue": queue}).all()
                 for job_id in job_ids:
                     logger.warning("worker %s has died; job %s is queued again", name, job_id)

@@ -18,6 +18,7 @@ from service.jobs.rescue import put_back_strays, rescue, sweep
 from service.jobs.store import JobStore
 from service.settings import Settings
 from tests.jobs.test_workers import add
+from tests.postgres import Postgres
 
 TAKE = text("""
     UPDATE dbos.workflow_status
@@ -26,6 +27,7 @@ TAKE = text("""
     WHERE workflow_uuid = :job_id
 """)
 ROW = text("SELECT * FROM dbos.workflow_status WHERE workflow_uuid = :job_id")
+SINCE_START = text("SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float")
 NAMES = text("SELECT name FROM crosscheck.workers")
 
 
@@ -105,6 +107,20 @@ def test_so_does_one_that_may_take_its_lock_again_after_a_restart(
     job_id = job_of("alive", jobs, engine)
     rescue(engine, "me", QUEUE, spared_seconds=1e9)
     assert row_of(job_id, engine)["status"] == "PENDING"
+
+
+def test_so_does_one_that_may_take_its_lock_again_after_a_crash(
+    jobs: JobStore, engine: Engine, postgres: Postgres
+) -> None:
+    """It was not as long ago as the start."""
+    job_id = job_of("alive", jobs, engine)
+    postgres.crash()
+    with engine.connect() as connection:
+        since_start = connection.scalar(SINCE_START)
+    rescue(engine, "me", QUEUE, spared_seconds=since_start)
+    assert row_of(job_id, engine)["status"] == "PENDING"
+    look(engine)
+    assert row_of(job_id, engine)["status"] == "ENQUEUED"
 
 
 @pytest.mark.parametrize(

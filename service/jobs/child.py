@@ -124,7 +124,7 @@ async def run(work: Work) -> list[dict[str, Any]]:
         try:
             return await run_once(work)
         except JobFailed as failure:
-            if not await _is_to_publish(staging, work.job_id):
+            if not await is_to_publish(staging, work.job_id):
                 raise
             logger.error("another child goes on to publish job %s: %s", work.job_id, failure)
             await asyncio.sleep(PUBLISH_AGAIN_SECONDS)
@@ -137,7 +137,7 @@ def end_all() -> None:
         process.kill()
 
 
-async def _is_to_publish(staging: Staging, job_id: str) -> bool:
+async def is_to_publish(staging: Staging, job_id: str) -> bool:
     """Whether a job is decided to publish; who cannot tell now will later."""
     while True:
         try:

@@ -20,6 +20,8 @@ STATUSES: dict[JobStatus, list[str]] = {
 }
 STATUS_OF = {theirs: ours for ours, all_theirs in STATUSES.items() for theirs in all_theirs}
 
+GIVEN_UP = "given up: the worker died each time that it ran this job"
+
 
 def job_of(row: WorkflowStatus) -> Job:
     """The job that a row is of."""
@@ -29,7 +31,7 @@ def job_of(row: WorkflowStatus) -> Job:
     progress = known.get("progress") if status != "queued" else None  # else of an earlier attempt
     error = None
     if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        error = "given up: the worker died each time that it ran this job"
+        error = GIVEN_UP
     elif status == "failed":
         error = str(row.error)
     return Job(

@@ -12,6 +12,7 @@ from service.jobs import child, curves, database, spans
 from service.jobs.lease import Lease
 from service.jobs.news import News
 from service.jobs.queue import APPLICATION_VERSION, HELP, QUEUE, WORKFLOW
+from service.jobs.rows import GIVEN_UP
 from service.jobs.store import JobStore
 from service.jobs.worker_state import WorkerState
 from service.settings import Settings
@@ -69,6 +70,8 @@ def _register_jobs(
     @DBOS.step(preemptible=True)
     async def run_job(job_id: str, config: dict[str, Any]) -> list[dict[str, Any]]:
         await tidy_up(store)
+        if await _is_to_be_given_up(job_id, store, settings.max_job_attempts):
+            raise child.JobFailed(GIVEN_UP)
         await store.note(job_id, started_at=_now(), progress=None)
 
         async def keep(kind: str, told: Any) -> None:
@@ -102,7 +105,7 @@ def _register_jobs(
 
     @DBOS.workflow(
         name=WORKFLOW,
-        max_recovery_attempts=settings.max_job_attempts,
+        max_recovery_attempts=None,  # `run_job` sees to it
         serialization_type=WorkflowSerializationFormat.PORTABLE,
     )
     async def train(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -146,6 +149,14 @@ def _register_helpers(
             await run_helper(DBOS.workflow_id, job_id, config, offer)
         finally:
             running.discard(DBOS.workflow_id)
+
+
+async def _is_to_be_given_up(job_id: str, store: JobStore, most_attempts: int) -> bool:
+    """Whether a job has lost its worker too often; one that is about to publish never has."""
+    found = await DBOS.get_workflow_status_async(job_id)
+    # Never None but to who has deleted it meanwhile. The attempt of now counts, too.
+    attempts = (found and found.recovery_attempts) or 0
+    return attempts > most_attempts + 1 and not await child.is_to_publish(store.staging, job_id)
 
 
 async def _keep_losses(job_id: str, losses: dict[str, Any]) -> None:

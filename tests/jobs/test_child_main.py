@@ -53,6 +53,6 @@ def test_a_child_waits_for_a_store_that_is_away_as_it_begins(
     monkeypatch.setattr(Objects, "get", away_once)
     worker, settings = OurWorker(), Settings(artifacts_dir=tmp_path)
     config = TrainConfig().model_dump_json()
-    child_main.main(cast(Any, worker), JOB, config, None, settings)
+    child_main.main(cast(Any, worker), JOB, config, None, None, settings)
     assert worker.told == [{"cancelled": True}]
     assert not away

@@ -1,4 +1,4 @@
-"""What a worker does with a job while Postgres is away for a moment, and before each job."""
+"""What a worker does with a job, in its own process, and before each job."""
 
 import asyncio
 import threading
@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 
 import pytest
 from dbos import DBOS
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from models.config import TrainConfig
 from service.errors import Unavailable
 from service.jobs import child, database, workflows
 from service.jobs.lease import Lease
+from service.jobs.rows import GIVEN_UP
 from service.jobs.store import JobStore
 from service.jobs.workflows import tidy_up
 from service.schemas import Job
@@ -27,10 +28,12 @@ from tests.store.machines import in_memory, machine, refresh
 from tests.tables.revisions import publish
 from tests.telemetry.collector import collecting
 
+LOST = text("UPDATE dbos.workflow_status SET recovery_attempts = :times")
+
 
 @pytest.fixture
 def jobs(engine: Engine, database_url: str, tmp_path: Path) -> Iterator[JobStore]:
-    """Those of a worker in this process, which sends traces and has no child yet."""
+    """Those of a worker in this process, which sends traces and is not launched yet."""
     (tmp_path / ".staging").mkdir()
     with collecting() as collector:
         settings = Settings(
@@ -38,7 +41,6 @@ def jobs(engine: Engine, database_url: str, tmp_path: Path) -> Iterator[JobStore
         )
         store, tracing = JobStore(settings), Tracing(settings)
         workflows.register(settings, store, Lease(engine), set(), tracing)
-        DBOS.launch()
         yield store
         DBOS.destroy(destroy_registry=True)
         tracing.close()
@@ -46,6 +48,9 @@ def jobs(engine: Engine, database_url: str, tmp_path: Path) -> Iterator[JobStore
 
 
 def ended(jobs: JobStore, job_id: str) -> Job:
+    """A job, once the worker is launched and has ended it."""
+    DBOS.launch()
+
     def has_ended() -> bool:
         with suppress(Unavailable):
             return asyncio.run(jobs.has_ended(job_id))
@@ -110,3 +115,29 @@ async def test_a_worker_removes_from_its_machine_what_was_removed_elsewhere(tmp_
     assert not table.exists()
     assert not models.root.exists()
     jobs.close()
+
+
+@pytest.mark.parametrize(
+    ("is_decided", "status", "error"),
+    [(True, "succeeded", None), (False, "failed", GIVEN_UP)],
+    ids=["decided", "undecided"],
+)
+def test_a_job_that_is_decided_to_publish_is_never_given_up(
+    jobs: JobStore,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    is_decided: bool,
+    status: str,
+    error: str | None,
+) -> None:
+    async def publish(work: child.Work) -> list[dict[str, Any]]:
+        return []
+
+    monkeypatch.setattr(child, "run", publish)
+    job_id = asyncio.run(jobs.submit(TrainConfig())).id
+    with engine.begin() as connection:
+        connection.execute(LOST, {"times": jobs.settings.max_job_attempts + 1})
+    if is_decided:
+        jobs.staging.publish(job_id, jobs.staging.begin(job_id))
+    job = ended(jobs, job_id)
+    assert (job.status, job.error) == (status, error)

@@ -318,10 +318,12 @@ class JobStore:
     async def _enqueue_once(
         self, job_id: str, config: TrainConfig, known: dict[str, str], repeated: bool
     ) -> None:
+        if repeated and await self._find(job_id):
+            return
+        pinned, of_table = await asyncio.to_thread(self._pinned, config)  # a store may be slow
         async with self._submitting:  # so that the queue does not fill up while we count it
             if not (repeated and await self._find(job_id)):
                 await self._refuse_if_full()
-                pinned, of_table = await asyncio.to_thread(self._pinned, config)
                 await self._enqueue(job_id, pinned, known | of_table)
 
     def _pinned(self, config: TrainConfig) -> tuple[TrainConfig, dict[str, str]]:

@@ -6,6 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -202,11 +203,13 @@ class Following:
             is_behind: What is under way may have been asked before the change that a client knows.
 
         Raises:
-            TimeoutError, Unavailable: There is no answer.
+            Unavailable: There is no answer.
         """
         come = self._news.new_answer if is_behind else self._news.answer
-        if not await come(CATCH_UP_SECONDS):
-            raise Unavailable("it cannot be found out what serves now", RETRY_LATER)
+        with suppress(TimeoutError):
+            if await come(CATCH_UP_SECONDS):
+                return
+        raise Unavailable("it cannot be found out what serves now", RETRY_LATER)
 
     async def _has_caught_up(self) -> bool:
         try:
@@ -226,13 +229,16 @@ class Following:
 
         Raises:
             NotFound: There is no such dataset.
-            TimeoutError: It takes longer; it goes on, and whoever asks next waits for it.
+            Unavailable: It takes longer; it goes on, and whoever asks next waits for it.
         """
         if self._loaded(dataset) is NOTHING:
             await self._to_look(self._tables.require, dataset)
         if dataset not in self._looks:
             self._looks[dataset] = SingleFlight(partial(self._look, dataset))
-        return await self._looks[dataset].new_answer(seconds)
+        try:
+            return await self._looks[dataset].new_answer(seconds)
+        except TimeoutError:
+            raise Unavailable(f"what serves of {dataset} is not loaded yet", RETRY_LATER) from None
 
     async def _look(self, dataset: str) -> Serving:
         before = self._loaded(dataset)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from models.config import TableDataset
 from models.schema import TRIPLES, TableSchema
 from service import taken_folder
 from service.errors import Unavailable
@@ -48,8 +49,14 @@ class StoredTables(Tables):
         return sorted(self.store.head.datasets.keys() - {TRIPLES})
 
     def numbers(self, name: str) -> list[int]:
-        """The numbers of a dataset's revisions, newest first; or none."""
+        """The numbers of a dataset's revisions, newest first; or none.
+
+        Raises:
+            Unavailable: It is not known here, and the store does not answer.
+        """
         of = self.store.head.datasets.get(name)
+        if of is None:  # it may just have come on another machine
+            of = self.store.refresh().head.datasets.get(name)
         return sorted((each.number for each in of.revisions), reverse=True) if of else []
 
     def folder(self, name: str, number: int) -> Path:
@@ -59,6 +66,12 @@ class StoredTables(Tables):
         if not place.is_dir():
             self._fetch(self._manifest(key), place)
         return place
+
+    def pin(self, dataset: TableDataset) -> tuple[TableDataset, Stored]:
+        """As in the folder; the newest revision may just have come on another machine."""
+        with suppress(Unavailable):
+            self.store.refresh()
+        return super().pin(dataset)
 
     def verify(self, name: str, number: int) -> None:
         """Hashes all of a revision; if it is damaged here, it is fetched again.

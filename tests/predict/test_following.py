@@ -18,7 +18,7 @@ from service.registry import promotion
 from service.registry.versions import Registry
 from service.schemas import Canary
 from service.settings import Settings
-from service.tables.store import Tables
+from service.tables.store import FOLDER, Tables
 from tests.predict.tables import publish
 from tests.registry.versions import OTHER_JOB
 
@@ -166,6 +166,18 @@ async def test_a_look_that_takes_long_holds_up_neither_other_datasets_nor_what_i
     finally:
         come.set()
     await looking
+
+
+async def test_a_dataset_without_versions_is_unavailable_where_nobody_can_tell_of_any(
+    tmp_path: Path, following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come = threading.Event()
+    monkeypatch.setattr(module, "CATCH_UP_SECONDS", 0.01)
+    monkeypatch.setattr(registry, "catch_up", lambda: come.wait(10))
+    (tmp_path / FOLDER / "boats" / "1").mkdir(parents=True)
+    with pytest.raises(Unavailable, match="what serves now"):
+        await following.find(Question("boats", None, None, None))
+    come.set()
 
 
 async def test_a_version_is_tried_on_those_who_name_a_key_alone(

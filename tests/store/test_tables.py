@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from models.config import TableDataset
 from service.errors import NotFound, Unavailable
 from service.objects import Objects, Tag
 from service.registry.manifest import Damaged
@@ -58,6 +59,24 @@ def test_a_table_that_was_read_for_other_columns_leaves_nothing(
     with pytest.raises(SchemaChanged):
         there.tables.publish("houses", folder, stored(b""), expected=None)
     assert len([key for key in keys(objects) if key.endswith(".parquet")]) == 1
+
+
+def test_what_has_just_come_on_one_machine_is_known_to_who_asks_another_one(
+    here: Places, there: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh(there)
+    publish(here.tables, "houses", b"1")
+    assert there.tables.numbers("houses") == [1]
+    publish(here.tables, "houses", b"2")
+    assert there.tables.pin(TableDataset(kind="table", name="houses"))[0].revision == 2
+
+    def away(*_: object) -> None:
+        raise Unavailable("the object store does not answer")
+
+    monkeypatch.setattr(Objects, "get", away)
+    assert there.tables.pin(TableDataset(kind="table", name="houses"))[0].revision == 2
+    with pytest.raises(Unavailable):
+        there.tables.require("boats")
 
 
 def test_who_loses_a_race_publishes_after_it(

@@ -24,6 +24,7 @@ def kept(tmp_path: Path) -> Round:
     ledger.before = {
         JOB: {
             "status": "succeeded",
+            "config": {"promote": "always"},
             "error": None,
             "results": [{"model": "cross", "version": 1}],
         }

@@ -143,6 +143,17 @@ def no_version_takes_over_twice(round_: Round) -> Iterator[str]:
                 yield f"version {version} of {network} is not of job {job_id}"
 
 
+def who_is_to_take_over_does(round_: Round) -> Iterator[str]:
+    """The versions of a job that says so have served."""
+    for job_id in round_.ledger.accepted.keys() - round_.ledger.bygone:
+        job = round_.ledger.jobs.get(job_id)
+        if job and job["status"] == "succeeded" and job["config"]["promote"] == "always":
+            for network in round_.ledger.accepted[job_id]:
+                changes = round_.ledger.history.get(network)
+                if changes is not None and job_id not in {each["job_id"] for each in changes}:
+                    yield f"job {job_id} has not taken over of {network}"
+
+
 def every_question_is_answered(round_: Round) -> Iterator[str]:
     """`/predict` answers, unless there is no process that could."""
     for answer in failed(round_):
@@ -180,6 +191,7 @@ PROMISES: list[Callable[[Round], Iterator[str]]] = [
     what_is_damaged_is_named,
     what_serves_is_whole,
     no_version_takes_over_twice,
+    who_is_to_take_over_does,
     every_question_is_answered,
     every_answer_is_right,
     every_refusal_is_orderly,

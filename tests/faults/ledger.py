@@ -13,6 +13,7 @@ from models.config import COMPARED
 from models.schema import TRIPLES
 from service.registry.manifest import METADATA, ONNX
 from service.schemas import Metadata
+from service.tables.store import Tables
 
 Job = dict[str, Any]
 Key = str
@@ -68,6 +69,9 @@ class Ledger:
     listed: list[Revision] = field(default_factory=list)
     """As the service told of them after the last round."""
 
+    def __post_init__(self) -> None:
+        self.tables = Tables(self.artifacts)
+
     def accept(self, job: Job) -> None:
         """Keeps that a job was accepted."""
         dataset = job["config"]["dataset"].get("name", TRIPLES)
@@ -77,7 +81,9 @@ class Ledger:
         """Keeps that a dataset was deleted."""
         of_it = f"{dataset}/"
         self.bygone |= {
-            job_id for job_id, networks in self.accepted.items() if networks[0].startswith(of_it)
+            job_id
+            for job_id, networks in [*self.accepted.items()]  # others go on to post
+            if networks[0].startswith(of_it)
         }
         self.revisions = [each for each in self.revisions if each.dataset != dataset]
         for key in [key for key in self.published if key.startswith(of_it)]:

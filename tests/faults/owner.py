@@ -55,13 +55,16 @@ class Owner(Trainer):
         self._ledger.revisions.append(Revision(name, response.json()["revision"], sha256))
 
     def _train_on(self, name: str) -> None:
-        key, config = new_key(self._random), {"dataset": name, **TINY}
+        key, config = new_key(self._random), self._job_on(name)
         while not (job := self._post(key, config)):
             self._pause_or_give_up("a job was never accepted")
         if self._random.random() < CANCELLED_SHARE:
             time.sleep(self._random.uniform(0, 3))
             while not self._cancel(job["id"]):
                 self._pause_or_give_up("a job could be neither cancelled nor kept")
+
+    def _job_on(self, name: str) -> dict[str, Any]:
+        return {"dataset": name, **TINY}
 
     def _delete(self, name: str) -> None:
         self._insist("DELETE", f"/datasets/{name}", 204, if_done_before=404)

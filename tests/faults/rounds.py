@@ -76,7 +76,7 @@ def _campaign(folder: Path, random: Random) -> Iterator[tuple[Service, Load, Led
         Load(service, Random(random.random())) as load,
     ):
         ledger = Ledger(service.artifacts)
-        _upload_the_first(service, ledger, random)
+        upload_the_first(KEPT, service, ledger, random)
         # Of the triples a version to keep, and one to damage.
         configs = [{**SMALL, "seed": 42}, {**SMALL, "seed": 43}, {"dataset": KEPT, **TINY}]
         for job_id in [service.train(**config, promote="always") for config in configs]:
@@ -88,11 +88,12 @@ def _campaign(folder: Path, random: Random) -> Iterator[tuple[Service, Load, Led
         yield service, load, ledger
 
 
-def _upload_the_first(service: Service, ledger: Ledger, random: Random) -> None:
+def upload_the_first(name: str, service: Service, ledger: Ledger, random: Random) -> None:
+    """Makes a dataset."""
     content = table(random)
-    response = service.client.put(f"/datasets/{KEPT}?target=price", content=content)
+    response = service.client.put(f"/datasets/{name}?target=price", content=content)
     assert response.status_code == 201, response.text
-    ledger.revisions.append(Revision(KEPT, 1, hashlib.sha256(content).hexdigest()))
+    ledger.revisions.append(Revision(name, 1, hashlib.sha256(content).hexdigest()))
 
 
 def _play_one(
@@ -159,7 +160,7 @@ def _wait_until_all_ended(service: Service, ledger: Ledger) -> dict[str, Job]:
     """All jobs, once those that somebody posted have ended; or as they are after a minute."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        jobs = _jobs(service)
+        jobs = all_jobs(service)
         ended = {job_id for job_id, job in jobs.items() if job["status"] in ENDED}
         if ended >= ledger.accepted.keys() or time.monotonic() > deadline:
             return jobs
@@ -191,7 +192,8 @@ def _listed(service: Service) -> Iterator[Revision]:
             yield Revision(name, number, upload["sha256"])
 
 
-def _jobs(service: Service) -> dict[str, Job]:
+def all_jobs(service: Service) -> dict[str, Job]:
+    """As the service tells of them."""
     found: dict[str, Job] = {}
     cursor: dict[str, str] = {}
     while True:

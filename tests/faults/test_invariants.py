@@ -131,6 +131,11 @@ def take_over_for_another(kept: Round) -> Round:
     return kept
 
 
+def do_not_take_over(kept: Round) -> Round:
+    kept.ledger.history["triples/cross"].pop()
+    return kept
+
+
 def lose_a_revision(kept: Round) -> Round:
     kept.ledger.listed = []
     return kept
@@ -207,6 +212,7 @@ def take_long(kept: Round) -> Round:
         (serve_what_is_damaged, invariants.what_serves_is_whole),
         (take_over_twice, invariants.no_version_takes_over_twice),
         (take_over_for_another, invariants.no_version_takes_over_twice),
+        (do_not_take_over, invariants.who_is_to_take_over_does),
         (lose_a_revision, invariants_of_tables.every_accepted_revision_stays),
         (change_a_revision, invariants_of_tables.every_accepted_revision_stays),
         (list_what_was_only_begun, invariants_of_tables.nothing_else_is_listed),

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from models.schema import TRIPLES
+
 
 @dataclass(frozen=True)
 class Answered:
-    """A question for predictions of triples, through the balancer, and its answer."""
+    """A question for predictions, through the balancer, and its answer."""
 
     client: str
     asked_at: float
@@ -20,11 +22,17 @@ class Answered:
     """The epoch that the client sent, or would have sent."""
     may_be_old: bool = False
     """Whether the balancer says so, since nobody was ready."""
+    dataset: str = TRIPLES
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether there is no such dataset, or nothing serves of it."""
+        return self.dataset != TRIPLES and self.status in {404, 409}
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """A promotion that was answered by 200 once the whole fleet was known to follow."""
+    """A promotion of triples that was answered by 200 once the whole fleet was known to follow."""
 
     answered_at: float
     epoch: int
@@ -68,6 +76,25 @@ class Predicts:
     model: str
     version: int
     prediction: float
+    dataset: str = TRIPLES
+    after: int = 0
+    """The epoch after which its life began: one that is made anew counts its versions anew."""
 
 
-Event = Answered | Promoted | AskedDirectly | Died | Seen | Predicts
+@dataclass(frozen=True)
+class Deleted:
+    """A dataset was deleted, at this time or later, to be made anew."""
+
+    dataset: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """A dataset was found that was made after an epoch: all greater ones are of it."""
+
+    dataset: str
+    after: int
+
+
+Event = Answered | Promoted | AskedDirectly | Died | Seen | Predicts | Deleted | Made

@@ -47,6 +47,7 @@ SETTINGS = {
     "STALENESS_SECONDS": "2",
     "BALANCER_SECONDS": "3",
     "ACCESS_LOG": "false",
+    "MAX_REVISIONS": "1000",
     "HOST": "0.0.0.0",  # noqa: S104
     "INSECURE": "true",
 }

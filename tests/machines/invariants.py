@@ -6,11 +6,23 @@ What must hold of jobs and versions is in tests/faults/invariants.py.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from itertools import chain, repeat
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from tests.machines.events import Answered, AskedDirectly, Died, Event, Predicts, Promoted, Seen
+from models.schema import TRIPLES
+from tests.machines.events import (
+    Answered,
+    AskedDirectly,
+    Deleted,
+    Died,
+    Event,
+    Made,
+    Predicts,
+    Promoted,
+    Seen,
+)
 
 RESCUE_SECONDS = 20.0
 
@@ -31,24 +43,48 @@ def who_carries_the_epoch_never_goes_back(events: Sequence[Event]) -> Iterator[s
 
 def an_epoch_is_one_state(events: Sequence[Event]) -> Iterator[str]:
     """All who answer by the same epoch answer with the same version of a network."""
-    versions: dict[tuple[int, str], set[int]] = defaultdict(set)
+    versions: dict[tuple[str, int, str], set[int]] = defaultdict(set)
     for answer in _of(Answered, events):
         if answer.status == 200:
-            versions[answer.epoch, answer.body["model"]].add(answer.body["version"])
-    for (epoch, model), found in versions.items():
+            network = answer.dataset, answer.epoch, answer.body["model"]
+            versions[network].add(answer.body["version"])
+    for (dataset, epoch, model), found in versions.items():
         if len(found) > 1:
-            yield f"in epoch {epoch} of {model}, {sorted(found)} answered"
+            yield f"in epoch {epoch} of {dataset}/{model}, {sorted(found)} answered"
 
 
 def every_answer_is_the_versions_own(events: Sequence[Event]) -> Iterator[str]:
-    """Predictions are those of the version that they name, in every bit."""
-    right = {(each.model, each.version): each.prediction for each in _of(Predicts, events)}
+    """Predictions are those of the version that they name, in every bit.
+
+    Of a deleted dataset there may be versions that nobody could look at in time: all answers by
+    one of them are the same.
+    """
+    right = {
+        (each.dataset, each.after, each.model, each.version): np.float32(each.prediction)
+        for each in _of(Predicts, events)
+    }
+    lives = _lives(events)
     for answer in _of(Answered, events):
         if answer.status == 200:
             told = np.float32(answer.body["predictions"][0])
-            expected = right.get((answer.body["model"], answer.body["version"]))
-            if expected is None or told != np.float32(expected):
+            life = _life(lives[answer.dataset], answer.epoch)
+            key = answer.dataset, life.after, answer.body["model"], answer.body["version"]
+            if life.deleted_at < math.inf:
+                right.setdefault(key, told)
+            if told != (expected := right.get(key)):
                 yield f"{answer.body} instead of {expected}"
+
+
+def who_knows_an_epoch_is_told_of_nothing_only_once_that_is_deleted(
+    events: Sequence[Event],
+) -> Iterator[str]:
+    """Where something has served there is a dataset, and something serves, until it is deleted."""
+    lives = _lives(events)
+    for answer in _of(Answered, events):
+        if answer.client == "carrier" and answer.knew and answer.found_nothing:
+            life = _life(lives[answer.dataset], answer.knew)
+            if answer.answered_at < life.deleted_at:
+                yield f"who knew epoch {answer.knew} was told of none: {answer.body}"
 
 
 def after_a_promotion_that_waited_nobody_answers_by_an_older_state(
@@ -59,6 +95,7 @@ def after_a_promotion_that_waited_nobody_answers_by_an_older_state(
         for answer in _of(Answered, events):
             if (
                 answer.status == 200
+                and answer.dataset == TRIPLES
                 and answer.asked_at >= promoted.answered_at
                 and answer.epoch < promoted.epoch
                 and not answer.may_be_old
@@ -117,6 +154,29 @@ def _has_left(seen: Seen, worker: str) -> bool:
     return seen.status != "ENQUEUED" and (seen.status != "PENDING" or seen.worker != worker)
 
 
+class _Life(NamedTuple):
+    """Of a dataset: the epochs after one, until it is deleted."""
+
+    after: int = 0
+    deleted_at: float = math.inf
+
+
+def _lives(events: Sequence[Event]) -> dict[str, list[_Life]]:
+    """Of each dataset, one after the other; each but the last one was deleted."""
+    lives: dict[str, list[_Life]] = defaultdict(lambda: [_Life()])
+    for dataset in {each.dataset for each in _of(Made, events)}:
+        made = sorted({each.after for each in _of(Made, events) if each.dataset == dataset})
+        deleted = sorted({each.at for each in _of(Deleted, events) if each.dataset == dataset})
+        ends = chain(deleted, repeat(math.inf))
+        lives[dataset] = [_Life(*each) for each in zip(made, ends, strict=False)]
+    return lives
+
+
+def _life(lives: list[_Life], epoch: int) -> _Life:
+    """Of which an epoch is."""
+    return max([each for each in lives if each.after < epoch], default=lives[0])
+
+
 def _of(kind: type[T], events: Iterable[object]) -> Iterator[T]:
     return (event for event in events if isinstance(event, kind))
 
@@ -125,6 +185,7 @@ INVARIANTS: list[Invariant] = [
     who_carries_the_epoch_never_goes_back,
     an_epoch_is_one_state,
     every_answer_is_the_versions_own,
+    who_knows_an_epoch_is_told_of_nothing_only_once_that_is_deleted,
     after_a_promotion_that_waited_nobody_answers_by_an_older_state,
 ]
 """All but `a_dead_workers_job_runs_elsewhere_soon`, which holds where nothing else runs beside."""

@@ -11,11 +11,13 @@ from models.schema import TRIPLES
 from tests.conftest import WITH_BASELINES
 from tests.faults.clients import CANCELLED_SHARE, new_key
 from tests.faults.ledger import INSTANCES, Ledger
+from tests.faults.owner import KEPT
 from tests.faults.people import Person, Trainer
 from tests.machines.events import Answered, AskedDirectly, Event, Promoted, Seen
 from tests.machines.fleet import Fleet, Front
 
 ROW = INSTANCES[TRIPLES][:1]
+ROW_OF_TABLE = INSTANCES[KEPT][:1]
 
 NETWORK = "cross"
 """Which is asked for and promoted: its versions are those of each job."""
@@ -32,10 +34,18 @@ class Asker(Person):
 
     timeout_seconds = 15.0
 
-    def __init__(self, front: Front, random: Random, events: list[Event], name: str) -> None:
+    def __init__(
+        self,
+        front: Front,
+        random: Random,
+        events: list[Event],
+        name: str,
+        dataset: str = TRIPLES,
+    ) -> None:
         super().__init__(front, random)
         self._events = events
         self._name = name
+        self._dataset = dataset
         self._knows = 0
 
     def _act(self) -> None:
@@ -58,7 +68,8 @@ class Asker(Person):
             return None
 
     def _predict(self) -> Answered:
-        question = {"instances": ROW, "model": NETWORK}
+        row = ROW if self._dataset == TRIPLES else ROW_OF_TABLE
+        question = {"dataset": self._dataset, "instances": row, "model": NETWORK}
         headers = {"Connection": self._random.choice(["keep-alive", "close"])}
         if self._name == "carrier":
             headers["X-Serving-Epoch"] = str(self._knows)
@@ -66,7 +77,7 @@ class Asker(Person):
         response = self._ask("POST", "/predict", json=question, headers=headers)
         now = time.monotonic()
         if response is None:
-            return Answered(self._name, asked_at, now, None, knew=knew)
+            return Answered(self._name, asked_at, now, None, knew=knew, dataset=self._dataset)
         is_answer = response.status_code == 200
         return Answered(
             self._name,
@@ -77,6 +88,7 @@ class Asker(Person):
             epoch_of(response) if is_answer else 0,
             knew,
             may_be_old="warning" in response.headers,
+            dataset=self._dataset,
         )
 
 

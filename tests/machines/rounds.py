@@ -1,5 +1,6 @@
 """Rounds of a fleet: people ask for this and that, faults strike, all heals; then the promises."""
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,13 +20,16 @@ from service.errors import CrosscheckError
 from service.store.places import Places, places
 from tests.conftest import SMALL
 from tests.faults import invariants as of_jobs
+from tests.faults import invariants_of_tables as of_tables
 from tests.faults.invariants import ENDED, Round
-from tests.faults.ledger import Job, Ledger
+from tests.faults.ledger import Job, Ledger, Revision
 from tests.faults.load import Answer
-from tests.machines.events import Answered, Event, Predicts, Seen
+from tests.faults.rounds import all_jobs, upload_the_first
+from tests.machines.events import Answered, Deleted, Event, Made, Predicts, Seen
 from tests.machines.faults import FAULTS, SETTLING_SECONDS, Fault, Scene
 from tests.machines.fleet import START_SECONDS, WRONG_CLOCKS, Fleet, fleet
 from tests.machines.invariants import Invariant, takeovers
+from tests.machines.owner import TABLE, OwnerInFleet, small_job_on
 from tests.machines.people import NETWORK, Asker, Poster, Promoter, Watcher
 
 PROMISES = [
@@ -39,6 +43,12 @@ PROMISES = [
     of_jobs.cancelled_is_cancelled,
     of_jobs.jobs_fail_for_a_reason,
     of_jobs.every_version_is_whole,
+    of_jobs.no_version_takes_over_twice,
+    of_jobs.who_is_to_take_over_does,
+    of_tables.every_accepted_revision_stays,
+    of_tables.nothing_else_is_listed,
+    of_tables.no_revision_is_given_twice,
+    of_tables.every_revision_is_whole,
     of_jobs.every_question_is_answered,
     of_jobs.every_refusal_is_orderly,
 ]
@@ -94,6 +104,8 @@ class _Campaign:
         self._fleet = machines
         self._random = random
         self._events: list[Event] = []
+        self._lives: set[Event] = set()
+        """Of the table, with all that was ever read of it."""
         self._stack = ExitStack()
 
     def __enter__(self) -> "_Campaign":
@@ -105,16 +117,19 @@ class _Campaign:
         self._places: Places = places(own, machines.store_url)
         self._places.registry.prepare()
         self._ledger = Ledger(own)
+        self._ledger.tables = self._places.tables
         machines.wait_until_ready()
-        for seed in (42, 43):
-            job_id = machines.front.train(**SMALL, seed=seed, promote="always")
+        upload_the_first(TABLE, machines.front, self._ledger, self._random)
+        machines.front.until(lambda: _is_known_everywhere(machines))
+        for config in ({**SMALL, "seed": 42}, {**SMALL, "seed": 43}, small_job_on(TABLE)):
+            job_id = machines.front.train(**config, promote="always")
             self._ledger.jobs[job_id] = job = machines.front.wait_for(job_id)
             assert job["status"] == "succeeded", job
             self._ledger.accept(self._ledger.jobs[job_id])
         self._look_at_versions()
         machines.front.until(lambda: _serves_everywhere(machines))
-        for name in ("carrier", "passer"):
-            asker = Asker(machines.front, self._own_random(), self._events, name)
+        for name, dataset in (("carrier", TRIPLES), ("passer", TRIPLES), ("carrier", TABLE)):
+            asker = Asker(machines.front, self._own_random(), self._events, name, dataset)
             self._stack.enter_context(asker)
         self._stack.enter_context(Watcher(machines, self._own_random(), self._events))
         return self
@@ -132,8 +147,9 @@ class _Campaign:
         jobs = self._random.randint(1, most_jobs)
         poster = Poster(machines.front, self._own_random(), ledger, jobs)
         promoter = Promoter(machines, self._own_random(), ledger, self._events)
+        owner = OwnerInFleet(machines, self._own_random(), ledger, self._events)
         try:
-            with poster, promoter:
+            with poster, promoter, owner:
                 self._strike(faults)
                 machines.heal()
                 machines.wait_until_ready()
@@ -142,12 +158,12 @@ class _Campaign:
         except (AssertionError, httpx.HTTPError, OSError, CrosscheckError, BaseError) as error:
             broken = [f"{type(error).__name__}: {error}"]
             return Outcome(names, time.monotonic() - began, broken)
-        events = [*self._events, *_ends(ledger), *_predictions(ledger)]
+        events = [*self._events, *_ends(ledger), *_predictions(ledger, TRIPLES), *self._lives]
         answers = [each for each in events if isinstance(each, Answered)]
         round_ = Round(
             ledger=ledger,
-            answers=[Answer(each.status, each.body) for each in answers],
-            disorderly=poster.disorderly + promoter.disorderly,
+            answers=[Answer(each.status, each.body) for each in answers if not each.found_nothing],
+            disorderly=poster.disorderly + promoter.disorderly + owner.disorderly,
             seconds_to_ready=0.0,
             spares_the_api=True,
             may_fail_jobs=False,
@@ -191,9 +207,9 @@ class _Campaign:
 
     def _jobs_once_ended(self) -> dict[str, Job]:
         """All jobs, once those that somebody posted have ended; or as they are when it is late."""
-        front, deadline = self._fleet.front, time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while True:
-            jobs = {job["id"]: job for job in front.get("/jobs", limit=100)["jobs"]}
+            jobs = all_jobs(self._fleet.front)
             ended = {job_id for job_id, job in jobs.items() if job["status"] in ENDED}
             if ended >= self._ledger.accepted.keys() or time.monotonic() > deadline:
                 return jobs
@@ -201,11 +217,27 @@ class _Campaign:
 
     def _look_at_versions(self) -> None:
         """Fetches all that the store has, as one more machine."""
-        self._places.registry.catch_up()
-        for name in COMPARED:
-            for number in self._places.registry.numbers(name):
-                self._places.registry.folder(name, number)
-        self._ledger.read_versions()
+        registry, tables, ledger = *self._places[:2], self._ledger
+        registry.catch_up()
+        shutil.rmtree(ledger.artifacts / TABLE, ignore_errors=True)  # it may have another life
+        for dataset in (TRIPLES, *tables.names()):
+            of = registry.of(dataset)
+            for name in COMPARED:
+                for number in of.numbers(name):
+                    of.folder(name, number)
+                if dataset != TRIPLES:
+                    changes = [change.model_dump() for change in of.changes(name)]
+                    ledger.history[f"{dataset}/{name}"] = changes
+        ledger.read_versions()
+        ledger.listed = [
+            Revision(name, number, upload.sha256)
+            for name in tables.names()
+            for number in tables.numbers(name)
+            if (upload := tables.revision(name, number).upload)
+        ]
+        deleted = [each for each in self._events if isinstance(each, Deleted)]
+        after = registry.of(TABLE).first_epoch
+        self._lives |= {*deleted, Made(TABLE, after), *_predictions(ledger, TABLE, after)}
 
     def _own_random(self) -> Random:
         return Random(self._random.random())  # threads mix up a common one
@@ -219,12 +251,22 @@ def _ends(ledger: Ledger) -> Iterator[Seen]:
             yield Seen(now, job_id, job["status"], "")
 
 
-def _predictions(ledger: Ledger) -> Iterator[Predicts]:
+def _predictions(ledger: Ledger, dataset: str, after: int = 0) -> Iterator[Predicts]:
     for key, (first, *_) in ledger.predictions.items():
-        _, model, version = key.split("/")
-        yield Predicts(model, int(version), float(first))
+        of, model, version = key.split("/")
+        if of == dataset:
+            yield Predicts(model, int(version), float(first), dataset, after)
+
+
+def _is_known_everywhere(machines: Fleet) -> bool:
+    path = f"/datasets/{TABLE}"
+    return all(door.client.get(path).status_code == 200 for door in machines.doors)
 
 
 def _serves_everywhere(machines: Fleet) -> bool:
-    path = f"/models/{TRIPLES}/{NETWORK}"
-    return all(door.get(path)["serving"] == 2 for door in machines.doors)
+    serving = {f"/models/{TRIPLES}/{NETWORK}": 2, f"/models/{TABLE}/{NETWORK}": 1}
+    return all(
+        door.get(path)["serving"] == number
+        for door in machines.doors
+        for path, number in serving.items()
+    )

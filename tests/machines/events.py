@@ -25,9 +25,10 @@ class Answered:
     dataset: str = TRIPLES
 
     @property
-    def found_nothing(self) -> bool:
-        """Whether there is no such dataset, or nothing serves of it."""
-        return self.dataset != TRIPLES and self.status in {404, 409}
+    def is_of_nothing(self) -> bool:
+        """Whether there is no such table, nothing serves of it, or that cannot be told now."""
+        is_ours = isinstance(self.body, str) and '"detail"' in self.body
+        return self.dataset != TRIPLES and self.status in {404, 409, 503} and is_ours
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def who_knows_an_epoch_is_told_of_nothing_only_once_that_is_deleted(
     """Where something has served there is a dataset, and something serves, until it is deleted."""
     lives = _lives(events)
     for answer in _of(Answered, events):
-        if answer.client == "carrier" and answer.knew and answer.found_nothing:
+        if answer.client == "carrier" and answer.knew and answer.is_of_nothing:
             life = _life(lives[answer.dataset], answer.knew)
             if answer.answered_at < life.deleted_at:
                 yield f"who knew epoch {answer.knew} was told of none: {answer.body}"

@@ -162,7 +162,7 @@ class _Campaign:
         answers = [each for each in events if isinstance(each, Answered)]
         round_ = Round(
             ledger=ledger,
-            answers=[Answer(each.status, each.body) for each in answers if not each.found_nothing],
+            answers=[Answer(each.status, each.body) for each in answers if not each.is_of_nothing],
             disorderly=poster.disorderly + promoter.disorderly + owner.disorderly,
             seconds_to_ready=0.0,
             spares_the_api=True,

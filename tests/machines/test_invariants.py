@@ -1,9 +1,29 @@
 """Each invariant is seen to be broken by a log of what must not happen."""
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from tests.machines.events import Answered, AskedDirectly, Died, Event, Predicts, Promoted, Seen
+from tests.faults.invariants import Round
+from tests.faults.invariants_of_tables import every_revision_is_whole
+from tests.faults.ledger import Ledger, Revision
+from tests.machines.events import (
+    Answered,
+    AskedDirectly,
+    Deleted,
+    Died,
+    Event,
+    Made,
+    Predicts,
+    Promoted,
+    Seen,
+)
 from tests.machines.invariants import INVARIANTS, a_dead_workers_job_runs_elsewhere_soon
+from tests.store.machines import in_memory, keys, machine
+from tests.tables.revisions import publish
 
 
 def answered(
@@ -19,6 +39,14 @@ def answered(
     return Answered("carrier", asked_at, asked_at + 0.1, 200, body, epoch, knew, may_be_old)
 
 
+def of_table(asked_at: float, epoch: int, version: int, **more: Any) -> Answered:
+    return replace(answered(asked_at, epoch, version, **more), dataset="flats")
+
+
+def told_of_none(asked_at: float, knew: int) -> Answered:
+    return Answered("carrier", asked_at, asked_at, 404, '{"detail": …}', 0, knew, dataset="flats")
+
+
 KEPT: list[Event] = [
     *(Predicts("cross", version, 0.1) for version in (1, 2)),
     Seen(0.0, "job", "PENDING", "one"),
@@ -31,6 +59,15 @@ KEPT: list[Event] = [
     AskedDirectly(2.3, ready=True, epoch=2),
     Died("one", at=3.0),
     Seen(9.0, "job", "ENQUEUED", "one"),
+    *(Made("flats", after) for after in (0, 6)),
+    Deleted("flats", 2.0),
+    *(Predicts("cross", 1, told, "flats", after) for after, told in ((0, 0.2), (6, 0.3))),
+    of_table(1.0, 1, 1, prediction=0.2),
+    told_of_none(1.1, 0),
+    of_table(2.1, 1, 1, prediction=0.2),  # its epochs are its own
+    of_table(2.1, 2, 2, knew=1, prediction=0.4),  # deleted before anybody looked at it
+    told_of_none(2.2, 2),
+    of_table(2.3, 7, 1, knew=2, prediction=0.3),
     Seen(22.9, "job", "PENDING", "two"),
 ]
 """A log of what may happen."""
@@ -60,11 +97,32 @@ def test_what_may_happen_breaks_nothing() -> None:
             AskedDirectly(3.0, ready=True, epoch=1),
             "after_a_promotion_that_waited_nobody_answers_by_an_older_state",
         ),
+        (of_table(3.0, 7, 1, knew=8, prediction=0.3), "who_carries_the_epoch_never_goes_back"),
+        (of_table(3.0, 2, 1, prediction=0.2), "an_epoch_is_one_state"),
+        (of_table(3.0, 7, 1, prediction=0.2), "every_answer_is_the_versions_own"),
+        (of_table(3.0, 2, 2, prediction=0.5), "every_answer_is_the_versions_own"),
+        (of_table(3.0, 8, 2), "every_answer_is_the_versions_own"),
+        *(
+            (none, "who_knows_an_epoch_is_told_of_nothing_only_once_that_is_deleted")
+            for none in (told_of_none(1.9, 1), told_of_none(3.0, 7))
+        ),
         (Died("two", at=23.0), "a_dead_workers_job_runs_elsewhere_soon"),
     ],
 )
 def test_what_must_not_happen_is_found(more: Event, which: str) -> None:
     assert broken([*KEPT, more]) == {which}
+
+
+def test_a_revision_of_which_the_store_has_lost_the_rows_is_found(tmp_path: Path) -> None:
+    objects, ledger = in_memory(), Ledger(tmp_path)
+    ledger.tables = stored = machine(tmp_path, objects).tables
+    publish(stored, "flats")
+    ledger.revisions = [Revision("flats", 1, "any")]
+    round_ = Round(ledger, [], [], 0.0, spares_the_api=True, may_fail_jobs=False)
+    assert list(every_revision_is_whole(round_)) == []
+    shutil.rmtree(tmp_path / ".store" / "tables")
+    objects.delete([key for key in keys(objects) if key.endswith(".parquet")])
+    assert any(every_revision_is_whole(round_))
 
 
 LATE = {"a_dead_workers_job_runs_elsewhere_soon"}

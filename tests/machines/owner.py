@@ -42,6 +42,7 @@ class OwnerInFleet(ThroughBalancer, Owner):
         # Until then a job would be refused, or be one on the table of before.
         while not all(map(self._knows_of_it, self._fleet.doors)):
             self._pause_or_give_up(f"an API never knew of {name}")
+        self._train_on(name)
 
     def _knows_of_it(self, door: Front) -> bool:
         """Whether an API knows of the last revision, or cannot be asked."""

@@ -173,8 +173,8 @@ def _lives(events: Sequence[Event]) -> dict[str, list[_Life]]:
 
 
 def _life(lives: list[_Life], epoch: int) -> _Life:
-    """Of which an epoch is."""
-    return max([each for each in lives if each.after < epoch], default=lives[0])
+    """Of which an epoch is; by the first one of a life nobody can answer."""
+    return max([each for each in lives if each.after <= epoch], default=lives[0])
 
 
 def _of(kind: type[T], events: Iterable[object]) -> Iterator[T]:

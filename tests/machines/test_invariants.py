@@ -102,6 +102,7 @@ def test_what_may_happen_breaks_nothing() -> None:
         (of_table(3.0, 7, 1, prediction=0.2), "every_answer_is_the_versions_own"),
         (of_table(3.0, 2, 2, prediction=0.5), "every_answer_is_the_versions_own"),
         (of_table(3.0, 8, 2), "every_answer_is_the_versions_own"),
+        (of_table(3.0, 6, 2, prediction=0.4), "every_answer_is_the_versions_own"),
         *(
             (none, "who_knows_an_epoch_is_told_of_nothing_only_once_that_is_deleted")
             for none in (told_of_none(1.9, 1), told_of_none(3.0, 7))

@@ -32,6 +32,8 @@ class Serving(NamedTuple):
     """Which versions are tried beside these."""
     epoch: int = 0
     """It grows with each change of what serves, of all networks."""
+    life: str = ""
+    """Of the dataset: see `Registry.life`."""
 
     def resolve(
         self, model: ModelName | None, version: Version | None
@@ -80,7 +82,9 @@ def look(registry: Registry, before: Serving) -> Serving:
 
 
 def _read(registry: Registry, before: Serving, state: tuple[object, ...]) -> Serving:
-    is_gone = registry.dataset != TRIPLES and not registry.is_there
+    life, is_gone = registry.life, registry.dataset != TRIPLES and not registry.is_there
+    if before.life != life:  # it was deleted and made again
+        before = NOTHING
     networks, previous, trials, epoch = {}, {}, {}, registry.first_epoch
     for name in MODEL_NAMES:
         loaded, number = before.networks.get(name), registry.serving(name)
@@ -102,7 +106,7 @@ def _read(registry: Registry, before: Serving, state: tuple[object, ...]) -> Ser
         if trial := _trial(registry, name, change, before):
             trials[name] = trial
     default = _default(networks.values(), registry, before)
-    return Serving(networks, default, state, previous, trials, epoch)
+    return Serving(networks, default, state, previous, trials, epoch, life)
 
 
 def _load(registry: Registry, name: ModelName, number: int) -> Loaded | None:

@@ -81,6 +81,20 @@ def test_what_a_deleted_dataset_has_left_here_does_not_serve_for_the_next_one(
     assert now.epoch > before.epoch
 
 
+def test_nothing_of_a_deleted_dataset_serves_for_the_next_one_before_that_has_versions(
+    here: Places, tmp_path: Path, objects: Objects
+) -> None:
+    registry = here.registry.of("houses")
+    before = look(registry, NOTHING)
+    there = machine(tmp_path / "there", objects)
+    there.tables.remove("houses")
+    publish(there.tables, "houses", b"2")
+    refresh(here)
+    now = look(registry, before)
+    assert not now.networks
+    assert now.epoch > before.epoch
+
+
 def test_a_canary_is_tried_once_it_can_be_fetched(
     here: Places, tmp_path: Path, objects: Objects
 ) -> None:

@@ -68,9 +68,12 @@ class StoredTables(Tables):
         return place
 
     def pin(self, dataset: TableDataset) -> tuple[TableDataset, Stored]:
-        """As in the folder; the newest revision may just have come on another machine."""
-        with suppress(Unavailable):
-            self.store.refresh()
+        """As in the folder.
+
+        Raises:
+            Unavailable: The store does not answer: another machine may have put a newer revision.
+        """
+        self.store.refresh()
         return super().pin(dataset)
 
     def verify(self, name: str, number: int) -> None:

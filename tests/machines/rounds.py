@@ -120,7 +120,6 @@ class _Campaign:
         self._ledger.tables = self._places.tables
         machines.wait_until_ready()
         upload_the_first(TABLE, machines.front, self._ledger, self._random)
-        machines.front.until(lambda: _is_known_everywhere(machines))
         for config in ({**SMALL, "seed": 42}, {**SMALL, "seed": 43}, small_job_on(TABLE)):
             job_id = machines.front.train(**config, promote="always")
             self._ledger.jobs[job_id] = job = machines.front.wait_for(job_id)
@@ -256,11 +255,6 @@ def _predictions(ledger: Ledger, dataset: str, after: int = 0) -> Iterator[Predi
         of, model, version = key.split("/")
         if of == dataset:
             yield Predicts(model, int(version), float(first), dataset, after)
-
-
-def _is_known_everywhere(machines: Fleet) -> bool:
-    path = f"/datasets/{TABLE}"
-    return all(door.client.get(path).status_code == 200 for door in machines.doors)
 
 
 def _serves_everywhere(machines: Fleet) -> bool:

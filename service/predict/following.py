@@ -183,7 +183,7 @@ class Following:
             return serving
         try:
             serving = await self.of(dataset, within)
-            is_behind = asking.epoch > serving.epoch
+            is_behind = asking.epoch > serving.epoch or not serving.networks
             if is_behind or self._is_stale(dataset):
                 await self._catch_up(is_behind)
                 serving = await self.of(dataset, within)
@@ -200,7 +200,8 @@ class Following:
         """Asks where versions are for what is new; all who wait for it ask together.
 
         Args:
-            is_behind: What is under way may have been asked before the change that a client knows.
+            is_behind: What is under way may have been asked before the change that a client knows,
+                or before the first version came.
 
         Raises:
             Unavailable: There is no answer.

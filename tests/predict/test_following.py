@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.schema import TRIPLES
-from service.errors import BadRequest, Unavailable
+from service.errors import BadRequest, Conflict, Unavailable
 from service.predict import following as module
 from service.predict.following import ANYBODY, Client, Following, client
 from service.predict.formats.question import Question
@@ -98,6 +98,17 @@ async def test_who_knows_of_a_change_is_not_answered_by_news_from_before_it(
     come.set()
     assert await late == 1
     await early
+
+
+async def test_where_nothing_serves_yet_news_are_asked_for_first(
+    following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(registry, "catch_up", lambda: asked.append(True))
+    await following.of(TRIPLES)
+    with pytest.raises(Conflict):
+        await following.find(Question(TRIPLES, None, None, None))
+    assert asked == [True]
 
 
 async def test_an_epoch_that_there_never_was_is_answered_by_what_serves(

@@ -38,14 +38,14 @@ class SingleFlight(Generic[T]):
 
     async def _joined(self) -> T:
         asking = self._asking
-        if asking is None or asking.done():
+        if asking is None:
             asking = self._asking = asyncio.create_task(self._ask())
-            asking.add_done_callback(_seen)
+            asking.add_done_callback(self._over)
         await asyncio.wait([asking])
         return asking.result()  # of that which was waited for: by now, another may be under way
 
-
-def _seen(asked: asyncio.Task[Any]) -> None:
-    """An error is told to those who wait; that nobody does any more is no error."""
-    if not asked.cancelled():
-        asked.exception()
+    def _over(self, asked: asyncio.Task[T]) -> None:
+        """It keeps no answer. That nobody waits for an error any more is none."""
+        self._asking = None
+        if not asked.cancelled():
+            asked.exception()

@@ -4,16 +4,16 @@ import asyncio
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from models.config import ModelName
 from models.schema import TRIPLES
 from service import clock
-from service.errors import RETRY_LATER, BadRequest, Conflict, Unavailable
+from service.errors import RETRY_LATER, BadRequest, Conflict, NotFound, Unavailable
 from service.predict.canary import Trial
 from service.predict.formats.question import Question
 from service.predict.loaded import Loaded, load
@@ -49,7 +49,7 @@ class Client(NamedTuple):
     """What a client says of itself."""
 
     epoch: int = 0
-    """The changes of what serves of which it knows: by no older state it is to be answered."""
+    """That of the last answer that it knows of: by no older state it is to be answered."""
     key: bytes | None = None
     """By which it is decided whether a version answers it that is tried."""
 
@@ -98,7 +98,7 @@ class Following:
         self._looks: dict[str, SingleFlight[Serving]] = {}
         self._confirmed: dict[str, float] = {}
         self._news = SingleFlight(self._has_caught_up)
-        self._blind_until = 0.0
+        self._blind_until: dict[str, float] = {}
 
     @property
     def has_looked(self) -> bool:
@@ -162,7 +162,8 @@ class Following:
             return found
         model, version = serving.resolve(question.model, question.version)
         if model is not None and version is not None:
-            loaded = await self._in_thread(load, self.registry.of(dataset), model, int(version))
+            arguments = self.registry.of(dataset), model, int(version)
+            loaded = await self._known(lambda: self._in_thread(load, *arguments))
             while len(self._others) >= KEPT_LOADED:
                 self._others.pop(next(iter(self._others)))
             self._others[dataset, model, version] = loaded
@@ -175,42 +176,43 @@ class Following:
     async def _look_or_keep(self, dataset: str, asking: Client) -> Serving:
         """What serves now; what is loaded, where that cannot be found out in time.
 
-        After it could not, it is not asked again for a while, unless the client knows of more.
+        After a failure it is not asked again for a while, unless the client knows of more.
         """
         serving = self._loaded(dataset)
-        within = CATCH_UP_SECONDS if serving.networks else None
-        if within and asking.epoch <= serving.epoch and clock.now() < self._blind_until:
+        may_keep = bool(serving.networks)
+        blind_until = self._blind_until.get(dataset, 0.0)
+        if may_keep and asking.epoch <= serving.epoch and clock.now() < blind_until:
             return serving
         try:
-            serving = await self.of(dataset, within)
-            is_behind = asking.epoch > serving.epoch or not serving.networks
-            if is_behind or self._is_stale(dataset):
-                await self._catch_up(is_behind)
-                serving = await self.of(dataset, within)
+            async with _bounded(CATCH_UP_SECONDS if may_keep else None):
+                serving = await self.of(dataset)
+                is_behind = asking.epoch > serving.epoch or not serving.networks
+                if is_behind or self._is_stale(dataset):
+                    await self._catch_up(is_behind)
+                    serving = await self.of(dataset)
         except (OSError, Unavailable) as error:
             if not serving.networks:
                 raise
-            self._blind_until = clock.now() + self._settings.staleness_seconds
+            self._blind_until[dataset] = clock.now() + self._settings.staleness_seconds
             if asking.epoch > serving.epoch:
                 detail = f"what serves since epoch {asking.epoch} cannot be found out now"
                 raise Unavailable(detail, RETRY_LATER) from error
         return serving
 
-    async def _catch_up(self, is_behind: bool) -> None:
+    async def _catch_up(self, is_behind: bool = True) -> None:
         """Asks where versions are for what is new; all who wait for it ask together.
 
         Args:
-            is_behind: What is under way may have been asked before the change that a client knows,
-                or before the first version came.
+            is_behind: What is under way may have been asked too early, before what is looked for
+                has come.
 
         Raises:
             Unavailable: There is no answer.
         """
         come = self._news.new_answer if is_behind else self._news.answer
-        with suppress(TimeoutError):
-            if await come(CATCH_UP_SECONDS):
-                return
-        raise Unavailable("it cannot be found out what serves now", RETRY_LATER)
+        async with _bounded(CATCH_UP_SECONDS):
+            if not await come(None):
+                raise _cannot_tell()
 
     async def _has_caught_up(self) -> bool:
         try:
@@ -222,24 +224,26 @@ class Following:
     def _loaded(self, dataset: str) -> Serving:
         return self.triples if dataset == TRIPLES else self._of_tables.get(dataset, NOTHING)
 
-    async def of(self, dataset: str = TRIPLES, seconds: float | None = None) -> Serving:
+    async def of(self, dataset: str = TRIPLES) -> Serving:
         """What serves of a dataset now. It is loaded, and followed from then on.
-
-        Args:
-            seconds: How long to wait for it; by default, as long as it takes.
 
         Raises:
             NotFound: There is no such dataset.
-            Unavailable: It takes longer; it goes on, and whoever asks next waits for it.
+            Unavailable: It is not known here, and where it could be does not answer.
         """
         if self._loaded(dataset) is NOTHING:
-            await self._to_look(self._tables.require, dataset)
+            await self._known(lambda: self._to_look(self._tables.require, dataset))
         if dataset not in self._looks:
             self._looks[dataset] = SingleFlight(partial(self._look, dataset))
+        return await self._looks[dataset].new_answer(None)
+
+    async def _known(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer about something that may just have come on another machine."""
         try:
-            return await self._looks[dataset].new_answer(seconds)
-        except TimeoutError:
-            raise Unavailable(f"what serves of {dataset} is not loaded yet", RETRY_LATER) from None
+            return await ask()
+        except NotFound:
+            await self._catch_up()
+            return await ask()
 
     async def _look(self, dataset: str) -> Serving:
         before = self._loaded(dataset)
@@ -267,6 +271,7 @@ class Following:
     def _forget(self, dataset: str) -> None:
         self._of_tables.pop(dataset, None)
         self._confirmed.pop(dataset, None)
+        self._blind_until.pop(dataset, None)
 
     async def keep_fresh(self) -> None:
         """Follows the registry until cancelled: triples, and the tables that are loaded."""
@@ -306,3 +311,16 @@ def _look(registry: Registry, before: Serving) -> tuple[Serving, float]:
     """
     confirmed_at = clock.now() - registry.unconfirmed_seconds()
     return look(registry, before), confirmed_at
+
+
+@asynccontextmanager
+async def _bounded(seconds: float | None) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise _cannot_tell() from None
+
+
+def _cannot_tell() -> Unavailable:
+    return Unavailable("it cannot be found out what serves now", RETRY_LATER)

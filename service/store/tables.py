@@ -49,15 +49,20 @@ class StoredTables(Tables):
         return sorted(self.store.head.datasets.keys() - {TRIPLES})
 
     def numbers(self, name: str) -> list[int]:
-        """The numbers of a dataset's revisions, newest first; or none.
+        """The numbers of a dataset's revisions, newest first; or none."""
+        of = self.store.head.datasets.get(name)
+        return sorted((each.number for each in of.revisions), reverse=True) if of else []
+
+    def find(self, name: str, number: int | None = None) -> tuple[int, Stored]:
+        """As in the folder.
 
         Raises:
             Unavailable: It is not known here, and the store does not answer.
         """
-        of = self.store.head.datasets.get(name)
-        if of is None:  # it may just have come on another machine
-            of = self.store.refresh().head.datasets.get(name)
-        return sorted((each.number for each in of.revisions), reverse=True) if of else []
+        numbers = self.numbers(name)
+        if not numbers or number not in (None, *numbers):  # it may just have come elsewhere
+            self.store.refresh()
+        return super().find(name, number)
 
     def folder(self, name: str, number: int) -> Path:
         """Where a revision lies on this machine, once it is fetched."""

@@ -125,10 +125,8 @@ class StoredRegistry(Registry):
         Raises:
             NotFound: There is no such version.
             Damaged: It is not what was published, in the store neither.
-            Unavailable: It is damaged here, or not known, and the store does not answer.
+            Unavailable: It is damaged here, and the store does not answer.
         """
-        if number > self._network(name).newest:  # it may just have come on another machine
-            self.store.refresh()
         if not 1 <= number <= self._network(name).newest:
             raise NotFound(f"there is no version {number} of the model {self.dataset}/{name}")
         manifest = self._manifest(name, number)

@@ -1,7 +1,9 @@
 """Which version answers, what it costs to be sure of it, and what is tried beside it."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.schema import TRIPLES
-from service.errors import BadRequest, Conflict, Unavailable
+from service.errors import BadRequest, Conflict, NotFound, Unavailable
 from service.predict import following as module
 from service.predict.following import ANYBODY, Client, Following, client
 from service.predict.formats.question import Question
@@ -19,8 +21,10 @@ from service.registry.versions import Registry
 from service.schemas import Canary
 from service.settings import Settings
 from service.tables.store import FOLDER, Tables
-from tests.predict.tables import publish
+from tests.predict.tables import publish, train
 from tests.registry.versions import OTHER_JOB
+from tests.store.machines import in_memory, machine, refresh
+from tests.tables.revisions import publish as put
 
 pytestmark = pytest.mark.anyio
 
@@ -109,6 +113,35 @@ async def test_where_nothing_serves_yet_news_are_asked_for_first(
     with pytest.raises(Conflict):
         await following.find(Question(TRIPLES, None, None, None))
     assert asked == [True]
+
+
+async def test_what_has_just_come_on_another_machine_answers(tmp_path: Path) -> None:
+    objects = in_memory()
+    here, there = machine(tmp_path / "here", objects), machine(tmp_path / "there", objects)
+    refresh(there)
+    settings = Settings(artifacts_dir=there.registry.artifacts)
+    with ThreadPoolExecutor(2) as threads:
+        following = Following(there.registry, there.tables, settings, threads)
+        put(here.tables, "houses")
+        train(here)
+        assert await version(following) == 1
+        train(here)
+        named = await following.find(Question("houses", "dense", 2, None))
+        assert named.loaded.version == 2
+        with pytest.raises(NotFound):
+            await following.find(Question("houses", "dense", 3, None))
+        with pytest.raises(NotFound):
+            await following.find(Question("boats", None, None, None))
+
+
+async def test_what_others_took_the_place_of_is_let_go(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = weakref.ref((await following.find(HOUSES)).loaded)
+    monkeypatch.setattr(module, "KEPT_DATASETS", 0)
+    following._swap("boats", (await following.of("houses"))._replace(state=("boats",)))
+    gc.collect()
+    assert let_go() is None
 
 
 async def test_an_epoch_that_there_never_was_is_answered_by_what_serves(

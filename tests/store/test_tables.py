@@ -66,9 +66,11 @@ def test_what_has_just_come_on_one_machine_is_known_to_who_asks_another_one(
 ) -> None:
     refresh(there)
     publish(here.tables, "houses", b"1")
-    assert there.tables.numbers("houses") == [1]
+    assert there.tables.find("houses")[0] == 1
     publish(here.tables, "houses", b"2")
-    assert there.tables.pin(TableDataset(kind="table", name="houses"))[0].revision == 2
+    assert there.tables.find("houses", 2)[0] == 2
+    publish(here.tables, "houses", b"3")
+    assert there.tables.pin(TableDataset(kind="table", name="houses"))[0].revision == 3
 
     def away(*_: object) -> None:
         raise Unavailable("the object store does not answer")
@@ -77,7 +79,7 @@ def test_what_has_just_come_on_one_machine_is_known_to_who_asks_another_one(
     with pytest.raises(Unavailable):
         there.tables.pin(TableDataset(kind="table", name="houses"))
     with pytest.raises(Unavailable):
-        there.tables.require("boats")
+        there.tables.find("boats")
 
 
 def test_who_loses_a_race_publishes_after_it(

@@ -159,16 +159,6 @@ def test_a_job_publishes_nothing_in_a_dataset_that_has_taken_the_name(
     assert len(registry.changes("dense")) == 1
 
 
-def test_a_version_that_has_just_come_on_one_machine_is_known_to_who_asks_another_one(
-    here: Places, there: Places
-) -> None:
-    refresh(there)
-    publish(here.registry, metadata())
-    assert there.registry.version("cross", 1).metadata == metadata()
-    with pytest.raises(NotFound):
-        there.registry.version("cross", 2)
-
-
 def test_a_job_goes_on_on_another_machine(here: Places, there: Places) -> None:
     stage(here.registry, metadata())
     shutil.rmtree(here.registry.artifacts)

@@ -96,7 +96,7 @@ def test_a_job_is_not_trained_on_another_table_that_has_come_in_the_place_of_its
         service.start()
         job = service.wait_for(job_id)
         assert job["status"] == "failed"
-        assert "the houses that the job was posted for was removed" in job["error"]
+        assert "the dataset houses was removed and made anew" in job["error"]
         again = service.wait_for(service.train(dataset="houses", **FAST))
         assert again["status"] == "succeeded", again
 

@@ -40,7 +40,7 @@ router = APIRouter(tags=["models"], route_class=JsonRoute)
 EPOCH_HEADER = {
     "X-Serving-Epoch": {
         "schema": {"type": "integer"},
-        "description": "How many changes of what serves of the dataset there were. Who sends it "
+        "description": "It grows with each change of what serves of the dataset. Who sends it "
         "with a question is not answered by an older state.",
     }
 }

@@ -37,8 +37,8 @@ HAS_SETTLED = text("""
             AND backend_start < now() - make_interval(secs => :seconds)
     )
 """)
-"""Whether a session of ours is that old. None is where all have ended: with a start, a crash, which
-leaves the time of the start as it was, or another primary."""
+"""Whether a session of ours is that old. There is none after a start, a crash (which leaves the
+time of the start as it was), or a change of the primary."""
 
 LOCK = text(f"SELECT pg_try_advisory_xact_lock({KEY})")
 

@@ -58,7 +58,8 @@ def experiment_of(work: Work) -> Experiment:
     number, stored = tables.find(name, config.dataset.revision)
     if work.table_made_at not in (None, stored.made_at):
         raise NotFound(
-            f"the {name} that the job was posted for was removed: revision {number} is another one"
+            f"the dataset {name} was removed and made anew since the job was posted: its "
+            f"revision {number} is another table"
         )
     tables.verify(name, number)
     schema, folder = stored.contents.table_schema, tables.folder(name, number)

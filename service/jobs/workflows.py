@@ -70,8 +70,6 @@ def _register_jobs(
     @DBOS.step(preemptible=True)
     async def run_job(job_id: str, config: dict[str, Any]) -> list[dict[str, Any]]:
         await tidy_up(store)
-        if await _is_to_be_given_up(job_id, store, settings.max_job_attempts):
-            raise child.JobFailed(GIVEN_UP)
         await store.note(job_id, started_at=_now(), progress=None)
 
         async def keep(kind: str, told: Any) -> None:
@@ -82,6 +80,8 @@ def _register_jobs(
 
         news = News(keep)
         try:
+            if await _is_to_be_given_up(job_id, store, settings.max_job_attempts):
+                raise child.JobFailed(GIVEN_UP)
             parsed = TrainConfig.model_validate(config)
             known = await store.known(job_id)
             with spans.of_job(tracing, job_id, parsed, known.get("traceparent")) as come_to:
@@ -91,9 +91,9 @@ def _register_jobs(
                         come_to(told["model"])
                     news.tell(kind, told)
 
-                work = (job_id, parsed, settings, tell, life.hold, store.parts)
+                told_of = (job_id, parsed, settings, tell, life.hold, store.parts)
                 made_at = known.get("table_made_at")
-                return await child.run(child.Work(*work, table_made_at=made_at))
+                return await child.run(child.Work(*told_of, table_made_at=made_at))
         except child.JobCancelled:
             await DBOS.cancel_workflow_async(job_id)  # waits for the database, as `store` does not
             raise
@@ -130,10 +130,10 @@ def _register_helpers(
 
         news, parsed = News(keep), TrainConfig.model_validate(config)
         help_with = child.Help(helper, offer)
+        made_at = (await store.known(job_id)).get("table_made_at")
+        told_of = (job_id, parsed, settings, news.tell, life.hold, store.parts)
         try:
-            await child.run_once(
-                child.Work(job_id, parsed, settings, news.tell, life.hold, store.parts, help_with)
-            )
+            await child.run_once(child.Work(*told_of, help_with, made_at))
         finally:
             await news.end()
 

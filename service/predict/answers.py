@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from models.config import MODEL_NAMES, ModelName
 from models.schema import TRIPLES, Task
-from service.errors import NotFound
+from service.errors import NotFound, Unavailable
 from service.predict.default import Choice, choose_among
 from service.predict.loaded import Loaded, load
 from service.registry.manifest import COMPARISON
@@ -76,7 +76,10 @@ class Answers:
         state = (table, registry.state())
         known, found = self._known.get(dataset, (None, None))
         if found is None or known != state:
-            found = self._read(dataset, registry)
+            try:
+                found = self._read(dataset, registry)
+            except Unavailable:  # it is damaged here, say: the others are told of even so
+                return Answering(dataset=dataset, task=None, rows=None)
             while len(self._known) >= KEPT:
                 self._known.pop(next(iter(self._known)), None)
             self._known[dataset] = state, found

@@ -138,7 +138,7 @@ def _default(networks: Collection[Loaded], registry: Registry, before: Serving) 
     except NotFound as error:
         if before.default is not None and before.default.loaded in networks:
             return before.default
-        return Default(next(iter(networks)), f"another cannot be compared: {error.detail}")
+        return Default(next(iter(networks)), f"they cannot be compared: {error.detail}")
 
 
 def _trial(registry: Registry, name: ModelName, change: Change, before: Serving) -> Trial | None:

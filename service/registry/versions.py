@@ -48,7 +48,7 @@ class Out(NamedTuple):
     number: int
     metadata: Metadata
     is_new: bool = False
-    """Whether it is so since the call that returns this."""
+    """Whether this call has published it."""
 
 
 class Stand(NamedTuple):
@@ -210,7 +210,8 @@ class Registry:
                 except Damaged as damage:
                     found.append(f"{self.dataset}/{name}/{number}: {damage}")
                 except Unavailable as away:
-                    found.append(f"{self.dataset}/{name}/{number}: damaged, and {away.detail}")
+                    which = f"{self.dataset}/{name}/{number}"
+                    found.append(f"{which}: it cannot be checked, for {away.detail}")
                 except NotFound:
                     continue
         return found
@@ -340,8 +341,8 @@ class Registry:
         return Out(number, metadata, is_new=True)
 
     def require(self, name: ModelName, out: Out) -> None:
-        """Raises Gone if the version went with its dataset, though there may be another one; while
-        it is decided in the folder, that cannot be."""
+        """Raises Gone if the version's dataset was removed, even if there is another one of its
+        name. In the folder, the lock rules that out."""
 
     def stand(self, name: ModelName) -> Stand:
         """What serves at this moment."""

@@ -6,6 +6,7 @@ Who follows the head does so after each change, and a worker before each job: on
 may be nobody who follows.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +21,8 @@ from service.store.places import Places
 
 if TYPE_CHECKING:  # imported only where there is one
     from service.store.store import Store
+
+logger = logging.getLogger(__name__)
 
 UPLOADS = "uploads/"
 
@@ -38,7 +41,10 @@ def tidy_up(places: Places) -> None:
     if (store := places.store) is not None:
         store.refresh()
         for chore in chores(places, store):
-            chore()
+            try:
+                chore()
+            except Exception:
+                logger.exception("could not tidy up")
 
 
 def chores(places: Places, store: "Store") -> Iterator[Callable[[], None]]:

@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from models.config import ModelName
+from service.errors import Unavailable
 from service.predict import answers as module
 from service.predict.answers import Answering, Answers
 from service.registry import promotion
@@ -112,6 +114,21 @@ def test_a_table_that_is_made_anew_is_not_told_of_as_the_one_before(tmp_path: Pa
     about = about.model_copy(update={"contents": contents})
     tables.publish("houses", revisions.stage(tables), about, None)
     assert (first.rows, found(asked).rows) == (2, 7)
+
+
+def test_what_cannot_be_checked_just_now_is_told_of_without_what_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, scores=SCORES)
+    asked, serving = answers(tmp_path), Registry.serving
+
+    def away(registry: Registry, name: ModelName) -> int:
+        raise Unavailable("the object store does not answer")
+
+    monkeypatch.setattr(Registry, "serving", away)
+    assert found(asked).default is None
+    monkeypatch.setattr(Registry, "serving", serving)
+    assert found(asked).default is not None
 
 
 @pytest.mark.anyio

@@ -36,6 +36,9 @@ KEPT_LOADED = 8
 CATCH_UP_SECONDS = 1.0
 """How long a request waits for news of what serves, where what is loaded could answer."""
 
+SILENT_SECONDS = 2.5
+"""After that long without news of the store, nobody waits for what was never loaded."""
+
 LOOKS_AT_ONCE = 8
 """Each at another dataset: one that is long in loading holds up no others."""
 
@@ -179,6 +182,9 @@ class Following:
         After a failure it is not asked again for a while, unless the client knows of more.
         """
         serving = self._loaded(dataset)
+        if serving is NOTHING:
+            await self._load_first(dataset)
+            serving = self._loaded(dataset)
         may_keep = bool(serving.networks)
         blind_until = self._blind_until.get(dataset, 0.0)
         if may_keep and asking.epoch <= serving.epoch and clock.now() < blind_until:
@@ -198,6 +204,17 @@ class Following:
                 detail = f"what serves since epoch {asking.epoch} cannot be found out now"
                 raise Unavailable(detail, RETRY_LATER) from error
         return serving
+
+    async def _load_first(self, dataset: str) -> None:
+        """Waits for what was never loaded, however long, but not for a store that is silent."""
+        loading = asyncio.create_task(self.of(dataset))
+        try:
+            while not (await asyncio.wait([loading], timeout=CATCH_UP_SECONDS))[0]:
+                if self.registry.unconfirmed_seconds() > SILENT_SECONDS:
+                    raise _cannot_tell()
+            loading.result()
+        finally:
+            loading.cancel()
 
     async def _catch_up(self, is_behind: bool = True) -> None:
         """Asks where versions are for what is new; all who wait for it ask together.

@@ -66,6 +66,9 @@ class Ledger:
     """What each version gives, by the file that was whole when first seen."""
     revisions: list[Revision] = field(default_factory=list)
     """Those that were accepted, of datasets that nobody has deleted."""
+    begun: set[str] = field(default_factory=set)
+    """Digests of tables that may come late: between machines, what was asked can arrive when nobody
+    waits for the answer any more."""
     listed: list[Revision] = field(default_factory=list)
     """As the service told of them after the last round."""
 

@@ -1,8 +1,11 @@
 """Somebody who owns a table in a fleet, has it trained on, deletes it and makes it anew."""
 
+import hashlib
 import time
 from random import Random
 from typing import Any
+
+import httpx
 
 from tests.faults.ledger import Ledger
 from tests.faults.owner import TINY, Owner
@@ -31,6 +34,11 @@ class OwnerInFleet(ThroughBalancer, Owner):
         for act in actions:
             self._over.wait(self._random.uniform(0, 3))
             act(TABLE)
+
+    def _insist(self, *question: Any, content: bytes = b"", **more: Any) -> httpx.Response:
+        if content:
+            self._ledger.begun.add(hashlib.sha256(content).hexdigest())
+        return super()._insist(*question, content=content, **more)
 
     def _renew(self, name: str) -> None:
         self._events.append(Deleted(name, time.monotonic()))

@@ -144,6 +144,29 @@ async def test_what_others_took_the_place_of_is_let_go(
     assert let_go() is None
 
 
+async def test_nobody_waits_for_what_was_never_loaded_while_the_store_is_silent(
+    following: Following, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come = threading.Event()
+
+    def look_for_long(registry: Registry, before: Serving) -> Serving:
+        come.wait(30)
+        return look(registry, before)
+
+    monkeypatch.setattr(module, "look", look_for_long)
+    monkeypatch.setattr(module, "CATCH_UP_SECONDS", 0.05)
+    waiting = asyncio.create_task(version(following))
+    await asyncio.sleep(0.2)  # it is only slow
+    assert not waiting.done()
+    monkeypatch.setattr(registry, "unconfirmed_seconds", lambda: 10.0)
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(10):
+            await waiting
+    monkeypatch.undo()
+    come.set()
+    assert await version(following) == 2
+
+
 async def test_an_epoch_that_there_never_was_is_answered_by_what_serves(
     following: Following,
 ) -> None:

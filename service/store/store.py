@@ -140,7 +140,7 @@ class Store:
         found = self.objects.get(key)
         if found is None:
             return None
-        with suppress(FileNotFoundError):  # its folder may go at this moment: see the follower
+        with suppress(FileNotFoundError):  # its folder may go at this moment: see tidying.py
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, found[0])
         return found[0]

@@ -14,7 +14,7 @@ from service.registry.manifest import ONNX
 from service.schemas import Canary
 from service.store.places import Places
 from tests.predict.tables import train
-from tests.store.machines import in_memory, keys, machine, refresh
+from tests.store.machines import in_memory, keys, machine, make_anew, refresh
 from tests.tables.revisions import publish
 
 
@@ -68,8 +68,7 @@ def test_what_a_deleted_dataset_has_left_here_does_not_serve_for_the_next_one(
     registry.folder("dense", 1)
     before = look(registry, NOTHING)
     there = machine(tmp_path / "there", objects)
-    there.tables.remove("houses")
-    publish(there.tables, "houses", b"2")
+    make_anew(there, b"2")
     train(there)
     train(there)
     refresh(here)
@@ -87,8 +86,7 @@ def test_nothing_of_a_deleted_dataset_serves_for_the_next_one_before_that_has_ve
     registry = here.registry.of("houses")
     before = look(registry, NOTHING)
     there = machine(tmp_path / "there", objects)
-    there.tables.remove("houses")
-    publish(there.tables, "houses", b"2")
+    make_anew(there, b"2")
     refresh(here)
     now = look(registry, before)
     assert not now.networks

@@ -10,6 +10,7 @@ from obstore.store import MemoryStore
 from service.objects import Objects, Tag
 from service.store.places import Places, stored
 from service.store.store import Store
+from tests.tables.revisions import publish
 
 
 def machine(folder: Path, objects: Objects) -> Places:
@@ -34,6 +35,13 @@ def in_memory() -> Objects:
 def keys(objects: Objects, prefix: str = "") -> list[str]:
     """The keys of all objects below a prefix."""
     return [each.key for each in objects.list(prefix)]
+
+
+def make_anew(places: Places, content: bytes) -> None:
+    """Deletes the table `houses`, and puts another one under its name."""
+    refresh(places)
+    places.tables.remove("houses")
+    publish(places.tables, "houses", content)
 
 
 @contextmanager

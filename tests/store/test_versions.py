@@ -18,7 +18,7 @@ from service.store.places import Places
 from service.store.versions import StoredRegistry
 from tests.predict.tables import train
 from tests.registry.versions import JOB, OTHER_JOB, as_told, fill, metadata, publish, stage
-from tests.store.machines import keys, machine, one_reply_lost, refresh
+from tests.store.machines import keys, machine, make_anew, one_reply_lost, refresh
 from tests.tables.revisions import publish as put
 
 
@@ -104,12 +104,6 @@ def test_a_version_that_another_attempt_has_published_does_not_take_over_again(
     assert promotion.publish(here.registry, JOB, as_told) == {"cross": 1}
     assert here.registry.serving("cross") == 2
     assert [each.version for each in here.registry.changes("cross")] == [2, 1]
-
-
-def make_anew(places: Places, content: bytes) -> None:
-    refresh(places)
-    places.tables.remove("houses")
-    put(places.tables, "houses", content)
 
 
 def test_nothing_is_promoted_of_a_dataset_that_had_the_name_before(
